@@ -1,0 +1,27 @@
+import { createRequire } from "node:module";
+import hardhatToolboxMochaEthers from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
+import { defineConfig } from "hardhat/config";
+
+const require = createRequire(import.meta.url);
+
+export default defineConfig({
+  plugins: [hardhatToolboxMochaEthers],
+  paths: { sources: ["contracts", "test/mocks"], tests: { mocha: "test", solidity: "test/contracts" } },
+  solidity: {
+    version: "0.8.37",
+    // an absolute path: nothing is ever downloaded
+    path: require.resolve("solc-0.8.37/soljson.js"),
+    settings: {
+      optimizer: { enabled: true, runs: 1_000_000 },
+      viaIR: true,
+      // the oldest rules that have transient storage and MCOPY, on all our networks
+      evmVersion: "cancun",
+      metadata: { bytecodeHash: "none", appendCBOR: false },
+    },
+  },
+  typechain: { outDir: "types/contracts" },
+  test: {
+    mocha: { timeout: 60_000 },
+    solidity: { fuzz: { runs: 256, seed: "0x5eed" }, invariant: { runs: 64, depth: 50, failOnRevert: false } },
+  },
+});

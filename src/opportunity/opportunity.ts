@@ -1,0 +1,31 @@
+import type { FundingId } from "../funding/funding.js";
+import type { VenueId } from "../venues/venue.js";
+
+/** One leg of an opportunity as it comes in: where to swap and in which direction. It never carries calldata. */
+export interface OpportunityHop {
+  venue: VenueId;
+  pool: string;
+  tokenIn: string;
+  tokenOut: string;
+  /** Fee in millionths of the input; needed only where the venue has several (V3), else the venue's own. */
+  feePips: number;
+}
+
+/** `opportunity.v1`: "buy here, sell there" on one chain, validated. JSON Schema: docs/opportunity.v1.schema.json. */
+export interface Opportunity {
+  version: "opportunity.v1";
+  id: string;
+  chainId: number;
+  /** 2 to 4 hops, the first starts and the last ends with the profit token. */
+  hops: OpportunityHop[];
+  /** Input of the first hop in base units; null = find the best size. */
+  amountIn: bigint | null;
+  /** A wished source; null = the cheapest that can fund it. */
+  funding: FundingId | null;
+  amounts: "fixed" | "adaptive" | null;
+  /** Unix seconds after which it must not be executed. */
+  deadline: number | null;
+  /** Hash of the pending transaction that it follows. */
+  after: string | null;
+  source: string | null;
+}
