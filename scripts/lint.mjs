@@ -10,6 +10,8 @@ const steps = [
   [bin("prettier"), "--check", "--log-level", "warn", "."],
   [path.join(root, "scripts", "setup", "fix-lock.mjs"), "--check"],
 ];
-const failed = steps.filter(([file, ...args]) => spawnSync(process.execPath, [file, ...args], { cwd: root, stdio: "inherit" }).status !== 0);
+const failed = steps.filter(
+  ([file, ...args]) => spawnSync(process.execPath, [file, ...args], { cwd: root, stdio: "inherit" }).status !== 0,
+);
 for (const [file] of failed) console.error(`lint: ${path.basename(file)} found faults`);
 process.exit(failed.length > 0 ? 1 : 0);

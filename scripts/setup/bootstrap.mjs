@@ -9,7 +9,9 @@ import { findNode, root } from "./find-node.mjs";
 import { linkNode } from "./link-node.mjs";
 
 const mark = path.join(root, "node_modules", ".installed-from");
-const want = createHash("sha256").update(readFileSync(path.join(root, "package-lock.json"))).digest("hex");
+const want = createHash("sha256")
+  .update(readFileSync(path.join(root, "package-lock.json")))
+  .digest("hex");
 const have = existsSync(mark) ? readFileSync(mark, "utf8") : "";
 
 try {

@@ -27,5 +27,5 @@ function filesOf(at) {
   return readdirSync(at, { recursive: true, withFileTypes: true })
     .filter((e) => e.isFile())
     .map((e) => path.join(e.parentPath, e.name))
-    .sort();
+    .toSorted();
 }

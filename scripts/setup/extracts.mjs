@@ -37,7 +37,8 @@ async function extract(e) {
     });
     const tarball = path.join(tmp, JSON.parse(stdout)[0].filename);
     const got = `sha512-${createHash("sha512").update(readFileSync(tarball)).digest("base64")}`;
-    if (got !== e.integrity) throw new Error(`${spec}: the tarball's checksum is ${got}, pinned is ${e.integrity}; nothing was kept`);
+    if (got !== e.integrity)
+      throw new Error(`${spec}: the tarball's checksum is ${got}, pinned is ${e.integrity}; nothing was kept`);
     const out = path.join(tmp, "out");
     mkdirSync(out);
     await run("tar", ["xzf", tarball, "-C", out, "--strip-components=1", ...e.files.map((f) => `package/${f}`)]);

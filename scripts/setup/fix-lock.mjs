@@ -33,10 +33,10 @@ for (const [key, entry] of Object.entries(packages)) {
     };
   }
 }
-const sorted = Object.entries(packages).sort(([a], [b]) => (a < b ? -1 : 1));
+const sorted = Object.entries(packages).toSorted(([a], [b]) => (a < b ? -1 : 1));
 lock.packages = { "": top, ...Object.fromEntries(sorted) };
 const after = `${JSON.stringify(lock, null, 2)}\n`;
-const content = (text) => JSON.stringify(Object.entries(JSON.parse(text).packages).sort(([a], [b]) => (a < b ? -1 : 1)));
+const content = (text) => JSON.stringify(Object.entries(JSON.parse(text).packages).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 if (!process.argv.includes("--check")) writeFileSync(file, after);
 else if (content(after) !== content(before)) {
   console.error("package-lock.json needs: npm run lock");
