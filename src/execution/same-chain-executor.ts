@@ -1,0 +1,194 @@
+import type { JsonRpcApiProvider, TransactionReceipt } from "ethers";
+import { suggestFees } from "../chain/fees.js";
+import type { Network } from "../config/network.js";
+import { ArbError } from "../errors.js";
+import { offersFor } from "../funding/index.js";
+import { loadPools } from "../market/market.js";
+import type { Opportunity } from "../opportunity/opportunity.js";
+import type { Quote } from "../opportunity/quote.js";
+import { quoteOpportunity } from "../opportunity/quoter.js";
+import type { Result } from "../opportunity/reject.js";
+import { type PlannedTrade, type PlannerSettings, makePlan } from "../plan/planner.js";
+import { revertReason } from "../plan/simulate.js";
+import type { SlippageManager } from "../plan/slippage.js";
+import { TransactionBuilder } from "../plan/transaction-builder.js";
+import type { TransactionExecutor } from "../submit/transaction-executor.js";
+import { ErrorHandler } from "./error-handler.js";
+import type { Outcome, Trade } from "./outcome.js";
+import { balanceChange, feePaid, profitFromLogs } from "./profit.js";
+
+export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit"> {
+  /** Least net profit by profit token (EIP-55 address), base units; a token that is not listed is refused. */
+  minNetProfit: ReadonlyMap<string, bigint>;
+  /** How long a sent transaction is waited for. */
+  watchMs: number;
+  pollMs: number;
+  maxFeePerGas: bigint;
+}
+
+export interface SameChainContext {
+  provider: JsonRpcApiProvider;
+  network: Network;
+  executor: string;
+  transactions: TransactionExecutor;
+  slippage: SlippageManager;
+  settings: SameChainSettings;
+}
+
+/** Steps of one execution, for progress and for a hook between them. */
+export type Step = "quoted" | "planned" | "sent";
+export type OnStep = (step: Step, detail: { opportunity: Opportunity; trade?: PlannedTrade; txHash?: string }) => Promise<void> | void;
+
+/** Carries one opportunity on one chain from quote to booked outcome. */
+export class SameChainExecutor {
+  readonly #builder: TransactionBuilder;
+  readonly #errors = new ErrorHandler();
+
+  constructor(readonly context: SameChainContext) {
+    this.#builder = new TransactionBuilder(context.network, context.provider);
+  }
+
+  /** Exact quote, size and funding on the head block. */
+  async quote(opportunity: Opportunity): Promise<Result<Quote>> {
+    const { provider, network, executor } = this.context;
+    const head = await this.#head();
+    const token = opportunity.hops[0]?.tokenIn ?? "";
+    const [pools, offers] = await Promise.all([
+      loadPools(provider, network, opportunity, head.number),
+      offersFor(provider, network, executor, token, head.number),
+    ]);
+    if (!pools.ok) return pools;
+    return quoteOpportunity(opportunity, pools.value, offers, { blockNumber: head.number, blockHash: head.hash });
+  }
+
+  /** A simulated plan for a quote, or why there is none. */
+  async plan(quote: Quote): Promise<Result<PlannedTrade>> {
+    const { provider, network, executor, slippage, settings, transactions } = this.context;
+    const head = await this.#head();
+    const token = quote.hops[0]?.tokenIn ?? "";
+    const minNetProfit = settings.minNetProfit.get(token);
+    if (minNetProfit === undefined) {
+      const detail = `no least net profit is configured for ${token}`;
+      return { ok: false, rejection: { opportunityId: quote.opportunity.id, reason: "risk-limit", detail, where: null } };
+    }
+    const fees = await suggestFees(provider, network);
+    if (fees.maxFeePerGas > settings.maxFeePerGas) {
+      const detail = `gas would cost up to ${fees.maxFeePerGas} wei, the limit is ${settings.maxFeePerGas}`;
+      return { ok: false, rejection: { opportunityId: quote.opportunity.id, reason: "risk-limit", detail, where: null } };
+    }
+    return await makePlan(quote, {
+      provider,
+      network,
+      executor,
+      operator: transactions.signer.address,
+      builder: this.#builder,
+      slippage,
+      fees,
+      settings: { ...settings, minNetProfit },
+      headTime: head.timestamp,
+    });
+  }
+
+  /** The whole path. Every refusal is an outcome with its reason; only faults that are not about this opportunity throw. */
+  async execute(opportunity: Opportunity, onStep: OnStep = () => undefined): Promise<Outcome> {
+    const started = performance.now();
+    const seconds = () => Math.round(performance.now() - started) / 1000;
+    try {
+      if (opportunity.deadline !== null && opportunity.deadline * 1000 < Date.now()) {
+        return reject(opportunity, "expired", `its deadline was ${new Date(opportunity.deadline * 1000).toISOString()}`);
+      }
+      const quote = await this.quote(opportunity);
+      if (!quote.ok) return { status: "rejected", rejection: quote.rejection };
+      await onStep("quoted", { opportunity });
+      const planned = await this.plan(quote.value);
+      if (!planned.ok) return { status: "rejected", rejection: planned.rejection };
+      await onStep("planned", { opportunity, trade: planned.value });
+      return await this.#submit(planned.value, onStep, seconds);
+    } catch (error) {
+      return { status: "rejected", rejection: this.#errors.toRejection(error, opportunity.id) };
+    }
+  }
+
+  async #submit(planned: PlannedTrade, onStep: OnStep, seconds: () => number): Promise<Outcome> {
+    const { transactions, settings } = this.context;
+    const { opportunity } = planned.quote;
+    const attempt = await transactions.send(opportunity.id, planned.call, planned.gasLimit, planned.fees);
+    const trade = (): Trade => ({
+      opportunityId: opportunity.id,
+      chainId: opportunity.chainId,
+      path: opportunity.hops.map(({ venue, pool }) => ({ venue, pool })),
+      funding: planned.plan.funding.source,
+      amountIn: planned.quote.amountIn,
+      expectedProfit: planned.expectedProfit,
+      minProfit: planned.plan.minProfit,
+      profitToken: planned.plan.profitToken,
+      txHash: attempt.hash,
+      seconds: seconds(),
+    });
+    await onStep("sent", { opportunity, trade: planned, txHash: attempt.hash });
+    const watched = await transactions.watch(attempt, settings.watchMs, settings.pollMs);
+    // from here on the transaction is out: a failing read must not turn it into a rejection
+    if (watched.status === "unknown") return { status: "unknown", trade: trade(), reason: watched.reason };
+    try {
+      return await this.#book(watched.receipt, trade(), planned);
+    } catch (error) {
+      const { message } = this.#errors.describe(error);
+      return { status: "unknown", trade: trade(), reason: `mined in block ${watched.receipt.blockNumber}, not yet booked: ${message}` };
+    }
+  }
+
+  async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade): Promise<Outcome> {
+    const { provider, executor } = this.context;
+    const feeWei = await feePaid(provider, receipt);
+    const { gasUsed, blockNumber } = receipt;
+    if (receipt.status !== 1) {
+      return { status: "reverted", trade, reason: await this.#reasonOf(planned, receipt), gasUsed, feeWei };
+    }
+    const profit = profitFromLogs(receipt, trade.profitToken, executor);
+    const change = await balanceChange(provider, trade.profitToken, executor, blockNumber);
+    if (change !== profit) {
+      // another transaction of the block may have moved the balance; the difference must be explained, not booked
+      const others = await this.#othersInBlock(receipt, trade.profitToken);
+      if (change !== profit + others) {
+        throw new ArbError("internal", `logs say ${profit}, balances say ${change} (others in the block: ${others})`, {
+          where: receipt.hash,
+        });
+      }
+    }
+    return { status: "landed", trade: { ...trade, profit, gasUsed, feeWei, blockNumber } };
+  }
+
+  /** What other transactions of the same block did to the executor's balance of `token`. */
+  async #othersInBlock(receipt: TransactionReceipt, token: string): Promise<bigint> {
+    const { provider, executor } = this.context;
+    const logs = await provider.getLogs({ address: token, blockHash: receipt.blockHash });
+    const others = logs.filter((log) => log.transactionHash !== receipt.hash);
+    return profitFromLogs({ logs: others }, token, executor);
+  }
+
+  /** The reason of a revert, from the same call on the state of the block before. */
+  async #reasonOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
+    const { provider, transactions } = this.context;
+    const call = { ...planned.call, from: transactions.signer.address, gasLimit: planned.gasLimit };
+    for (const blockTag of [receipt.blockNumber, receipt.blockNumber - 1]) {
+      try {
+        await provider.call({ ...call, blockTag });
+      } catch (error) {
+        const reason = revertReason(error);
+        if (reason !== null) return reason;
+        throw error;
+      }
+    }
+    return "reverted in its place in the block, not on the state before or after it";
+  }
+
+  async #head(): Promise<{ number: number; hash: string; timestamp: number }> {
+    const block = await this.context.provider.getBlock("latest");
+    if (!block?.hash) throw new ArbError("network", `${this.context.network.title} gave no head block`);
+    return { number: block.number, hash: block.hash, timestamp: block.timestamp };
+  }
+}
+
+function reject(opportunity: Opportunity, reason: "expired", detail: string): Outcome {
+  return { status: "rejected", rejection: { opportunityId: opportunity.id, reason, detail, where: "deadline" } };
+}
