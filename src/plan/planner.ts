@@ -2,7 +2,7 @@ import type { Provider } from "ethers";
 import type { Network } from "../config/network.js";
 import type { Quote } from "../opportunity/quote.js";
 import type { RejectReason, Result } from "../opportunity/reject.js";
-import { formatToken } from "../config/networks.js";
+import { formatToken } from "../config/format-token.js";
 import { type TransactionCost, priceInToken } from "./cost.js";
 import type { Plan } from "./plan.js";
 import { revertReason, simulate } from "./simulate.js";
