@@ -122,7 +122,7 @@ describe("network registry", () => {
     it(`${name}: ${venue} ${a}/${b} ${fee} is at its known address by CREATE2`, () => {
       const n = net(name);
       const facts = n.venues[venue]!;
-      const [t0, t1] = [findToken(n, a)!.address, findToken(n, b)!.address].sort((x, y) => (BigInt(x) < BigInt(y) ? -1 : 1));
+      const [t0, t1] = [findToken(n, a)!.address, findToken(n, b)!.address].toSorted((x, y) => (BigInt(x) < BigInt(y) ? -1 : 1));
       const salt = venue.endsWith("v2")
         ? keccak256(solidityPacked(["address", "address"], [t0, t1]))
         : keccak256(AbiCoder.defaultAbiCoder().encode(["address", "address", "uint24"], [t0, t1, fee]));
