@@ -21,8 +21,12 @@ export interface VenueFacts {
   initCodeHash: string;
   /** V2: the fee of every pair. V3: the fees that the factory knows. In millionths. */
   feesPips: number[];
+  /** V2: the periphery's Router02. V3: a router with SwapRouter02's functions. */
   router: Sourced | null;
+  /** V3: QuoterV2. */
   quoter: Sourced | null;
+  /** V3: the NonfungiblePositionManager. */
+  positionManager?: Sourced;
 }
 
 /** Facts of one network, from the reviewed registry in networks.ts. */
@@ -43,6 +47,8 @@ export interface Network {
   wrappedNative: string;
   venues: Partial<Record<VenueId, VenueFacts>>;
   lenders: Partial<Record<FundingId, Sourced>>;
+  /** Aave V3's PoolAddressesProvider, where the pool stands in `lenders`. */
+  aaveProvider?: Sourced;
   multicall3: Sourced;
   permit2: Sourced;
   create2Proxy: Sourced;
