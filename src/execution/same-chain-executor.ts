@@ -1,8 +1,8 @@
-import type { JsonRpcApiProvider, TransactionReceipt } from "ethers";
-import { suggestFees } from "../chain/fees.js";
-import type { Network } from "../config/network.js";
+import type { TransactionReceipt } from "ethers";
+import type { Chain } from "../chain/connect.js";
+import { type FeePolicy, suggestFees } from "../chain/fees.js";
 import { ArbError } from "../errors.js";
-import { offersFor } from "../funding/index.js";
+import { fundingOffers } from "../funding/index.js";
 import { loadPools } from "../market/market.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
@@ -23,12 +23,11 @@ export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit">
   /** How long a sent transaction is waited for. */
   watchMs: number;
   pollMs: number;
-  maxFeePerGas: bigint;
+  fees: FeePolicy;
 }
 
 export interface SameChainContext {
-  provider: JsonRpcApiProvider;
-  network: Network;
+  chain: Chain;
   executor: string;
   transactions: TransactionExecutor;
   slippage: SlippageManager;
@@ -37,7 +36,10 @@ export interface SameChainContext {
 
 /** Steps of one execution, for progress and for a hook between them. */
 export type Step = "quoted" | "planned" | "sent";
-export type OnStep = (step: Step, detail: { opportunity: Opportunity; trade?: PlannedTrade; txHash?: string }) => Promise<void> | void;
+export type OnStep = (
+  step: Step,
+  detail: { opportunity: Opportunity; trade?: PlannedTrade; txHash?: string },
+) => Promise<void> | void;
 
 /** Carries one opportunity on one chain from quote to booked outcome. */
 export class SameChainExecutor {
@@ -45,17 +47,18 @@ export class SameChainExecutor {
   readonly #errors = new ErrorHandler();
 
   constructor(readonly context: SameChainContext) {
-    this.#builder = new TransactionBuilder(context.network, context.provider);
+    this.#builder = new TransactionBuilder(context.chain.network, context.chain.provider);
   }
 
   /** Exact quote, size and funding on the head block. */
   async quote(opportunity: Opportunity): Promise<Result<Quote>> {
-    const { provider, network, executor } = this.context;
+    const { chain, executor } = this.context;
+    const { provider, network } = chain;
     const head = await this.#head();
     const token = opportunity.hops[0]?.tokenIn ?? "";
     const [pools, offers] = await Promise.all([
       loadPools(provider, network, opportunity, head.number),
-      offersFor(provider, network, executor, token, head.number),
+      fundingOffers(provider, network, executor, token, head.number),
     ]);
     if (!pools.ok) return pools;
     return quoteOpportunity(opportunity, pools.value, offers, { blockNumber: head.number, blockHash: head.hash });
@@ -63,7 +66,7 @@ export class SameChainExecutor {
 
   /** A simulated plan for a quote, or why there is none. */
   async plan(quote: Quote): Promise<Result<PlannedTrade>> {
-    const { provider, network, executor, slippage, settings, transactions } = this.context;
+    const { chain, executor, slippage, settings, transactions } = this.context;
     const head = await this.#head();
     const token = quote.hops[0]?.tokenIn ?? "";
     const minNetProfit = settings.minNetProfit.get(token);
@@ -71,14 +74,9 @@ export class SameChainExecutor {
       const detail = `no least net profit is configured for ${token}`;
       return { ok: false, rejection: { opportunityId: quote.opportunity.id, reason: "risk-limit", detail, where: null } };
     }
-    const fees = await suggestFees(provider, network);
-    if (fees.maxFeePerGas > settings.maxFeePerGas) {
-      const detail = `gas would cost up to ${fees.maxFeePerGas} wei, the limit is ${settings.maxFeePerGas}`;
-      return { ok: false, rejection: { opportunityId: quote.opportunity.id, reason: "risk-limit", detail, where: null } };
-    }
+    const fees = await suggestFees(chain, settings.fees);
     return await makePlan(quote, {
-      provider,
-      network,
+      chain,
       executor,
       operator: transactions.signer.address,
       builder: this.#builder,
@@ -128,17 +126,25 @@ export class SameChainExecutor {
     await onStep("sent", { opportunity, trade: planned, txHash: attempt.hash });
     const watched = await transactions.watch(attempt, settings.watchMs, settings.pollMs);
     // from here on the transaction is out: a failing read must not turn it into a rejection
-    if (watched.status === "unknown") return { status: "unknown", trade: trade(), reason: watched.reason };
+    if (watched.status === "unknown") {
+      const error = watched.lastError === null ? "" : `; the node's last answer: ${watched.lastError}`;
+      return { status: "unknown", trade: trade(), reason: `no receipt after ${watched.waitedMs} ms${error}` };
+    }
     try {
       return await this.#book(watched.receipt, trade(), planned);
     } catch (error) {
       const { message } = this.#errors.describe(error);
-      return { status: "unknown", trade: trade(), reason: `mined in block ${watched.receipt.blockNumber}, not yet booked: ${message}` };
+      return {
+        status: "unknown",
+        trade: trade(),
+        reason: `mined in block ${watched.receipt.blockNumber}, not yet booked: ${message}`,
+      };
     }
   }
 
   async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade): Promise<Outcome> {
-    const { provider, executor } = this.context;
+    const { chain, executor } = this.context;
+    const { provider } = chain;
     const feeWei = await feePaid(provider, receipt);
     const { gasUsed, blockNumber } = receipt;
     if (receipt.status !== 1) {
@@ -160,19 +166,19 @@ export class SameChainExecutor {
 
   /** What other transactions of the same block did to the executor's balance of `token`. */
   async #othersInBlock(receipt: TransactionReceipt, token: string): Promise<bigint> {
-    const { provider, executor } = this.context;
-    const logs = await provider.getLogs({ address: token, blockHash: receipt.blockHash });
+    const { chain, executor } = this.context;
+    const logs = await chain.provider.getLogs({ address: token, blockHash: receipt.blockHash });
     const others = logs.filter((log) => log.transactionHash !== receipt.hash);
     return profitFromLogs({ logs: others }, token, executor);
   }
 
   /** The reason of a revert, from the same call on the state of the block before. */
   async #reasonOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
-    const { provider, transactions } = this.context;
+    const { chain, transactions } = this.context;
     const call = { ...planned.call, from: transactions.signer.address, gasLimit: planned.gasLimit };
     for (const blockTag of [receipt.blockNumber, receipt.blockNumber - 1]) {
       try {
-        await provider.call({ ...call, blockTag });
+        await chain.provider.call({ ...call, blockTag });
       } catch (error) {
         const reason = revertReason(error);
         if (reason !== null) return reason;
@@ -183,8 +189,8 @@ export class SameChainExecutor {
   }
 
   async #head(): Promise<{ number: number; hash: string; timestamp: number }> {
-    const block = await this.context.provider.getBlock("latest");
-    if (!block?.hash) throw new ArbError("network", `${this.context.network.title} gave no head block`);
+    const block = await this.context.chain.provider.getBlock("latest");
+    if (!block?.hash) throw new ArbError("network", `${this.context.chain.network.title} gave no head block`);
     return { number: block.number, hash: block.hash, timestamp: block.timestamp };
   }
 }
