@@ -119,7 +119,7 @@ export class SameChainExecutor {
       path: opportunity.hops.map(({ venue, pool }) => ({ venue, pool })),
       funding: planned.plan.funding.source,
       amountIn: planned.quote.amountIn,
-      expectedProfit: planned.expectedProfit,
+      expectedProfit: planned.quote.profit,
       minProfit: planned.plan.minProfit,
       profitToken: planned.plan.profitToken,
       txHash: attempt.hash,

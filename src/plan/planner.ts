@@ -2,7 +2,7 @@ import type { Provider } from "ethers";
 import type { Network } from "../config/network.js";
 import type { Quote } from "../opportunity/quote.js";
 import type { RejectReason, Result } from "../opportunity/reject.js";
-import { formatToken } from "../config/networks.js";
+import { formatToken } from "../config/format-token.js";
 import { type TransactionCost, priceInToken } from "./cost.js";
 import type { Plan } from "./plan.js";
 import { revertReason, simulate } from "./simulate.js";
@@ -51,8 +51,6 @@ export interface PlannedTrade {
   gasLimit: bigint;
   fees: PlanFees;
   cost: TransactionCost;
-  /** Rise of the executor's balance if nobody interferes, base units of the profit token, before gas. */
-  expectedProfit: bigint;
 }
 
 const MILLION = 1_000_000n;
@@ -93,15 +91,12 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
     return reject("below-cost", `profit ${units(quote.profit)}, gas with margin and least net profit ${units(floor)}`);
   }
 
-  const { plan, expectedProfit } = boundPlan(draft, quote, floor, context.slippage);
-  if (expectedProfit < plan.minProfit) {
-    return reject("below-cost", `profit ${units(expectedProfit)} after the fee on the whole loan, needed ${units(plan.minProfit)}`);
-  }
+  const plan = { ...draft, ...context.slippage.bounds({ ...quote, amounts: draft.amounts }, floor) };
   const call = builder.executePlan(executor, plan);
   const simulation = await simulate(provider, call, operator, gasLimit, quote.blockNumber);
   if (!simulation.ok) return reject("simulation-reverted", simulation.reason);
   const cost = { gas, wei, inProfitToken };
-  return { ok: true, value: { quote, plan, call, gasLimit, fees, cost, expectedProfit } };
+  return { ok: true, value: { quote, plan, call, gasLimit, fees, cost } };
 }
 
 /** The plan with its profit bound still open, to estimate gas on. */
@@ -121,16 +116,4 @@ function draftPlan(quote: Quote, context: PlannerContext): Plan {
     deadline: opportunity.deadline === null ? expiry : Math.min(opportunity.deadline, expiry),
     blocks: null,
   };
-}
-
-/**
- * Sets `minProfit` and `maxAmountIn`. A lender is asked for the whole of `maxAmountIn`, so its fee is reckoned on that; the
- * slack that an adaptive plan may pay then costs a little of the profit.
- */
-function boundPlan(draft: Plan, quote: Quote, floor: bigint, slippage: SlippageManager): { plan: Plan; expectedProfit: bigint } {
-  const trade = { ...quote, sizing: quote.sizing, amounts: draft.amounts };
-  const { minProfit, maxAmountIn } = slippage.bounds(trade, floor);
-  const maxFee = quote.funding.fee(maxAmountIn);
-  const plan = { ...draft, minProfit, maxAmountIn, funding: { ...draft.funding, maxFee } };
-  return { plan, expectedProfit: quote.amountOut - quote.amountIn - maxFee };
 }
