@@ -59,7 +59,8 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
   const rpc: Rpc = async <T>(method: string, params: readonly unknown[] = []) => (await node.request(method, [...params])) as T;
   const everyone = localAccounts();
   const owner = addressAt(everyone, -2);
-  const site: Site = { network, rpc, owner };
+  const trader = addressAt(everyone, -1);
+  const site: Site = { network, rpc, owner, trader };
   await rpc("hardhat_setBalance", [owner, toQuantity(10n ** 27n)]);
   const furniture = await furnish(site);
   const stopFloor = await keepBaseFee(node, rpc, BASE_FEE[network.stack]);
@@ -81,7 +82,7 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
     accounts: everyone.map((a) => a.address),
     keys: everyone.map((a) => a.privateKey),
     owner,
-    trader: addressAt(everyone, -1),
+    trader,
     setMining,
     fund: async (address, { eth = 0n, tokens = {} }) => {
       if (eth > 0n) {

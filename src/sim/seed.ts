@@ -17,7 +17,7 @@ export interface SeedPool {
   venue: VenueId;
   sides: [Side, Side];
   feePips: number;
-  /** V3: one position per entry, each deposits both sides; half its width in ticks, null = every price. */
+  /** V3: one position of equal liquidity per entry: half its width in ticks, null = every price. */
   halfWidths: (number | null)[];
 }
 
@@ -36,18 +36,21 @@ const WIDE = 6000; // about +-82 %
 const NARROW = 600; // about +-6 %
 const TIGHT = 60; // about +-0.6 %
 
-/** venue, the two tokens, fee in pips, USD on each side (of each position), positions */
+/**
+ * Venue, the two tokens, fee in pips, depth: USD on each side, positions. V3: every position has the liquidity that the depth
+ * gives over all prices, so that liquidity rises towards the price in steps, and swaps of ordinary size cross ticks.
+ */
 const POOLS: [VenueId, string, string, number, number, (number | null)[]][] = [
   ["uniswap-v2", "WETH", "USDC", 3000, 6_000_000, []],
   ["sushiswap-v2", "WETH", "USDC", 3000, 1_500_000, []],
-  ["uniswap-v3", "WETH", "USDC", 500, 3_000_000, [null, WIDE, NARROW, TIGHT]],
-  ["uniswap-v3", "WETH", "USDC", 3000, 1_500_000, [null, WIDE, NARROW]],
-  ["pancakeswap-v3", "WETH", "USDC", 500, 1_000_000, [null, WIDE, NARROW]],
-  ["sushiswap-v3", "WETH", "USDC", 500, 300_000, [null, NARROW]],
+  ["uniswap-v3", "WETH", "USDC", 500, 10_000_000, [null, WIDE, NARROW, TIGHT]],
+  ["uniswap-v3", "WETH", "USDC", 3000, 4_000_000, [null, WIDE, NARROW]],
+  ["pancakeswap-v3", "WETH", "USDC", 500, 4_000_000, [null, WIDE, NARROW, TIGHT]],
+  ["sushiswap-v3", "WETH", "USDC", 500, 1_000_000, [null, NARROW, TIGHT]],
   ["uniswap-v2", "WETH", "DAI", 3000, 3_000_000, []],
-  ["uniswap-v3", "WETH", "DAI", 3000, 1_000_000, [null, WIDE, NARROW]],
+  ["uniswap-v3", "WETH", "DAI", 3000, 3_000_000, [null, WIDE, NARROW]],
   ["sushiswap-v2", "USDC", "DAI", 3000, 1_000_000, []],
-  ["uniswap-v3", "USDC", "DAI", 100, 2_000_000, [null, TIGHT, 10]],
+  ["uniswap-v3", "USDC", "DAI", 100, 20_000_000, [null, NARROW, TIGHT, 10]],
 ];
 
 const LENT_USD = 30_000_000;
@@ -116,15 +119,17 @@ async function placeVenues(site: Site): Promise<Furniture["routers"]> {
   return routers;
 }
 
-/** Gives the owner what seeding takes, and lets routers and position managers take it. */
+/** Gives the owner what seeding takes and the trader what trading takes, and lets routers and position managers take it. */
 async function endow(site: Site, routers: Furniture["routers"]): Promise<void> {
-  const { network, owner } = site;
+  const { network, owner, trader } = site;
   const managers = Object.values(network.venues).map((v) => v.positionManager?.address);
-  const spenders = new Set([...Object.values(routers), ...managers].filter((a) => a !== undefined));
+  const swappers = Object.values(routers);
   for (const symbol of Object.keys(SEED_PRICES)) {
     const token = tokenOf(network, symbol);
     await give(site, token, owner, worth(token, 150_000_000));
-    for (const spender of spenders) await approve(site, token.address, spender);
+    await give(site, token, trader, worth(token, 150_000_000));
+    for (const spender of swappers) await approve(site, token.address, spender, trader);
+    for (const spender of [...swappers, ...managers]) if (spender !== undefined) await approve(site, token.address, spender);
   }
 }
 

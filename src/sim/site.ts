@@ -1,4 +1,4 @@
-import { concat, toQuantity } from "ethers";
+import { concat, getAddress, toQuantity } from "ethers";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
 import type { Artifact } from "./artifacts.js";
@@ -12,6 +12,8 @@ export interface Site {
   rpc: Rpc;
   /** Unlocked account that deploys, owns and seeds everything. */
   owner: string;
+  /** Unlocked account that trades. */
+  trader: string;
 }
 
 export interface RawReceipt {
@@ -46,7 +48,12 @@ export async function send(
   };
   const hash = await site.rpc<string>("eth_sendTransaction", [tx]);
   const receipt = await site.rpc<RawReceipt | null>("eth_getTransactionReceipt", [hash]);
-  if (receipt?.status !== "0x1")
+  if (receipt === null)
+    throw new ArbError("usage", "the local chain did not mine a transaction at once", {
+      where: site.network.name,
+      hint: "let it mine by itself (setMining) while the world changes it",
+    });
+  if (receipt.status !== "0x1")
     throw new ArbError(
       "reverted",
       `a transaction of the local world's set-up failed: ${data.slice(0, 10)} to ${to ?? "a new contract"}`,
@@ -85,7 +92,7 @@ export async function read<T>(
 export async function deploy(site: Site, a: Artifact, args: readonly unknown[] = []): Promise<string> {
   const { contractAddress } = await send(site, null, creationCode(a, args));
   if (contractAddress === null) throw new ArbError("internal", "a deployment made no contract");
-  return contractAddress;
+  return getAddress(contractAddress);
 }
 
 /**
@@ -99,12 +106,6 @@ export async function place(site: Site, address: string, a: Artifact, args: read
   await send(site, address, "0x");
   await site.rpc("hardhat_setCode", [address, runtime]);
   await site.rpc("hardhat_setNonce", [address, "0x1"]); // EIP-161: contracts start at nonce 1
-}
-
-/** Sends with another account's name, as the chain's owner may. */
-export async function impersonate(site: Site, account: string): Promise<void> {
-  await site.rpc("hardhat_impersonateAccount", [account]);
-  await site.rpc("hardhat_setBalance", [account, toQuantity(10n ** 18n)]);
 }
 
 function creationCode(a: Artifact, args: readonly unknown[]): string {

@@ -8,8 +8,8 @@ const TICK_SPACING: Record<number, number> = { 100: 1, 500: 10, 2500: 50, 3000: 
 export interface TickRange {
   tickLower: number;
   tickUpper: number;
-  /** Ticks on either side of the price; null = everywhere. */
-  halfWidth: number | null;
+  /** What the range takes of the amounts that the same liquidity takes over all prices, in millionths. */
+  share: bigint;
 }
 
 /** Integer square root, rounded down. */
@@ -28,25 +28,20 @@ export function sqrtPriceX96(amount0: bigint, amount1: bigint): bigint {
   return sqrt((amount1 << 192n) / amount0);
 }
 
-/** The ranges of a pool's positions, aligned to its tick spacing. */
-export function positionTicks(pool: SeedPool): TickRange[] {
+/**
+ * The ranges of a pool's positions, aligned to its tick spacing. A range of half-width w around the price needs
+ * 1 - 1.0001^(-w/2) of what the full range needs for the same liquidity (Uniswap V3 white paper, section 6.2). Floats: these
+ * are sizes of seed positions, nobody computes with them later.
+ */
+export function positionRanges(pool: SeedPool): TickRange[] {
   const [[, amount0], [, amount1]] = pool.sides;
   const tick = Math.log(Number(amount1) / Number(amount0)) / Math.log(1.0001);
   const spacing = TICK_SPACING[pool.feePips] ?? 60;
   const align = (t: number) => Math.round(t / spacing) * spacing;
   const end = Math.floor(MAX_TICK / spacing) * spacing;
-  return pool.halfWidths.map((halfWidth) =>
-    halfWidth === null
-      ? { tickLower: -end, tickUpper: end, halfWidth }
-      : { tickLower: align(tick - halfWidth), tickUpper: align(tick + halfWidth), halfWidth },
-  );
-}
-
-/**
- * Liquidity that two amounts of equal worth give to a range symmetric around the price: sqrt(x * y) / (1 - 1.0001^(-w/2)),
- * from the definition of virtual reserves (Uniswap V3 white paper, section 6.2.1). To the millionth; for set-up only.
- */
-export function positionLiquidity(amount0: bigint, amount1: bigint, halfWidth: number | null): bigint {
-  const share = halfWidth === null ? 1 : 1 - 1.0001 ** (-halfWidth / 2);
-  return (sqrt(amount0 * amount1) * 1_000_000n) / BigInt(Math.round(share * 1_000_000));
+  return pool.halfWidths.map((halfWidth) => {
+    if (halfWidth === null) return { tickLower: -end, tickUpper: end, share: 1_000_000n };
+    const share = BigInt(Math.round((1 - 1.0001 ** (-halfWidth / 2)) * 1_000_000));
+    return { tickLower: align(tick - halfWidth), tickUpper: align(tick + halfWidth), share };
+  });
 }

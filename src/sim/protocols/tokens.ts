@@ -59,7 +59,7 @@ export async function give(site: Site, token: Token, to: string, amount: bigint)
   if (to !== site.owner) await invoke(site, token.address, erc20, "transfer", [to, amount]);
 }
 
-/** Lets `spender` take any amount of the owner's tokens. */
-export async function approve(site: Site, token: string, spender: string): Promise<void> {
-  await invoke(site, token, erc20, "approve", [spender, MaxUint256]);
+/** Lets `spender` take any amount of an account's tokens, the owner's by default. */
+export async function approve(site: Site, token: string, spender: string, from = site.owner): Promise<void> {
+  await invoke(site, token, erc20, "approve", [spender, MaxUint256], { from });
 }

@@ -4,7 +4,7 @@ import { INonfungiblePositionManager__factory, IUniswapV3Factory__factory } from
 import { artifact, EXTRACTS } from "../artifacts.js";
 import { deploy, invoke, place, read, type Site } from "../site.js";
 import type { SeedPool } from "../seed.js";
-import { positionTicks, sqrtPriceX96 } from "../v3-math.js";
+import { positionRanges, sqrtPriceX96 } from "../v3-math.js";
 
 const factoryAbi = { abi: IUniswapV3Factory__factory.createInterface() };
 const managerAbi = { abi: INonfungiblePositionManager__factory.createInterface() };
@@ -36,15 +36,15 @@ export async function seedV3(site: Site, facts: VenueFacts, pool: SeedPool): Pro
   const [[token0, amount0], [token1, amount1]] = pool.sides;
   const price = sqrtPriceX96(amount0, amount1);
   await invoke(site, manager, managerAbi, "createAndInitializePoolIfNecessary", [token0, token1, pool.feePips, price]);
-  for (const { tickLower, tickUpper } of positionTicks(pool)) {
+  for (const { tickLower, tickUpper, share } of positionRanges(pool)) {
     const position = {
       token0,
       token1,
       fee: pool.feePips,
       tickLower,
       tickUpper,
-      amount0Desired: amount0,
-      amount1Desired: amount1,
+      amount0Desired: (amount0 * share) / 1_000_000n,
+      amount1Desired: (amount1 * share) / 1_000_000n,
       amount0Min: 0,
       amount1Min: 0,
       recipient: site.owner,
