@@ -91,7 +91,7 @@ describe("keystore", () => {
     clean(wallet);
     clean({ nested: [wallet] });
     clean(new Secret(KEY));
-    expect(`${new Secret(PASSWORD)}`).to.equal("[secret]");
+    expect(String(new Secret(PASSWORD))).to.equal("[secret]");
     expect(Object.values(wallet)).to.deep.equal([ADDRESS]);
   });
 });
