@@ -3,7 +3,7 @@ import type { Network } from "../config/network.js";
 import { networkById } from "../config/networks.js";
 import { ArbError } from "../errors.js";
 import type { PoolId } from "../venues/venue.js";
-import { type LocalAccount, localAccounts, startNode } from "./node.js";
+import { type LocalAccount, localAccounts, type LocalNode, startNode } from "./node.js";
 import { give, tokenOf } from "./protocols/tokens.js";
 import { type Furniture, furnish } from "./seed.js";
 import { serveRpc } from "./server.js";
@@ -44,8 +44,8 @@ export interface LocalChain extends Furniture {
   close(): Promise<void>;
 }
 
-/** Base fee that each network's local chain starts with and does not fall below, wei: its usual one in 2026. */
-const BASE_FEE: Record<Network["stack"], bigint> = { l1: 500_000_000n, arbitrum: 20_000_000n, op: 1_000_000n };
+/** Base fee that each network's local chain starts with, wei: a usual one of 2026. Then it follows the chain's own rule. */
+const BASE_FEE: Record<Network["stack"], bigint> = { l1: 2_000_000_000n, arbitrum: 20_000_000n, op: 2_000_000n };
 
 /**
  * Starts one of the four mainnets (1, 42161, 10, 8453) as a local chain. Throws ArbError "usage" for other chain ids and
@@ -63,7 +63,9 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
   const site: Site = { network, rpc, owner, trader };
   await rpc("hardhat_setBalance", [owner, toQuantity(10n ** 27n)]);
   const furniture = await furnish(site);
-  const stopFloor = await keepBaseFee(node, rpc, BASE_FEE[network.stack]);
+  const baseFee = BASE_FEE[network.stack];
+  const stopFloor = network.stack === "arbitrum" ? await keepFloor(node, rpc, baseFee) : () => undefined;
+  await rpc("hardhat_setNextBlockBaseFeePerGas", [toQuantity(baseFee)]);
   await rpc("hardhat_mine", ["0x1"]);
   const server = await serveRpc(node, options.port);
 
@@ -101,18 +103,17 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
 }
 
 /**
- * Keeps the base fee from sinking to nothing on a chain whose blocks are nearly empty: after a block at or below the floor
- * the next one has the floor again. Above it EIP-1559 works as it does. Returns how to stop.
+ * Arbitrum's base fee has a floor, which the simulated rule (EIP-1559) lacks: whenever the next block would fall below it, the
+ * floor is set. Ethereum and the OP Stack keep their rule, so that a fee computed from a header is exact. Returns how to stop.
  */
-async function keepBaseFee(node: Awaited<ReturnType<typeof startNode>>, rpc: Rpc, floor: bigint): Promise<() => void> {
+async function keepFloor(node: LocalNode, rpc: Rpc, floor: bigint): Promise<() => void> {
   const subscription = await rpc<string>("eth_subscribe", ["newHeads"]);
-  await rpc("hardhat_setNextBlockBaseFeePerGas", [toQuantity(floor)]);
   return node.onNotification((message) => {
     if (message.subscription !== subscription) return;
     const head = message.result as { baseFeePerGas: string };
-    if (BigInt(head.baseFeePerGas) <= floor)
-      // fails only when the chain is being closed
-      rpc("hardhat_setNextBlockBaseFeePerGas", [toQuantity(floor)]).catch(() => undefined);
+    if (BigInt(head.baseFeePerGas) > (floor * 8n) / 7n) return;
+    // fails only when the chain is being closed
+    rpc("hardhat_setNextBlockBaseFeePerGas", [toQuantity(floor)]).catch(() => undefined);
   });
 }
 

@@ -3,6 +3,7 @@ import type { PoolId, VenueId } from "../venues/venue.js";
 import { placeAaveV3 } from "./protocols/aave-v3.js";
 import { placeBalancerV2 } from "./protocols/balancer-v2.js";
 import { placeCreate2Proxy, placeMulticall3, placePermit2 } from "./protocols/common.js";
+import { chargeDataFee } from "./protocols/op-stack.js";
 import { placePancakeswapV3, seedPancakeV3 } from "./protocols/pancakeswap-v3.js";
 import { approve, give, placeTokens, tokenOf } from "./protocols/tokens.js";
 import { placeSushiswapV2, placeUniswapV2, seedV2 } from "./protocols/uniswap-v2.js";
@@ -94,6 +95,7 @@ export async function furnish(site: Site): Promise<Furniture> {
     site,
     weighted.map((side) => ({ side, weight: isWeth(side) ? 8n * 10n ** 17n : 2n * 10n ** 17n })),
   );
+  if (network.stack === "op") await chargeDataFee(site);
   return { pools, routers, balancerPoolId };
 }
 

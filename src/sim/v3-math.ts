@@ -1,6 +1,5 @@
+import { MAX_TICK, squareRoot } from "../venues/tick-math.js";
 import type { SeedPool } from "./seed.js";
-
-const MAX_TICK = 887_272;
 
 /** Spacing of the ticks of each fee tier, in pips; the factories of Uniswap, SushiSwap and PancakeSwap agree. */
 const TICK_SPACING: Record<number, number> = { 100: 1, 500: 10, 2500: 50, 3000: 60, 10_000: 200 };
@@ -12,20 +11,9 @@ export interface TickRange {
   share: bigint;
 }
 
-/** Integer square root, rounded down. */
-export function sqrt(n: bigint): bigint {
-  if (n < 2n) return n;
-  let x = 1n << BigInt((n.toString(2).length + 1) >> 1);
-  for (;;) {
-    const y = (x + n / x) >> 1n;
-    if (y >= x) return x;
-    x = y;
-  }
-}
-
 /** sqrt(amount1 / amount0) as a Q64.96 number, the price at which the two amounts are worth the same. */
 export function sqrtPriceX96(amount0: bigint, amount1: bigint): bigint {
-  return sqrt((amount1 << 192n) / amount0);
+  return squareRoot((amount1 << 192n) / amount0);
 }
 
 /**

@@ -163,7 +163,7 @@ describe("protocols of a local chain", () => {
 
   it("has USDC as Circle's FiatToken, whose blocklist stops transfers", async () => {
     const { abi } = artifact(`${EXTRACTS.usdc}/v2/FiatTokenV2_2.sol/FiatTokenV2_2.json`);
-    const token = new Contract(usdc, abi, await new JsonRpcProvider(chain.url).getSigner(chain.owner));
+    const token = new Contract(usdc, abi, new Wallet(chain.keys.at(-2)!, provider));
     expect(await token.getFunction("version")()).to.equal("2");
     const victim = Wallet.createRandom().address;
     await erc20(usdc).transfer.staticCall(victim, 1n);

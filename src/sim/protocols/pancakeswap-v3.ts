@@ -8,7 +8,8 @@ import {
 import { artifact, EXTRACTS, ownArtifact } from "../artifacts.js";
 import type { SeedPool } from "../seed.js";
 import { deploy, invoke, place, read, type Site } from "../site.js";
-import { positionRanges, sqrt, sqrtPriceX96 } from "../v3-math.js";
+import { squareRoot } from "../../venues/tick-math.js";
+import { positionRanges, sqrtPriceX96 } from "../v3-math.js";
 
 /** Holds the creation code of a pool as its own code; any address that nothing else uses. */
 const POOL_CODE_HOLDER = "0x0000000000000000000000000000000ca4e0de01";
@@ -35,7 +36,7 @@ export async function seedPancakeV3(site: Site, facts: VenueFacts, router: strin
   await invoke(site, facts.factory.address, factoryAbi, "createPool", key);
   const address = await read<string>(site, facts.factory.address, factoryAbi, "getPool", key);
   await invoke(site, address, poolAbi, "initialize", [sqrtPriceX96(amount0, amount1)]);
-  const liquidity = sqrt(amount0 * amount1);
+  const liquidity = squareRoot(amount0 * amount1);
   for (const { tickLower, tickUpper } of positionRanges(pool))
     await invoke(site, router, periphery, "mint", [address, tickLower, tickUpper, liquidity]);
   return address;
