@@ -1,13 +1,12 @@
 import type { TransactionReceipt } from "ethers";
 import type { Chain } from "../chain/connect.js";
 import { type FeePolicy, suggestFees } from "../chain/fees.js";
+import { waitForReceipt } from "../chain/receipts.js";
 import { ArbError } from "../errors.js";
-import { fundingOffers } from "../funding/index.js";
-import { loadPools } from "../market/market.js";
+import { quoteAtBlock } from "../market/market.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
-import { quoteOpportunity } from "../opportunity/quoter.js";
-import type { Result } from "../opportunity/reject.js";
+import type { RejectReason, Result } from "../opportunity/reject.js";
 import { type PlannedTrade, type PlannerSettings, makePlan } from "../plan/planner.js";
 import { revertReason } from "../plan/simulate.js";
 import type { SlippageManager } from "../plan/slippage.js";
@@ -53,15 +52,7 @@ export class SameChainExecutor {
   /** Exact quote, size and funding on the head block. */
   async quote(opportunity: Opportunity): Promise<Result<Quote>> {
     const { chain, executor } = this.context;
-    const { provider, network } = chain;
-    const head = await this.#head();
-    const token = opportunity.hops[0]?.tokenIn ?? "";
-    const [pools, offers] = await Promise.all([
-      loadPools(provider, network, opportunity, head.number),
-      fundingOffers(provider, network, executor, token, head.number),
-    ]);
-    if (!pools.ok) return pools;
-    return quoteOpportunity(opportunity, pools.value, offers, { blockNumber: head.number, blockHash: head.hash });
+    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor })).result;
   }
 
   /** A simulated plan for a quote, or why there is none. */
@@ -78,7 +69,7 @@ export class SameChainExecutor {
     return await makePlan(quote, {
       chain,
       executor,
-      operator: transactions.signer.address,
+      wallet: transactions.wallet,
       builder: this.#builder,
       slippage,
       fees,
@@ -93,8 +84,15 @@ export class SameChainExecutor {
     const seconds = () => Math.round(performance.now() - started) / 1000;
     try {
       if (opportunity.deadline !== null && opportunity.deadline * 1000 < Date.now()) {
-        return reject(opportunity, "expired", `its deadline was ${new Date(opportunity.deadline * 1000).toISOString()}`);
+        return reject(
+          opportunity,
+          "expired",
+          "deadline",
+          `its deadline was ${new Date(opportunity.deadline * 1000).toISOString()}`,
+        );
       }
+      const gone = await this.#awaitAfter(opportunity);
+      if (gone !== null) return gone;
       const quote = await this.quote(opportunity);
       if (!quote.ok) return { status: "rejected", rejection: quote.rejection };
       await onStep("quoted", { opportunity });
@@ -105,6 +103,19 @@ export class SameChainExecutor {
     } catch (error) {
       return { status: "rejected", rejection: this.#errors.toRejection(error, opportunity.id) };
     }
+  }
+
+  /** Waits for the transaction that the opportunity follows, so that the quote sees what it did. Null: go on. */
+  async #awaitAfter(opportunity: Opportunity): Promise<Outcome | null> {
+    const { chain, settings } = this.context;
+    const { after, deadline } = opportunity;
+    if (after === null) return null;
+    if ((await chain.provider.getTransaction(after)) === null) {
+      return reject(opportunity, "after-not-found", "after", `${chain.network.title} does not know transaction ${after}`);
+    }
+    const left = deadline === null ? settings.watchMs : Math.min(settings.watchMs, deadline * 1000 - Date.now());
+    const { status } = await waitForReceipt(chain.provider, after, { deadlineMs: left, pollMs: settings.pollMs });
+    return status === "mined" ? null : reject(opportunity, "after-not-found", "after", `${after} was not mined in ${left} ms`);
   }
 
   async #submit(planned: PlannedTrade, onStep: OnStep, seconds: () => number): Promise<Outcome> {
@@ -175,7 +186,7 @@ export class SameChainExecutor {
   /** The reason of a revert, from the same call on the state of the block before. */
   async #reasonOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
     const { chain, transactions } = this.context;
-    const call = { ...planned.call, from: transactions.signer.address, gasLimit: planned.gasLimit };
+    const call = { ...planned.call, from: transactions.wallet.address, gasLimit: planned.gasLimit };
     for (const blockTag of [receipt.blockNumber, receipt.blockNumber - 1]) {
       try {
         await chain.provider.call({ ...call, blockTag });
@@ -195,6 +206,6 @@ export class SameChainExecutor {
   }
 }
 
-function reject(opportunity: Opportunity, reason: "expired", detail: string): Outcome {
-  return { status: "rejected", rejection: { opportunityId: opportunity.id, reason, detail, where: "deadline" } };
+function reject(opportunity: Opportunity, reason: RejectReason, where: string, detail: string): Outcome {
+  return { status: "rejected", rejection: { opportunityId: opportunity.id, reason, detail, where } };
 }

@@ -1,13 +1,15 @@
 import type { Chain } from "../chain/connect.js";
 import { dataFee } from "../chain/fees.js";
+import { ArbError } from "../errors.js";
 import { formatToken } from "../config/format-token.js";
 import type { Quote } from "../opportunity/quote.js";
 import type { RejectReason, Result } from "../opportunity/reject.js";
 import { type TransactionCost, priceInToken } from "./cost.js";
 import type { Plan } from "./plan.js";
-import { revertReason, simulate } from "./simulate.js";
+import { simulate } from "./simulate.js";
 import type { SlippageManager } from "./slippage.js";
 import type { Call, TransactionBuilder } from "./transaction-builder.js";
+import type { WalletManager } from "../wallet/wallet-manager.js";
 
 /** What a transaction pays per gas, in wei. */
 export interface PlanFees {
@@ -30,7 +32,7 @@ export interface PlannerSettings {
 export interface PlannerContext {
   chain: Chain;
   executor: string;
-  operator: string;
+  wallet: Pick<WalletManager, "address" | "estimateGas">;
   builder: TransactionBuilder;
   slippage: SlippageManager;
   fees: PlanFees;
@@ -56,7 +58,8 @@ const MILLION = 1_000_000n;
  * profit above cost, margin and the least net profit, and simulates the exact final call on the quoted block.
  */
 export async function makePlan(quote: Quote, context: PlannerContext): Promise<Result<PlannedTrade>> {
-  const { executor, operator, builder, settings, fees } = context;
+  const { executor, wallet, builder, settings, fees } = context;
+  const operator = wallet.address;
   const { provider, network } = context.chain;
   const profitToken = quote.hops[0]?.tokenIn ?? "";
   const reject = (reason: RejectReason, detail: string): Result<PlannedTrade> => ({
@@ -67,20 +70,16 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
 
   const draft = draftPlan(quote, context);
   const draftCall = builder.executePlan(executor, draft);
-  let gas: bigint;
+  let gas: { estimate: bigint; limit: bigint };
   try {
-    gas = await provider.estimateGas({ ...draftCall, from: operator });
+    gas = await wallet.estimateGas(context.chain, draftCall, settings.gasBufferPpm);
   } catch (error) {
-    const reason = revertReason(error);
-    if (reason === null) throw error;
-    return reject("simulation-reverted", reason);
-  }
-  const gasLimit = gas + (gas * BigInt(settings.gasBufferPpm)) / MILLION;
-  if (network.transactionGasCap !== null && gasLimit > BigInt(network.transactionGasCap)) {
-    return reject("risk-limit", `needs ${gasLimit} gas, ${network.title} takes ${network.transactionGasCap} per transaction`);
+    if (!(error instanceof ArbError) || error.code !== "reverted") throw error;
+    const draftRun = await simulate(provider, draftCall, operator, null, quote.blockNumber);
+    return reject("simulation-reverted", draftRun.ok ? error.message : draftRun.reason);
   }
 
-  const wei = await expectedCost(draftCall, gas, gasLimit, context);
+  const wei = await expectedCost(draftCall, gas.estimate, gas.limit, context);
   const inProfitToken = await priceInToken(provider, network, profitToken, wei, quote.blockNumber);
   if (inProfitToken === null) return reject("no-gas-price", `no known pool prices ${network.nativeSymbol} in ${profitToken}`);
   const floor = inProfitToken + (inProfitToken * BigInt(settings.costMarginPpm)) / MILLION + settings.minNetProfit;
@@ -90,10 +89,10 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
 
   const plan = { ...draft, ...context.slippage.bounds({ ...quote, amounts: draft.amounts }, floor) };
   const call = builder.executePlan(executor, plan);
-  const simulation = await simulate(provider, call, operator, gasLimit, quote.blockNumber);
+  const simulation = await simulate(provider, call, operator, gas.limit, quote.blockNumber);
   if (!simulation.ok) return reject("simulation-reverted", simulation.reason);
-  const cost = { gas, wei, inProfitToken };
-  return { ok: true, value: { quote, plan, call, gasLimit, fees, cost } };
+  const cost = { gas: gas.estimate, wei, inProfitToken };
+  return { ok: true, value: { quote, plan, call, gasLimit: gas.limit, fees, cost } };
 }
 
 /** Gas at the next block's base fee and our tip, and on the OP stack the fees for data and operator. In wei. */
@@ -108,7 +107,7 @@ async function expectedCost(call: Call, gas: bigint, gasLimit: bigint, context: 
     gasLimit,
     maxFeePerGas,
     maxPriorityFeePerGas,
-    from: context.operator,
+    from: context.wallet.address,
   };
   const extra = await dataFee(context.chain, transaction);
   return gas * (nextBaseFee + maxPriorityFeePerGas) + extra.l1FeeWei + extra.operatorFeeWei;

@@ -10,7 +10,7 @@ export async function simulate(
   provider: Provider,
   call: Call,
   from: string,
-  gasLimit: bigint,
+  gasLimit: bigint | null,
   block: BlockTag,
 ): Promise<Simulation> {
   try {

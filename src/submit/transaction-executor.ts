@@ -1,4 +1,3 @@
-import { type TransactionLike, keccak256 } from "ethers";
 import type { Chain, RpcProvider } from "../chain/connect.js";
 import { type NodeErrorKind, classifyNodeError } from "../chain/errors.js";
 import { type ReceiptResult, waitForReceipt } from "../chain/receipts.js";
@@ -6,12 +5,7 @@ import { ArbError } from "../errors.js";
 import type { Attempt } from "../execution/outcome.js";
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
-
-/** Signs fully specified transactions; holds one key and never shows it. */
-export interface TransactionSigner {
-  readonly address: string;
-  signTransaction(transaction: TransactionLike): Promise<string>;
-}
+import type { WalletManager } from "../wallet/wallet-manager.js";
 
 /** Where signed bytes go. One implementation per relay, sequencer or node. */
 export interface Route {
@@ -46,7 +40,7 @@ export class TransactionExecutor {
 
   constructor(
     readonly chain: Chain,
-    readonly signer: TransactionSigner,
+    readonly wallet: WalletManager,
     readonly route: Route,
   ) {}
 
@@ -62,7 +56,7 @@ export class TransactionExecutor {
   }
 
   async #send(opportunityId: string, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
-    const { address } = this.signer;
+    const { address } = this.wallet;
     const { provider, network } = this.chain;
     const [nonce, balance] = await Promise.all([
       provider.getTransactionCount(address, "pending"),
@@ -74,14 +68,11 @@ export class TransactionExecutor {
         hint: "fund the operator, or lower the gas price limit",
       });
     }
-    const raw = await this.signer.signTransaction({
-      type: 2,
+    const { raw, hash } = this.wallet.sign({
       chainId: network.chainId,
       nonce,
+      ...call,
       gasLimit,
-      to: call.to,
-      data: call.data,
-      value: call.value,
       maxFeePerGas: fees.maxFeePerGas,
       maxPriorityFeePerGas: fees.maxPriorityFeePerGas,
     });
@@ -90,7 +81,7 @@ export class TransactionExecutor {
       chainId: network.chainId,
       from: address,
       nonce,
-      hash: keccak256(raw),
+      hash,
       raw,
       sentAt: Date.now(),
     };
