@@ -2,13 +2,14 @@ import type { TransactionReceipt } from "ethers";
 import type { Chain } from "../chain/connect.js";
 import { type FeePolicy, suggestFees } from "../chain/fees.js";
 import { waitForReceipt } from "../chain/receipts.js";
+import { formatToken } from "../config/format-token.js";
 import { ArbError } from "../errors.js";
 import { quoteAtBlock } from "../market/market.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
-import type { RejectReason, Result } from "../opportunity/reject.js";
+import { REJECT_REASONS, type RejectReason, type Result } from "../opportunity/reject.js";
 import { type PlannedTrade, type PlannerSettings, makePlan } from "../plan/planner.js";
-import { revertReason } from "../plan/simulate.js";
+import { simulate } from "../plan/simulate.js";
 import type { SlippageManager } from "../plan/slippage.js";
 import { TransactionBuilder } from "../plan/transaction-builder.js";
 import type { TransactionExecutor } from "../submit/transaction-executor.js";
@@ -183,20 +184,27 @@ export class SameChainExecutor {
     return profitFromLogs({ logs: others }, token, executor);
   }
 
-  /** The reason of a revert, from the same call on the state of the block before. */
+  /** The reason of a revert: what the contracts said, and what the pools would give on the state that it met. */
   async #reasonOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
+    const said = await this.#revertOf(planned, receipt);
+    const { chain, executor } = this.context;
+    const opportunity = { ...planned.quote.opportunity, amountIn: planned.quote.amountIn, funding: planned.plan.funding.source };
+    const { result } = await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, block: receipt.blockNumber });
+    const units = (amount: bigint) => formatToken(chain.network, planned.plan.profitToken, amount);
+    const now = result.ok
+      ? `after block ${receipt.blockNumber} the pools would leave a profit of ${units(result.value.profit)}`
+      : `after block ${receipt.blockNumber}: ${REJECT_REASONS[result.rejection.reason]} (${result.rejection.detail})`;
+    return `${said} The plan needed ${units(planned.plan.minProfit)}; ${now}.`;
+  }
+
+  /** What the same call reverts with on the state after its block, else before it. */
+  async #revertOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
     const { chain, transactions } = this.context;
-    const call = { ...planned.call, from: transactions.wallet.address, gasLimit: planned.gasLimit };
-    for (const blockTag of [receipt.blockNumber, receipt.blockNumber - 1]) {
-      try {
-        await chain.provider.call({ ...call, blockTag });
-      } catch (error) {
-        const reason = revertReason(error);
-        if (reason !== null) return reason;
-        throw error;
-      }
+    for (const block of [receipt.blockNumber, receipt.blockNumber - 1]) {
+      const run = await simulate(chain.provider, planned.call, transactions.wallet.address, planned.gasLimit, block);
+      if (!run.ok) return run.reason;
     }
-    return "reverted in its place in the block, not on the state before or after it";
+    return "Reverted at its place in the block, though not on the state before or after the block.";
   }
 
   async #head(): Promise<{ number: number; hash: string; timestamp: number }> {

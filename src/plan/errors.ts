@@ -76,6 +76,8 @@ export function explainRevert(data: string): RevertExplanation {
   }
   if (error) {
     const message = String(error.args[0]);
+    if (message === "")
+      return { ...error, text: "A pool or token reverted without a reason: most often a payment that is not covered." };
     return { ...error, text: sentence(message) ?? `A pool, token or lender refused: "${message}".` };
   }
   return { name: "unknown", args: [data], text: `A pool, token or lender refused with ${data.slice(0, 10)}.` };

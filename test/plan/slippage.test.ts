@@ -32,13 +32,22 @@ describe("SlippageManager", () => {
   });
 
   it("takes other tiers from the configuration", () => {
-    const own = new SlippageManager({ margins: [{ abovePpm: 0, tolerancePpm: 7 }], impacts: [{ abovePpm: 1, sizePpm: 250_000 }] });
+    const own = new SlippageManager({
+      margins: [{ abovePpm: 0, tolerancePpm: 7 }],
+      impacts: [{ abovePpm: 1, sizePpm: 250_000 }],
+    });
     expect(own.tolerancePpm(999_999)).to.equal(7);
     expect(own.size(1_000n, 2)).to.equal(250n);
   });
 
   it("bounds an exact optimum by the floor alone", () => {
-    const trade = { amountIn: 1_000_000n, amountOut: 1_030_000n, profit: 30_000n, sizing: "optimum", amounts: "adaptive" } as const;
+    const trade = {
+      amountIn: 1_000_000n,
+      amountOut: 1_030_000n,
+      profit: 30_000n,
+      sizing: "optimum",
+      amounts: "adaptive",
+    } as const;
     expect(slippage.bounds(trade, 2_000n)).to.deep.equal({ minProfit: 2_000n, maxAmountIn: 1_028_000n });
   });
 

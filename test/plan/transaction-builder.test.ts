@@ -72,7 +72,15 @@ describe("TransactionBuilder", () => {
   });
 
   it("refuses what would be unsafe or cannot be built, naming the field", () => {
-    const swap = { venue: "uniswap-v2" as VenueId, tokenIn: weth, tokenOut: usdc, amountIn: 1n, minAmountOut: 1n, recipient: me, deadline: LATER };
+    const swap = {
+      venue: "uniswap-v2" as VenueId,
+      tokenIn: weth,
+      tokenOut: usdc,
+      amountIn: 1n,
+      minAmountOut: 1n,
+      recipient: me,
+      deadline: LATER,
+    };
     const table: [Partial<typeof swap>, string][] = [
       [{ minAmountOut: 0n }, "swap.minAmountOut"],
       [{ amountIn: 0n }, "swap.amountIn"],
@@ -82,7 +90,10 @@ describe("TransactionBuilder", () => {
       [{ venue: "pancakeswap-v3" }, "swap.venue"],
     ];
     for (const [change, where] of table) {
-      expect(() => builder.swap({ ...swap, ...change }), JSON.stringify(change, (_, v) => String(v)))
+      expect(
+        () => builder.swap({ ...swap, ...change }),
+        JSON.stringify(change, (_, v) => String(v)),
+      )
         .to.throw(ArbError)
         .with.property("where", where);
     }
