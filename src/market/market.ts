@@ -105,9 +105,10 @@ export async function quoteAtBlock(
     const wider = attempt.needsTicks.filter((address) => words.get(address)! < MAX_TICK_WORDS);
     if (wider.length === 0) return { result: attempt.result, snapshot, offers };
     for (const address of wider) words.set(address, Math.min(MAX_TICK_WORDS, Math.max(1, words.get(address)! * 4)));
+    const at = snapshot.blockNumber;
     const reread = await Promise.all(
-      snapshot.pools.map((pool) =>
-        wider.includes(pool.address) ? VENUES[pool.venue].load(provider, pool, snapshot.blockNumber, loadOptions(pool)) : pool,
+      snapshot.pools.map(async (pool) =>
+        wider.includes(pool.address) ? VENUES[pool.venue].load(provider, pool, at, loadOptions(pool)) : pool,
       ),
     );
     const block = await readBlock(provider, snapshot.blockNumber);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Network } from "../config/network.js";
 import { findToken } from "../config/networks.js";
 import { FUNDING_IDS } from "../funding/index.js";
+import { formatDecimal } from "../units.js";
 import { VENUE_IDS } from "../venues/index.js";
 import type { Opportunity } from "./opportunity.js";
 
@@ -106,7 +107,7 @@ export function toJson(opportunity: Opportunity, network: Network): OpportunityJ
     hops: hops.map(({ feePips, ...hop }) => ({ ...hop, fee: formatFee(feePips) })),
     ...(amountIn === null
       ? {}
-      : { amountIn: token === null ? `${amountIn} units` : formatAmount(amountIn, token.decimals, token.symbol) }),
+      : { amountIn: token === null ? `${amountIn} units` : `${formatDecimal(amountIn, token.decimals)} ${token.symbol}` }),
     ...(funding === null ? {} : { funding }),
     ...(amounts === null ? {} : { amounts }),
     ...(deadline === null ? {} : { deadline }),
@@ -117,15 +118,5 @@ export function toJson(opportunity: Opportunity, network: Network): OpportunityJ
 
 /** "0.3 %" for 3000 pips. */
 export function formatFee(feePips: number): string {
-  return `${trimZeros(`${Math.floor(feePips / 10_000)}.${String(feePips % 10_000).padStart(4, "0")}`)} %`;
-}
-
-function formatAmount(amount: bigint, decimals: number, symbol: string): string {
-  const digits = amount.toString().padStart(decimals + 1, "0");
-  const whole = digits.slice(0, digits.length - decimals);
-  return `${trimZeros(`${whole}.${digits.slice(digits.length - decimals)}`)} ${symbol}`;
-}
-
-function trimZeros(decimal: string): string {
-  return decimal.replace(/\.?0*$/, "");
+  return `${formatDecimal(BigInt(feePips), 4)} %`;
 }

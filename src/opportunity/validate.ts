@@ -225,6 +225,7 @@ function explain(issue: z.core.$ZodIssue, input: unknown): Rejection {
 }
 
 function show(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

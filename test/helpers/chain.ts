@@ -60,6 +60,13 @@ export async function deployToken(chain: Chain, supply: bigint = 10n ** 40n): Pr
   return chain.deploy(artifact(`${UNISWAP_V2}/ERC20`), [supply]);
 }
 
+/** Puts a Multicall3 at its address; without it reads go one by one. */
+export async function placeMulticall3(chain: Chain): Promise<void> {
+  const { artifacts } = await import("hardhat");
+  const { deployedBytecode } = await artifacts.readArtifact("Multicall");
+  await chain.request("hardhat_setCode", ["0xcA11bde05977b3631167028862bE2a173976CA11", deployedBytecode]);
+}
+
 export interface V3World {
   factory: AnyContract;
   positions: AnyContract;
