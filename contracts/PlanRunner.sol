@@ -406,7 +406,8 @@ abstract contract PlanRunner {
                     plan := 0x164
                 }
             }
-            let size := calldataload(sub(plan, 0x20))
+            // cut to what a plan can have, so that a false length costs no more gas than a true one
+            let size := and(calldataload(sub(plan, 0x20)), 0x1ff)
             calldatacopy(0xe0, plan, size)
             if and(xor(keccak256(0xe0, size), state), 0xffffffffffffffffffffff00) {
                 fail(0xdab1e993) // UnexpectedCallback()
