@@ -24,6 +24,9 @@ interface Reply {
 }
 
 const MAX_BODY = 16 << 20;
+/** The simulated chain says -32004 to a method that it does not know; real nodes say -32601. */
+const NOT_SUPPORTED = -32004;
+const METHOD_NOT_FOUND = -32601;
 
 /** Serves JSON-RPC 2.0 over HTTP (with batches) and WebSocket (with subscriptions) on 127.0.0.1; port 0 = any free one. */
 export async function serveRpc(backend: RpcBackend, port = 0): Promise<RpcServer> {
@@ -112,7 +115,8 @@ async function answerOne(backend: RpcBackend, message: unknown): Promise<Reply> 
     return { jsonrpc: "2.0", id, result: await backend.request(method, params) };
   } catch (error) {
     const { code, message: text, data } = error as { code?: unknown; message?: string; data?: unknown };
-    return failure(id, typeof code === "number" ? code : -32603, text ?? String(error), data);
+    const number = typeof code === "number" ? code : -32603;
+    return failure(id, number === NOT_SUPPORTED ? METHOD_NOT_FOUND : number, text ?? String(error), data);
   }
 }
 

@@ -12,10 +12,9 @@ import {
   ZeroHash,
 } from "ethers";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
-import { EXTRACTS } from "../../src/sim/artifacts.js";
 import { AAVE_PREMIUM_BPS } from "../../src/sim/protocols/aave-v3.js";
 import { tokenOf } from "../../src/sim/protocols/tokens.js";
-import { artifact } from "../../src/sim/artifacts.js";
+import { artifact, EXTRACTS } from "../../src/sim/artifacts.js";
 import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
 import {
   FlashBorrower__factory,
@@ -132,7 +131,7 @@ describe("protocols of a local chain", () => {
     const step = { poolId: chain.balancerPoolId, assetInIndex: 0, assetOutIndex: 1, amount: ETHER, userData: "0x" };
     const funds = { sender: me, fromInternalBalance: false, recipient: me, toInternalBalance: false };
     const [, out] = await vault.getFunction("queryBatchSwap").staticCall(0, [step], [weth, usdc], funds);
-    expect(Number(-out) / 1e6).to.be.within(2_985, 2_992);
+    expect(-(out as bigint)).to.be.within(2_985_000_000n, 2_992_000_000n);
   });
 
   it("deploys through the CREATE2 proxy at the predicted address", async () => {
