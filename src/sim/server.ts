@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
+import { ArbError } from "../errors.js";
 
 /** What a JSON-RPC server answers from. `request` throws EIP-1193 errors: an Error with `code` and perhaps `data`. */
 export interface RpcBackend {
@@ -28,13 +29,13 @@ const MAX_BODY = 16 << 20;
 const NOT_SUPPORTED = -32004;
 const METHOD_NOT_FOUND = -32601;
 
-/** Serves JSON-RPC 2.0 over HTTP (with batches) and WebSocket (with subscriptions) on 127.0.0.1; port 0 = any free one. */
+/** Serves JSON-RPC 2.0 over HTTP (with batches) and WebSocket (with subscriptions) on 127.0.0.1; port 0 = any free one. Throws ArbError "network". */
 export async function serveRpc(backend: RpcBackend, port = 0): Promise<RpcServer> {
   const http = createServer((request, response) => void onHttp(backend, request, response));
   const sockets = new WebSocketServer({ server: http, maxPayload: MAX_BODY });
   sockets.on("connection", (socket) => onSocket(backend, socket));
   await new Promise<void>((resolve, reject) => {
-    http.once("error", reject);
+    http.once("error", (cause) => reject(new ArbError("network", `cannot listen on 127.0.0.1:${port}`, { cause })));
     http.listen(port, "127.0.0.1", () => resolve());
   });
   const at = `127.0.0.1:${(http.address() as AddressInfo).port}`;

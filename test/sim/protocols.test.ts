@@ -4,7 +4,7 @@ import {
   Contract,
   getCreate2Address,
   id,
-  Interface,
+  type Interface,
   JsonRpcProvider,
   keccak256,
   type Signer,
@@ -23,6 +23,7 @@ import {
   IQuoterV2__factory,
   ISwapRouter02__factory,
   IUniswapV2Router02__factory,
+  IWETH9__factory,
   LocalPancakeV3Periphery__factory,
   LocalToken__factory,
 } from "../../types/contracts/index.js";
@@ -170,11 +171,13 @@ describe("protocols of a local chain", () => {
     await expectRevert(erc20(usdc).transfer.staticCall(victim, 1n), "Blacklistable: account is blacklisted");
   });
 
-  it("wraps and unwraps ETH", async () => {
-    const before = await provider.getBalance(weth);
+  it("wraps and unwraps ETH one for one", async () => {
+    const coin = IWETH9__factory.connect(weth, user);
     await chain.fund(me, { tokens: { WETH: 5n * ETHER } });
-    expect((await provider.getBalance(weth)) - before).to.equal(5n * ETHER);
-    expect(await erc20(weth).totalSupply()).to.equal(await provider.getBalance(weth));
+    expect(await coin.totalSupply()).to.equal(await provider.getBalance(weth));
+    const before = await provider.getBalance(me);
+    const receipt = await (await coin.withdraw(2n * ETHER)).wait();
+    expect((await provider.getBalance(me)) - before).to.equal(2n * ETHER - receipt!.fee);
   });
 
   it("gives the trader what its swap's receipt says", async () => {

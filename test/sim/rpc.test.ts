@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { JsonRpcProvider, toQuantity, Wallet, WebSocketProvider } from "ethers";
+import { JsonRpcProvider, toQuantity, Wallet } from "ethers";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { tokenOf } from "../../src/sim/protocols/tokens.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
@@ -18,6 +18,26 @@ describe("JSON-RPC of a local chain", () => {
     return (await (await fetch(chain.url, { method: "POST", body: text })).json()) as any;
   };
   const request = (id: number, method: string, params: unknown[] = []) => ({ jsonrpc: "2.0", id, method, params });
+  /** A WebSocket client that asks, and waits for the next message of a subscription. */
+  async function connect() {
+    const socket = new WebSocket(chain.wsUrl);
+    await new Promise((resolve) => socket.addEventListener("open", resolve));
+    const waiting = new Map<unknown, (value: any) => void>();
+    const notifications: unknown[] = [];
+    let id = 0;
+    socket.addEventListener("message", ({ data }) => {
+      const message = JSON.parse(String(data));
+      if (message.method === "eth_subscription") notifications.push(message.params);
+      const key = message.params?.subscription ?? message.id;
+      waiting.get(key)?.(message.params?.result ?? message.result);
+    });
+    const next = (key: unknown) => new Promise<any>((resolve) => waiting.set(key, resolve));
+    const ask = (method: string, params: unknown[] = []) => {
+      socket.send(JSON.stringify(request(++id, method, params)));
+      return next(id);
+    };
+    return { socket, notifications, next, ask };
+  }
   const tooMuch = () => {
     const data = IERC20__factory.createInterface().encodeFunctionData("transfer", [ONE, 1n]);
     return { from: ONE, to: tokenOf(chain.network, "DAI").address, data };
@@ -59,20 +79,21 @@ describe("JSON-RPC of a local chain", () => {
   });
 
   it("tells new heads and logs to WebSocket subscribers, each connection its own", async () => {
-    const [mine, other] = [new WebSocketProvider(chain.wsUrl), new WebSocketProvider(chain.wsUrl)];
+    const [mine, other] = [await connect(), await connect()];
     const usdc = tokenOf(chain.network, "USDC").address;
-    const heads: number[] = [];
-    await mine.on("block", (n: number) => heads.push(n));
-    const transfer = new Promise<string>((resolve) => {
-      void mine.on({ address: usdc }, (log: { address: string }) => resolve(log.address));
-    });
-    await Promise.all([mine.getBlockNumber(), other.getBlockNumber(), mine.send("eth_chainId", [])]);
-    const head = await chain.rpc<string>("eth_blockNumber");
+    const heads = await mine.ask("eth_subscribe", ["newHeads"]);
+    const logs = await mine.ask("eth_subscribe", ["logs", { address: usdc }]);
+    const before = Number(await other.ask("eth_blockNumber"));
+    const head = mine.next(heads);
+    const log = mine.next(logs);
     await chain.fund(ONE, { tokens: { USDC: 1n } });
-    expect(await transfer).to.equal(usdc);
-    expect(heads).to.include(Number(head) + 1);
-    await mine.destroy();
-    await other.destroy();
+    expect(Number((await head).number)).to.equal(before + 1);
+    expect((await log).address).to.equal(usdc.toLowerCase());
+    expect(await mine.ask("eth_unsubscribe", [heads])).to.equal(true);
+    // its own answer comes after any message that was sent to it before
+    await other.ask("eth_chainId");
+    expect(other.notifications).to.deep.equal([]);
+    for (const client of [mine, other]) client.socket.close();
   });
 
   it("holds transactions for a block by hand when told so, in the order of their tips", async () => {
