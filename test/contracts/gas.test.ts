@@ -36,7 +36,13 @@ describe("ArbExecutor: gas", function () {
     if (process.env.WRITE_GOLDEN) writeFileSync(FILE, JSON.stringify(measured, null, 2) + "\n");
   });
 
-  async function measure(row: string, path: TestPool[], amounts: "fixed" | "adaptive", encode: typeof encodePlan, guarded: boolean) {
+  async function measure(
+    row: string,
+    path: TestPool[],
+    amounts: "fixed" | "adaptive",
+    encode: typeof encodePlan,
+    guarded: boolean,
+  ) {
     const plan = await world.planFor(path, ETHER, { amounts });
     const { profit } = await world.expectation(plan, path);
     const bounded = { ...plan, minProfit: (profit * 9n) / 10n, deadline: guarded ? 2 ** 32 - 1 : null };

@@ -1,6 +1,6 @@
 /** An in-process chain with the protocols' own bytecode from their npm packages, read at run time. */
 import { createRequire } from "node:module";
-import { type ContractFactory, type BaseContract, Contract, type InterfaceAbi, type Provider, type Signer } from "ethers";
+import { Contract, ContractFactory, type InterfaceAbi, type Provider, type Signer } from "ethers";
 import { network } from "hardhat";
 import { sortTokens } from "../../src/venues/v2-pair.js";
 import type { PoolId, VenueId } from "../../src/venues/venue.js";
@@ -35,18 +35,16 @@ export interface Chain {
 }
 
 export async function startChain(): Promise<Chain> {
-  const connection = await network.create({ override: { allowUnlimitedContractSize: true } } as never);
+  const connection = await network.create({ override: { allowUnlimitedContractSize: true } });
   const [signer] = await connection.ethers.getSigners();
-  const provider = connection.ethers.provider as unknown as Provider;
+  const provider = connection.ethers.provider;
   return {
     provider,
-    signer: signer as unknown as Signer,
+    signer: signer!,
     me: await signer!.getAddress(),
-    request: (method, params) => connection.provider.request({ method, params } as never),
+    request: (method, params) => connection.provider.request({ method, params }),
     deploy: async (art, args = []) => {
-      const { ContractFactory: Factory } = await import("ethers");
-      const factory: ContractFactory = new Factory(art.abi, art.bytecode, signer as unknown as Signer);
-      const contract: BaseContract = await factory.deploy(...args, { gasLimit: 15_000_000n });
+      const contract = await new ContractFactory(art.abi, art.bytecode, signer).deploy(...args, { gasLimit: 15_000_000n });
       await contract.waitForDeployment();
       return contract as AnyContract;
     },
