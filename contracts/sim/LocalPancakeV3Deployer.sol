@@ -31,14 +31,14 @@ contract LocalPancakeV3Deployer {
         uint24 fee,
         int24 tickSpacing
     ) external returns (address pool) {
-        require(msg.sender == factory, "LocalPancakeV3Deployer: not the factory");
+        require(msg.sender == factory, "not the factory");
         parameters = Parameters(factory_, token0, token1, fee, tickSpacing);
         bytes memory creationCode = poolCode.code;
         bytes32 salt = keccak256(abi.encode(token0, token1, fee));
         assembly ("memory-safe") {
             pool := create2(0, add(creationCode, 32), mload(creationCode), salt)
         }
-        require(pool != address(0), "LocalPancakeV3Deployer: pool not created");
+        require(pool != address(0), "pool not created");
         delete parameters;
     }
 }

@@ -47,7 +47,7 @@ contract LocalPancakeV3Periphery {
 
     function _pay(int256 amount0, int256 amount1, bytes calldata data) private {
         (address pool, address payer) = abi.decode(data, (address, address));
-        require(msg.sender == pool, "LocalPancakeV3Periphery: not the pool");
+        require(msg.sender == pool, "not the pool");
         if (amount0 > 0) IERC20(IUniswapV3Pool(pool).token0()).transferFrom(payer, pool, uint256(amount0));
         if (amount1 > 0) IERC20(IUniswapV3Pool(pool).token1()).transferFrom(payer, pool, uint256(amount1));
     }

@@ -22,7 +22,7 @@ contract LocalToken is IERC20 {
     }
 
     function mint(address to, uint256 value) external {
-        require(msg.sender == owner, "LocalToken: not the owner");
+        require(msg.sender == owner, "not the owner");
         totalSupply += value;
         balanceOf[to] += value;
         emit Transfer(address(0), to, value);
@@ -42,7 +42,7 @@ contract LocalToken is IERC20 {
     function transferFrom(address from, address to, uint256 value) external returns (bool) {
         uint256 allowed = allowance[from][msg.sender];
         if (allowed != type(uint256).max) {
-            require(allowed >= value, "LocalToken: allowance too low");
+            require(allowed >= value, "allowance too low");
             allowance[from][msg.sender] = allowed - value;
         }
         _move(from, to, value);
@@ -50,7 +50,7 @@ contract LocalToken is IERC20 {
     }
 
     function _move(address from, address to, uint256 value) private {
-        require(balanceOf[from] >= value, "LocalToken: balance too low");
+        require(balanceOf[from] >= value, "balance too low");
         balanceOf[from] -= value;
         balanceOf[to] += value;
         emit Transfer(from, to, value);

@@ -24,23 +24,17 @@ export const EXTRACTS = {
   permit2: ".extracts/@uniswap/v4-periphery@1.0.3/lib/permit2/test/utils",
 } as const;
 
-const texts = new Map<string, string>();
 const artifacts = new Map<string, Artifact>();
 
 /** Text of a file under node_modules. Throws ArbError "config" when the set-up has not brought it. */
 export function packageText(file: string): string {
-  let text = texts.get(file);
-  if (text === undefined) {
-    const at = path.join(modulesFolder(), file);
-    if (!existsSync(at))
-      throw new ArbError("config", "a file of a protocol's npm package is missing", {
-        where: at,
-        hint: "run `node scripts/setup/bootstrap.mjs`, which brings all of them",
-      });
-    text = readFileSync(at, "utf8");
-    texts.set(file, text);
-  }
-  return text;
+  const at = path.join(modulesFolder(), file);
+  if (!existsSync(at))
+    throw new ArbError("config", "a file of a protocol's npm package is missing", {
+      where: at,
+      hint: "run `node scripts/setup/bootstrap.mjs`, which brings all of them",
+    });
+  return readFileSync(at, "utf8");
 }
 
 /** An artifact by its path under node_modules, in the formats of Hardhat and Truffle. Loaded once per process. */

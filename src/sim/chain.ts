@@ -41,6 +41,7 @@ export interface LocalChain extends Furniture {
   fund(address: string, amounts: { eth?: bigint; tokens?: Record<string, bigint> }): Promise<void>;
   /** Changes how blocks come. */
   setMining(mining: Mining): Promise<void>;
+  /** Stops the chain and drops its clients. More calls do nothing more. */
   close(): Promise<void>;
 }
 
@@ -56,6 +57,15 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
   if (!network || network.testnet)
     throw new ArbError("usage", `there is no local chain ${chainId}`, { hint: "use 1, 42161, 10 or 8453" });
   const node = await startNode(network);
+  try {
+    return await open(network, node, options);
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+}
+
+async function open(network: Network, node: LocalNode, options: LocalChainOptions): Promise<LocalChain> {
   const rpc: Rpc = async <T>(method: string, params: readonly unknown[] = []) => (await node.request(method, [...params])) as T;
   const everyone = localAccounts();
   const owner = addressAt(everyone, -2);
@@ -67,13 +77,20 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
   const stopFloor = network.stack === "arbitrum" ? await keepFloor(node, rpc, baseFee) : () => undefined;
   await rpc("hardhat_setNextBlockBaseFeePerGas", [toQuantity(baseFee)]);
   await rpc("hardhat_mine", ["0x1"]);
-  const server = await serveRpc(node, options.port);
 
   const setMining = async ({ auto, intervalMs = 0 }: Mining) => {
     await rpc("evm_setAutomine", [auto]);
     await rpc("evm_setIntervalMining", [intervalMs]);
   };
   if (options.mining) await setMining(options.mining);
+  const server = await serveRpc(node, options.port);
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    stopFloor();
+    await rpc("evm_setIntervalMining", [0]);
+    await server.close();
+    await node.close();
+  };
 
   return {
     network,
@@ -93,12 +110,7 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
       }
       for (const [name, amount] of Object.entries(tokens)) await give(site, tokenOf(network, name), address, amount);
     },
-    close: async () => {
-      stopFloor();
-      await rpc("evm_setIntervalMining", [0]);
-      await server.close();
-      await node.close();
-    },
+    close: async () => await (closing ??= close()),
   };
 }
 

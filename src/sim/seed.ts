@@ -1,4 +1,5 @@
 import type { Network, Token, VenueFacts } from "../config/network.js";
+import { ArbError } from "../errors.js";
 import type { PoolId, VenueId } from "../venues/venue.js";
 import { placeAaveV3 } from "./protocols/aave-v3.js";
 import { placeBalancerV2 } from "./protocols/balancer-v2.js";
@@ -60,7 +61,8 @@ const BALANCER_USD = { WETH: 8_000_000, USDC: 2_000_000 };
 
 /** Base units of a token that are worth `usd` whole dollars at the seed prices. */
 export function worth(token: Token, usd: number): bigint {
-  const price = SEED_PRICES[token.symbol] ?? SEED_PRICES["USDC"] ?? 0n;
+  const price = SEED_PRICES[token.symbol];
+  if (price === undefined) throw new ArbError("internal", `${token.symbol} has no seed price`);
   return (BigInt(usd) * 10n ** BigInt(token.decimals + 8)) / price;
 }
 

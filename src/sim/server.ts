@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
+import { ArbError } from "../errors.js";
 
 /** What a JSON-RPC server answers from. `request` throws EIP-1193 errors: an Error with `code` and perhaps `data`. */
 export interface RpcBackend {
@@ -24,14 +25,17 @@ interface Reply {
 }
 
 const MAX_BODY = 16 << 20;
+/** The simulated chain says -32004 to a method that it does not know; real nodes say -32601. */
+const NOT_SUPPORTED = -32004;
+const METHOD_NOT_FOUND = -32601;
 
-/** Serves JSON-RPC 2.0 over HTTP (with batches) and WebSocket (with subscriptions) on 127.0.0.1; port 0 = any free one. */
+/** Serves JSON-RPC 2.0 over HTTP (with batches) and WebSocket (with subscriptions) on 127.0.0.1; port 0 = any free one. Throws ArbError "network". */
 export async function serveRpc(backend: RpcBackend, port = 0): Promise<RpcServer> {
   const http = createServer((request, response) => void onHttp(backend, request, response));
   const sockets = new WebSocketServer({ server: http, maxPayload: MAX_BODY });
   sockets.on("connection", (socket) => onSocket(backend, socket));
   await new Promise<void>((resolve, reject) => {
-    http.once("error", reject);
+    http.once("error", (cause) => reject(new ArbError("network", `cannot listen on 127.0.0.1:${port}`, { cause })));
     http.listen(port, "127.0.0.1", () => resolve());
   });
   const at = `127.0.0.1:${(http.address() as AddressInfo).port}`;
@@ -112,7 +116,8 @@ async function answerOne(backend: RpcBackend, message: unknown): Promise<Reply> 
     return { jsonrpc: "2.0", id, result: await backend.request(method, params) };
   } catch (error) {
     const { code, message: text, data } = error as { code?: unknown; message?: string; data?: unknown };
-    return failure(id, typeof code === "number" ? code : -32603, text ?? String(error), data);
+    const number = typeof code === "number" ? code : -32603;
+    return failure(id, number === NOT_SUPPORTED ? METHOD_NOT_FOUND : number, text ?? String(error), data);
   }
 }
 

@@ -27,8 +27,8 @@ export interface RawReceipt {
 
 /** Enough for every constructor, and below EIP-7825's cap. */
 const GAS = toQuantity(16_000_000);
-/** Far above any base fee that the world starts with. */
-const GAS_PRICE = toQuantity(20_000_000_000);
+/** Above any base fee that a test may set; the tip is nothing, so that fee histories show none of the world's own. */
+const FEES = { maxFeePerGas: toQuantity(1_000_000_000_000), maxPriorityFeePerGas: "0x0" };
 
 /** Sends a transaction from the owner (or `from`) and returns its receipt. Throws ArbError "reverted". */
 export async function send(
@@ -43,7 +43,7 @@ export async function send(
     ...(to === null ? {} : { to }),
     data,
     gas: GAS,
-    gasPrice: GAS_PRICE,
+    ...FEES,
     value: toQuantity(options.value ?? 0n),
   };
   const hash = await site.rpc<string>("eth_sendTransaction", [tx]);

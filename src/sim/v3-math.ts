@@ -1,3 +1,4 @@
+import { ArbError } from "../errors.js";
 import { MAX_TICK, squareRoot } from "../venues/tick-math.js";
 import type { SeedPool } from "./seed.js";
 
@@ -24,7 +25,8 @@ export function sqrtPriceX96(amount0: bigint, amount1: bigint): bigint {
 export function positionRanges(pool: SeedPool): TickRange[] {
   const [[, amount0], [, amount1]] = pool.sides;
   const tick = Math.log(Number(amount1) / Number(amount0)) / Math.log(1.0001);
-  const spacing = TICK_SPACING[pool.feePips] ?? 60;
+  const spacing = TICK_SPACING[pool.feePips];
+  if (spacing === undefined) throw new ArbError("internal", `no V3 factory has a fee of ${pool.feePips} pips`);
   const align = (t: number) => Math.round(t / spacing) * spacing;
   const end = Math.floor(MAX_TICK / spacing) * spacing;
   return pool.halfWidths.map((halfWidth) => {

@@ -4,7 +4,7 @@ import {
   Contract,
   getCreate2Address,
   id,
-  Interface,
+  type Interface,
   JsonRpcProvider,
   keccak256,
   type Signer,
@@ -12,10 +12,9 @@ import {
   ZeroHash,
 } from "ethers";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
-import { EXTRACTS } from "../../src/sim/artifacts.js";
 import { AAVE_PREMIUM_BPS } from "../../src/sim/protocols/aave-v3.js";
 import { tokenOf } from "../../src/sim/protocols/tokens.js";
-import { artifact } from "../../src/sim/artifacts.js";
+import { artifact, EXTRACTS } from "../../src/sim/artifacts.js";
 import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
 import {
   FlashBorrower__factory,
@@ -24,6 +23,7 @@ import {
   IQuoterV2__factory,
   ISwapRouter02__factory,
   IUniswapV2Router02__factory,
+  IWETH9__factory,
   LocalPancakeV3Periphery__factory,
   LocalToken__factory,
 } from "../../types/contracts/index.js";
@@ -132,7 +132,7 @@ describe("protocols of a local chain", () => {
     const step = { poolId: chain.balancerPoolId, assetInIndex: 0, assetOutIndex: 1, amount: ETHER, userData: "0x" };
     const funds = { sender: me, fromInternalBalance: false, recipient: me, toInternalBalance: false };
     const [, out] = await vault.getFunction("queryBatchSwap").staticCall(0, [step], [weth, usdc], funds);
-    expect(Number(-out) / 1e6).to.be.within(2_985, 2_992);
+    expect(-(out as bigint)).to.be.within(2_985_000_000n, 2_992_000_000n);
   });
 
   it("deploys through the CREATE2 proxy at the predicted address", async () => {
@@ -171,11 +171,13 @@ describe("protocols of a local chain", () => {
     await expectRevert(erc20(usdc).transfer.staticCall(victim, 1n), "Blacklistable: account is blacklisted");
   });
 
-  it("wraps and unwraps ETH", async () => {
-    const before = await provider.getBalance(weth);
+  it("wraps and unwraps ETH one for one", async () => {
+    const coin = IWETH9__factory.connect(weth, user);
     await chain.fund(me, { tokens: { WETH: 5n * ETHER } });
-    expect((await provider.getBalance(weth)) - before).to.equal(5n * ETHER);
-    expect(await erc20(weth).totalSupply()).to.equal(await provider.getBalance(weth));
+    expect(await coin.totalSupply()).to.equal(await provider.getBalance(weth));
+    const before = await provider.getBalance(me);
+    const receipt = await (await coin.withdraw(2n * ETHER)).wait();
+    expect((await provider.getBalance(me)) - before).to.equal(2n * ETHER - receipt!.fee);
   });
 
   it("gives the trader what its swap's receipt says", async () => {

@@ -24,7 +24,7 @@ export async function chargeDataFee(site: Site): Promise<void> {
     toBeHex(0, 32), // batcher
   ];
   await site.rpc("hardhat_impersonateAccount", [DEPOSITOR]);
-  await site.rpc("hardhat_setBalance", [DEPOSITOR, toQuantity(10n ** 18n)]);
+  await site.rpc("hardhat_setBalance", [DEPOSITOR, toQuantity(10n ** 20n)]);
   await send(site, L1_BLOCK, concat([SET_L1_BLOCK_VALUES_ECOTONE, ...values]), { from: DEPOSITOR });
   await site.rpc("hardhat_stopImpersonatingAccount", [DEPOSITOR]);
 }
