@@ -180,7 +180,8 @@ function extend(pool: V3Pool, table: Table): void {
   const limit = zeroForOne ? MIN_SQRT_RATIO + 1n : MAX_SQRT_RATIO - 1n;
   if (price === limit) return void (table.end = "exhausted");
   const tickAhead = pool.ticks[table.nextTick];
-  if (liquidity === 0n && tickAhead === undefined) return void (table.end = knowsTheRest(pool, zeroForOne) ? "exhausted" : "unknown");
+  if (liquidity === 0n && tickAhead === undefined)
+    return void (table.end = knowsTheRest(pool, zeroForOne) ? "exhausted" : "unknown");
 
   const edge = wordEdge(table.tick.at(-1)!, pool.tickSpacing, zeroForOne);
   const reachesTick = tickAhead !== undefined && (zeroForOne ? tickAhead.index >= edge : tickAhead.index <= edge);

@@ -33,10 +33,14 @@ export function v2ExactIn(pool: V2Pool, zeroForOne: boolean, amountIn: bigint): 
 export function v2ExactOut(pool: V2Pool, zeroForOne: boolean, amountOut: bigint): V2Swap | NoLiquidity {
   const [reserveIn, reserveOut] = reserves(pool, zeroForOne);
   if (amountOut <= 0n || amountOut >= reserveOut) {
-    return { ok: false, pool: pool.address, detail: `the pair holds ${reserveOut}, less than or equal to the output`, needsTicks: false };
+    return {
+      ok: false,
+      pool: pool.address,
+      detail: `the pair holds ${reserveOut}, less than or equal to the output`,
+      needsTicks: false,
+    };
   }
-  const amountIn =
-    (reserveIn * amountOut * MILLION) / ((reserveOut - amountOut) * (MILLION - BigInt(pool.feePips))) + 1n;
+  const amountIn = (reserveIn * amountOut * MILLION) / ((reserveOut - amountOut) * (MILLION - BigInt(pool.feePips))) + 1n;
   return refuse(pool, reserveIn, reserveOut, amountIn) ?? { ok: true, amountIn, amountOut, zeroForOne };
 }
 

@@ -56,7 +56,8 @@ export function sqrtRatioAtTick(tick: number): bigint {
 
 /** Greatest tick whose price is at most `sqrtPriceX96`. Throws RangeError where no tick is. */
 export function tickAtSqrtRatio(sqrtPriceX96: bigint): number {
-  if (sqrtPriceX96 < MIN_SQRT_RATIO || sqrtPriceX96 >= MAX_SQRT_RATIO) throw new RangeError(`no tick has sqrt price ${sqrtPriceX96}`);
+  if (sqrtPriceX96 < MIN_SQRT_RATIO || sqrtPriceX96 >= MAX_SQRT_RATIO)
+    throw new RangeError(`no tick has sqrt price ${sqrtPriceX96}`);
   // a float is right to about one tick; the exact comparison settles which
   const guess = Math.floor((2 * Math.log(Number(sqrtPriceX96) / 2 ** 96)) / Math.log(1.0001));
   let tick = Math.min(MAX_TICK - 1, Math.max(MIN_TICK, guess));

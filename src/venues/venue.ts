@@ -57,6 +57,17 @@ export interface CurvePiece {
   reserveOut: number;
 }
 
+/** How much of a pool to read. */
+export interface LoadOptions {
+  /**
+   * V3: bitmap words (256 tick spacings each) to read on either side of the one that the price is in; default 2. 0 reads the
+   * fewest slots: the price's own word and its ticks. A quote that leaves what was read fails with `needsTicks`.
+   */
+  tickWords?: number;
+  /** Milliseconds for each round of reads; default 10,000. */
+  timeoutMs?: number;
+}
+
 /** One DEX protocol. Pools are plain values; a venue reads, recognises and quotes them. */
 export interface Venue {
   id: VenueId;
@@ -66,8 +77,11 @@ export interface Venue {
    * no call; null where the venue has no factory on the network (or, `v2-fork`, in general).
    */
   poolAddress(network: Network, tokenA: string, tokenB: string, feePips: number): string | null;
-  /** Reads a pool's whole state at one block. Throws ArbError "network" when it cannot be read. */
-  load(provider: Provider, pool: PoolId, block: BlockTag): Promise<Pool>;
+  /**
+   * Reads a pool's state at one block. Throws ArbError "network" when it cannot be read, "timeout" when no answer came, and
+   * "refused" when there is no such pool at the address.
+   */
+  load(provider: Provider, pool: PoolId, block: BlockTag, options?: LoadOptions): Promise<Pool>;
 }
 
 /** What identifies a pool before its state is read. */
