@@ -43,7 +43,7 @@ const OP_CHAINS = new Set([10, 8453]);
 /** Hardhat's names of Ethereum's upgrades where the recordings use others. Blob parameter forks change no EVM rule. */
 const HARDHAT_NAMES: Record<string, string> = { paris: "merge", bpo1: "osaka", bpo2: "osaka", bpo3: "osaka", bpo4: "osaka", bpo5: "osaka" };
 
-const EXECUTOR_GAS_LIMIT = 60_000_000n;
+const EXECUTOR_GAS_LIMIT = 30_000_000n;
 const ACCOUNT_KEYS = [id("recorded fork account 0"), id("recorded fork account 1")];
 
 /** Starts a chain on a recording. Throws "usage" where Hardhat cannot start it (an unknown hard fork). The caller closes it. */
@@ -97,7 +97,7 @@ async function connect(recording: RecordedCase, rules: Rules, url: string, cache
           accounts: ACCOUNT_KEYS.map((privateKey) => ({ privateKey, balance: 10n ** 24n })),
           allowBlocksWithSameTimestamp: true,
           // contracts may read it; ours is deployed in the same block, for which a limit of 2020 leaves little room
-          blockGasLimit: rules === "recorded" ? block.gasLimit : EXECUTOR_GAS_LIMIT,
+          blockGasLimit: rules === "recorded" || block.gasLimit > EXECUTOR_GAS_LIMIT ? block.gasLimit : EXECUTOR_GAS_LIMIT,
           mining: { auto: false, interval: 0, mempool: { order: "fifo" } },
           throwOnTransactionFailures: false,
           forking: { url, blockNumber: block.number - 1n },

@@ -97,10 +97,9 @@ export function pairFee(pair: V2Pool, hop: CycleHop): number {
 // ------------------------------------------------------------------------------------------------------------------ V3
 
 async function readV3(fork: RecordedFork, hop: CycleHop): Promise<V3Pool | null> {
-  const call = (name: "slot0" | "liquidity" | "tickSpacing" | "fee") => get(fork, hop.pool, pool3.encodeFunctionData(name));
-  const slot0 = await call("slot0");
-  const liquidity = await call("liquidity");
-  const spacing = await call("tickSpacing");
+  const slot0 = await get(fork, hop.pool, pool3.encodeFunctionData("slot0"));
+  const liquidity = await get(fork, hop.pool, pool3.encodeFunctionData("liquidity"));
+  const spacing = await get(fork, hop.pool, pool3.encodeFunctionData("tickSpacing"));
   // forks differ behind the first two words of slot0
   if (slot0 === null || slot0.length < 2 || liquidity === null || spacing === null) return null;
   const tickSpacing = Number(BigInt.asIntN(24, spacing[0]!));
@@ -118,7 +117,7 @@ async function readV3(fork: RecordedFork, hop: CycleHop): Promise<V3Pool | null>
     liquidity: liquidity[0]!,
     ...known,
   };
-  const named = hop.feePips ?? Number((await call("fee"))?.[0] ?? 0n);
+  const named = hop.feePips ?? Number((await get(fork, hop.pool, pool3.encodeFunctionData("fee")))?.[0] ?? 0n);
   const fees = named > 0 && named < 1_000_000 ? [named] : V3_FEES;
   return fees.map((feePips) => ({ ...unpriced, feePips })).find((pool) => reproduces(pool, hop)) ?? null;
 }
@@ -133,8 +132,8 @@ function reproduces(pool: V3Pool, hop: CycleHop): boolean {
 
 /**
  * The initialised ticks around the price, as far in both directions as the bitmap's words and the ticks themselves are
- * recorded without a gap. A tick that was not crossed is known to be there, not how much liquidity it moves: the range ends
- * before it.
+ * recorded without a gap. A tick that was not crossed is known to be there, but not how much liquidity it moves: the range
+ * ends at it, and quotes enter the stretch before the end of a range without ever crossing the end.
  */
 async function readTicks(
   fork: RecordedFork,
@@ -166,7 +165,7 @@ async function readTicks(
       for (const at of positions(word, index, step)) {
         if (step > 0 ? at < first : at > first) continue;
         const words = await get(fork, pool, pool3.encodeFunctionData("ticks", [at * spacing]));
-        if (words === null || words.length < 2) return { ticks, end: at * spacing - step, words: count };
+        if (words === null || words.length < 2) return { ticks, end: at * spacing, words: count };
         ticks.push({ index: at * spacing, liquidityNet: BigInt.asIntN(128, words[1]!) });
       }
       end = (step > 0 ? index * 256 + 255 : index * 256) * spacing;

@@ -139,7 +139,7 @@ function guarded(answer: () => Answer): Answer {
   }
 }
 
-/** The header of an ancestor: its recorded hash where there is one, and fields of the shape that the recorded block has. */
+/** The header of an ancestor: its recorded hash where there is one, and what the recorded block tells of the rest. */
 function blockHeader(recording: RecordedCase, number: bigint): object {
   const { block, blockHashes } = recording;
   const hashOf = (n: bigint) => (n === block.number - 1n ? block.parentHash : (blockHashes[String(n)] ?? toBeHex((n + 1n) << 128n, 32)));
@@ -166,15 +166,13 @@ function blockHeader(recording: RecordedCase, number: bigint): object {
     transactions: [],
     uncles: [],
     mixHash: toBeHex(0, 32),
-    ...(block.baseFeePerGas == null ? {} : { baseFeePerGas: toQuantity(block.baseFeePerGas) }),
-    ...(block.withdrawalsRoot == null ? {} : { withdrawalsRoot: EMPTY_ROOT, withdrawals: [] }),
-    ...(block.excessBlobGas == null
-      ? {}
-      : {
-          excessBlobGas: toQuantity(block.excessBlobGas),
-          blobGasUsed: "0x0",
-          parentBeaconBlockRoot: block.parentBeaconBlockRoot ?? toBeHex(0, 32),
-        }),
+    // what later upgrades added stands in every header, also in those of older blocks: the executor runs under later rules
+    baseFeePerGas: toQuantity(block.baseFeePerGas ?? 0n),
+    withdrawalsRoot: EMPTY_ROOT,
+    withdrawals: [],
+    excessBlobGas: toQuantity(block.excessBlobGas ?? 0n),
+    blobGasUsed: "0x0",
+    parentBeaconBlockRoot: block.parentBeaconBlockRoot ?? toBeHex(0, 32),
     ...(block.requestsHash == null ? {} : { requestsHash: block.requestsHash }),
   };
 }
