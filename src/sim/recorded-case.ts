@@ -23,9 +23,15 @@ const address = z
 const hash = z.string().regex(/^0x[0-9a-f]{64}$/i, "is no 32-byte hash");
 /** Numbers stand as 0x quantities, decimal strings or small JSON numbers. */
 const quantity = z
-  .union([z.string().regex(/^(0x[0-9a-f]+|[0-9]+)$/i, "is no quantity"), z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)])
+  .union([
+    z.string().regex(/^(0x[0-9a-f]+|[0-9]+)$/i, "is no quantity"),
+    z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
+  ])
   .transform((v) => BigInt(v));
-const signed = z.string().regex(/^-?[0-9]+$/, "is no decimal integer").transform((v) => BigInt(v));
+const signed = z
+  .string()
+  .regex(/^-?[0-9]+$/, "is no decimal integer")
+  .transform((v) => BigInt(v));
 /** 32-byte words, keyed by their slot; both are written with or without leading zeros. */
 const storage = z
   .record(quantityKey(), quantity)
@@ -89,12 +95,15 @@ const recordedCase = z.object({
   /** State of everything that the transaction touches, right before it. */
   pre: z.record(address, account).transform((accounts) => new Map(Object.entries(accounts))),
   receipt,
-  arbitrage: z.object({
-    /** In the order of the logs, which need not be the order of the path. */
-    hops: z.array(hop),
-    /** What the pools lost in total, by token, base units. */
-    poolsNet: z.record(address, signed),
-  }),
+  /** What its logs tell of its swaps; missing where nobody looked. */
+  arbitrage: z
+    .object({
+      /** In the order of the logs, which need not be the order of the path. */
+      hops: z.array(hop),
+      /** What the pools lost in total, by token, base units. */
+      poolsNet: z.record(address, signed),
+    })
+    .nullish(),
 });
 
 /** One recorded transaction. Addresses are lower case; amounts and quantities are bigint; slots and values are 32-byte words. */
@@ -112,17 +121,24 @@ export async function readCase(file: string): Promise<RecordedCase> {
   const format = typeof json === "object" && json !== null && "format" in json ? json.format : undefined;
   if (format !== CASE_FORMAT) {
     const found = typeof format === "string" ? `has the format ${JSON.stringify(format.slice(0, 40))}` : "names no format";
-    throw new ArbError("usage", `the file is no recorded case: it ${found}`, { where, hint: `give a file of format ${CASE_FORMAT}` });
+    throw new ArbError("usage", `the file is no recorded case: it ${found}`, {
+      where,
+      hint: `give a file of format ${CASE_FORMAT}`,
+    });
   }
   const parsed = recordedCase.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const at = issue?.path.join(".") ?? "";
-    throw new ArbError("usage", `the recorded case is malformed: ${at} ${issue?.message ?? "does not fit"}`, { where: `${where}: ${at}` });
+    throw new ArbError("usage", `the recorded case is malformed: ${at} ${issue?.message ?? "does not fit"}`, {
+      where: `${where}: ${at}`,
+    });
   }
   for (const [of, { code, codeHash }] of parsed.data.pre) {
     if (codeHash !== undefined && code === undefined) {
-      throw new ArbError("usage", `the recorded case is malformed: the code of ${of} is missing`, { where: `${where}: pre.${of}` });
+      throw new ArbError("usage", `the recorded case is malformed: the code of ${of} is missing`, {
+        where: `${where}: pre.${of}`,
+      });
     }
   }
   return parsed.data;

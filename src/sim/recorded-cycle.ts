@@ -35,17 +35,22 @@ const WRAPPED_NATIVE: Record<number, string> = {
   42161: "0x82af49447d8a07e3bd95bd0d56f35241523fbab1",
 };
 
+/** A surplus this many times smaller than another is what rounding left behind, not a profit. */
+const DUST = 1000;
+
 /**
  * The cycle of a recorded arbitrage, its hops in the order of the path (the recording has them in the order of the logs) and
  * turned so that it starts and ends with the profit token. Throws ArbError "usage" where the transaction is no such cycle.
  */
 export function cycleOf(recording: RecordedCase): Cycle {
-  const { hops } = recording.arbitrage;
+  const { arbitrage } = recording;
+  if (!arbitrage) throw noCycle("the recording lists no swaps of it", "arbitrage");
+  const { hops, poolsNet } = arbitrage;
   if (hops.length < 2) throw noCycle(`it has ${hops.length} swaps`, "arbitrage.hops");
   for (const [i, { kind }] of hops.entries()) {
     if (KINDS[kind] === undefined) throw noCycle(`hop ${i} swaps in a pool of kind "${kind}"`, `arbitrage.hops[${i}].kind`);
   }
-  const { profitToken, grossProfit } = profitOf(recording);
+  const { profitToken, grossProfit } = profitOf(recording.chainId, hops, poolsNet);
   const path = walk(hops, profitToken);
   for (const [i, { pool }] of path.entries()) {
     if (path.some((other, j) => j < i && other.pool === pool)) {
@@ -55,19 +60,23 @@ export function cycleOf(recording: RecordedCase): Cycle {
   return { profitToken, grossProfit, hops: path };
 }
 
-/** The token that the pools lost and the cycle trades; the wrapped native token if it is one of several. */
-function profitOf({ chainId, arbitrage: { hops, poolsNet } }: RecordedCase): { profitToken: string; grossProfit: bigint } {
-  const traded = (token: string) => hops.some((hop) => hop.tokenIn === token) && hops.some((hop) => hop.tokenOut === token);
-  const lost = Object.entries(poolsNet).filter(([token, amount]) => amount > 0n && traded(token));
-  const wrapped = WRAPPED_NATIVE[chainId];
-  // dust of other tokens counts in their own units: the share of what was swapped tells the profit from it
-  const share = ([token, amount]: [string, bigint]) => {
-    const swapped = hops.reduce((sum, hop) => (hop.tokenIn === token ? sum + hop.amountIn : sum), 1n);
-    return Number(amount) / Number(swapped);
-  };
-  const found = lost.find(([token]) => token === wrapped) ?? lost.toSorted((a, b) => share(b) - share(a))[0];
-  if (found === undefined) throw noCycle("the pools lost no token that it came back to", "arbitrage.poolsNet");
-  return { profitToken: found[0], grossProfit: found[1] };
+/** The token that the pools lost and the cycle trades. Of several it is the wrapped native one, unless that is dust beside another. */
+function profitOf(
+  chainId: number,
+  hops: RecordedHop[],
+  poolsNet: Record<string, bigint>,
+): { profitToken: string; grossProfit: bigint } {
+  const found = Object.entries(poolsNet).flatMap(([token, amount]) => {
+    if (amount <= 0n || !hops.some((hop) => hop.tokenOut === token)) return [];
+    const swapped = hops.reduce((sum, hop) => (hop.tokenIn === token ? sum + hop.amountIn : sum), 0n);
+    // amounts of different tokens compare by the share of what was swapped
+    return swapped === 0n ? [] : [{ token, amount, share: Number(amount) / Number(swapped) }];
+  });
+  const largest = found.toSorted((a, b) => b.share - a.share)[0];
+  if (largest === undefined) throw noCycle("the pools lost no token that it came back to", "arbitrage.poolsNet");
+  const native = found.find(({ token, share }) => token === WRAPPED_NATIVE[chainId] && share > largest.share / DUST);
+  const { token, amount } = native ?? largest;
+  return { profitToken: token, grossProfit: amount };
 }
 
 /** Follows the hops from token to token. Each token must be given once and taken once, or there is no single path. */
@@ -85,7 +94,8 @@ function walk(hops: RecordedHop[], start: string): CycleHop[] {
     token = tokenOut;
   } while (token !== start && path.length < hops.length);
   if (token !== start) throw noCycle(`the swaps never come back to ${start}`, "arbitrage.hops");
-  if (path.length < hops.length) throw noCycle(`${hops.length - path.length} of its swaps lie outside the cycle`, "arbitrage.hops");
+  if (path.length < hops.length)
+    throw noCycle(`${hops.length - path.length} of its swaps lie outside the cycle`, "arbitrage.hops");
   return path;
 }
 

@@ -4,6 +4,7 @@ import path from "node:path";
 import { id, toBeHex, toQuantity } from "ethers";
 import { createHardhatRuntimeEnvironment } from "hardhat/hre";
 import { ArbError } from "../errors.js";
+import { withDeadline } from "../venues/multicall.js";
 import { type RecordedServer, serveRecording } from "./recorded.js";
 import type { RecordedCase } from "./recorded-case.js";
 
@@ -41,9 +42,18 @@ const OP_UPGRADES: [since: bigint, name: string][] = [
 const OP_CHAINS = new Set([10, 8453]);
 
 /** Hardhat's names of Ethereum's upgrades where the recordings use others. Blob parameter forks change no EVM rule. */
-const HARDHAT_NAMES: Record<string, string> = { paris: "merge", bpo1: "osaka", bpo2: "osaka", bpo3: "osaka", bpo4: "osaka", bpo5: "osaka" };
+const HARDHAT_NAMES: Record<string, string> = {
+  paris: "merge",
+  bpo1: "osaka",
+  bpo2: "osaka",
+  bpo3: "osaka",
+  bpo4: "osaka",
+  bpo5: "osaka",
+};
 
 const EXECUTOR_GAS_LIMIT = 30_000_000n;
+/** A request runs one transaction or call at most, on the machine itself. */
+const REQUEST_TIMEOUT_MS = 60_000;
 const ACCOUNT_KEYS = [id("recorded fork account 0"), id("recorded fork account 1")];
 
 /** Starts a chain on a recording. Throws "usage" where Hardhat cannot start it (an unknown hard fork). The caller closes it. */
@@ -57,7 +67,12 @@ export async function forkRecording(recording: RecordedCase, rules: Rules): Prom
   };
   try {
     const connection = await connect(recording, rules, server.url, cache);
-    const request = (method: string, params: unknown[] = []) => connection.provider.request({ method, params }) as Promise<unknown>;
+    const request = (method: string, params: unknown[] = []): Promise<unknown> =>
+      withDeadline(
+        connection.provider.request({ method, params }) as Promise<unknown>,
+        REQUEST_TIMEOUT_MS,
+        `${method} on the recorded state`,
+      );
     const accounts = (await request("eth_accounts")) as [string, string];
     return {
       server,
@@ -72,10 +87,14 @@ export async function forkRecording(recording: RecordedCase, rules: Rules): Prom
   } catch (error) {
     await release();
     if (error instanceof ArbError) throw error;
-    throw new ArbError("usage", `the recorded state cannot be forked: ${error instanceof Error ? error.message : String(error)}`, {
-      where: recording.id,
-      cause: error,
-    });
+    throw new ArbError(
+      "usage",
+      `the recorded state cannot be forked: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        where: recording.id,
+        cause: error,
+      },
+    );
   }
 }
 
@@ -87,7 +106,9 @@ async function connect(recording: RecordedCase, rules: Rules, url: string, cache
     {
       paths: { cache },
       // what Hardhat knows of a chain's history does not fit Arbitrum, whose recordings count blocks of L1
-      chainDescriptors: { [chainId]: { name: `recorded ${chainId}`, chainType, hardforkHistory: { [hardfork]: { blockNumber: 0 } } } },
+      chainDescriptors: {
+        [chainId]: { name: `recorded ${chainId}`, chainType, hardforkHistory: { [hardfork]: { blockNumber: 0 } } },
+      },
       networks: {
         recorded: {
           type: "edr-simulated",

@@ -1,9 +1,10 @@
 import { getAddress } from "ethers";
 import { IUniswapV2Pair__factory, IUniswapV3Pool__factory } from "../../types/contracts/index.js";
 import { ArbError } from "../errors.js";
-import { quoteExactIn, quoteExactOut } from "../venues/swap.js";
+import { quoteExactIn } from "../venues/swap.js";
 import { MAX_TICK, MIN_TICK } from "../venues/tick-math.js";
 import type { Pool, Tick, V2Pool, V3Pool, VenueId } from "../venues/venue.js";
+import { isSystem } from "./recorded.js";
 import type { CycleHop } from "./recorded-cycle.js";
 import type { RecordedFork } from "./recorded-fork.js";
 
@@ -34,18 +35,23 @@ export async function readPool(fork: RecordedFork, hop: CycleHop): Promise<Pool 
 
 /** The words that a getter returns; null where the contract has no such getter or it reads state that is not recorded. */
 async function get(fork: RecordedFork, to: string, data: string): Promise<bigint[] | null> {
-  const before = fork.server.unrecorded().length;
+  const before = missed(fork);
   let result: string;
   try {
     result = (await fork.request("eth_call", [{ to, data }, "latest"])) as string;
   } catch (error) {
     // a pool of another make has other getters; a node that fails says so otherwise
-    if (/revert|invalid opcode|function/i.test(error instanceof Error ? error.message : String(error))) return null;
+    if (/revert|invalid opcode|out of gas/i.test(error instanceof Error ? error.message : String(error))) return null;
     throw error;
   }
-  if (fork.server.unrecorded().length > before || result.length < 66) return null;
+  if (missed(fork) > before || result.length < 66) return null;
   const words = (result.length - 2) >> 6;
   return Array.from({ length: words }, (_, i) => BigInt(`0x${result.slice(2 + 64 * i, 66 + 64 * i)}`));
+}
+
+/** Unrecorded slots read so far, other than the node's own. Each read below is made once, so its misses are new ones. */
+function missed(fork: RecordedFork): number {
+  return fork.server.unrecorded().filter(({ address, slot }) => slot !== null && !isSystem(address)).length;
 }
 
 function base({ pool, venue, kind, tokenIn, tokenOut }: CycleHop) {
@@ -78,7 +84,7 @@ async function readPair(fork: RecordedFork, hop: CycleHop): Promise<V2Pool> {
  * hundredths of a percent. Throws ArbError "usage" where none of them, up to 1 %, explains the amounts.
  */
 export function pairFee(pair: V2Pool, hop: CycleHop): number {
-  const slack = hop.amountOut / 1_000_000n + 2n;
+  const slack = slackOf(hop);
   const explains = (feePips: number) => {
     const quote = quoteExactIn({ ...pair, feePips }, getAddress(hop.tokenIn), hop.amountIn);
     return quote.ok && quote.amountOut >= hop.amountOut && quote.amountOut <= hop.amountOut + slack;
@@ -122,12 +128,18 @@ async function readV3(fork: RecordedFork, hop: CycleHop): Promise<V3Pool | null>
   return fees.map((feePips) => ({ ...unpriced, feePips })).find((pool) => reproduces(pool, hop)) ?? null;
 }
 
-/** Whether a quote gives the recorded amounts: forwards if the input was exact, backwards if the output was. */
+/** Whether a quote on the recorded input gives the recorded output, give or take the units that an exact-output swap rounds by. */
 function reproduces(pool: V3Pool, hop: CycleHop): boolean {
-  const forwards = quoteExactIn(pool, getAddress(hop.tokenIn), hop.amountIn);
-  if (forwards.ok && forwards.amountOut === hop.amountOut) return true;
-  const backwards = quoteExactOut(pool, getAddress(hop.tokenOut), hop.amountOut);
-  return backwards.ok && backwards.amountIn === hop.amountIn;
+  const quote = quoteExactIn(pool, getAddress(hop.tokenIn), hop.amountIn);
+  if (!quote.ok) return false;
+  const difference = quote.amountOut - hop.amountOut;
+  const slack = slackOf(hop);
+  return -slack <= difference && difference <= slack;
+}
+
+/** A millionth of a swap's output, and two units: fees differ by far more, rounding by less. */
+function slackOf(hop: CycleHop): bigint {
+  return hop.amountOut / 1_000_000n + 2n;
 }
 
 /**
@@ -143,14 +155,18 @@ async function readTicks(
 ): Promise<{ ticks: Tick[]; tickRange: [number, number] } | null> {
   const words = new Map<number, bigint | null>();
   const wordAt = async (index: number): Promise<bigint | null> => {
-    if (!words.has(index)) words.set(index, (await get(fork, pool, pool3.encodeFunctionData("tickBitmap", [index])))?.[0] ?? null);
+    if (!words.has(index))
+      words.set(index, (await get(fork, pool, pool3.encodeFunctionData("tickBitmap", [index])))?.[0] ?? null);
     return words.get(index) ?? null;
   };
   const position = Math.floor(tick / spacing);
   const down = await follow(-1, position);
   const up = await follow(1, position + 1);
   if (down.words + up.words === 0) return null;
-  return { ticks: [...down.ticks.toReversed(), ...up.ticks], tickRange: [Math.max(MIN_TICK, down.end), Math.min(MAX_TICK, up.end)] };
+  return {
+    ticks: [...down.ticks.toReversed(), ...up.ticks],
+    tickRange: [Math.max(MIN_TICK, down.end), Math.min(MAX_TICK, up.end)],
+  };
 
   /** Walks from word to word until one, or a tick in it, is not known. */
   async function follow(step: 1 | -1, first: number): Promise<{ ticks: Tick[]; end: number; words: number }> {

@@ -22,10 +22,24 @@ const EMPTY_ROOT = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e3
 const EMPTY_UNCLES = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347";
 
 /**
+ * OP stack blocks since Holocene carry version 0, denominator and elasticity of the base fee there (OP specs, Holocene,
+ * "EIP-1559 parameters in block header"), and fork mode stops without them. Elsewhere the field means nothing.
+ */
+const BASE_FEE_PARAMETERS = `0x00${"000000fa"}${"00000006"}`;
+
+/**
  * How far the served head is ahead of the recorded state. Fork mode caches only blocks that no reorganisation can reach;
  * without the cache it would ask for every slot again at each call.
  */
 const HEAD_DISTANCE = 1000n;
+
+/**
+ * Precompiles, and the predeploys of the OP stack, which a node reads to charge for any transaction whatever it does. Reads of
+ * them say nothing about a trade, except where a predeploy is a traded token (WETH).
+ */
+export function isSystem(address: string): boolean {
+  return /^0x(0{36}|42000000000000000000000000000000000000)/i.test(address);
+}
 
 type Answer = { result: unknown } | { error: { code: number; message: string } };
 interface Request {
@@ -92,13 +106,14 @@ export async function serveRecording(recording: RecordedCase): Promise<RecordedS
     }
   };
 
-  const respond = ({ id, method, params }: Request) => ({
-    jsonrpc: "2.0",
-    id: id ?? null,
-    ...(typeof method === "string"
-      ? guarded(() => answer(method, Array.isArray(params) ? params : []))
-      : { error: { code: -32600, message: "no JSON-RPC request" } }),
-  });
+  const respond = (request: unknown) => {
+    const { id, method, params } = (typeof request === "object" && request !== null ? request : {}) as Request;
+    const outcome: Answer =
+      typeof method === "string"
+        ? guarded(() => answer(method, Array.isArray(params) ? params : []))
+        : { error: { code: -32600, message: "no JSON-RPC request" } };
+    return { jsonrpc: "2.0", id: id ?? null, ...outcome };
+  };
   const server = http.createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -112,11 +127,13 @@ export async function serveRecording(recording: RecordedCase): Promise<RecordedS
         return;
       }
       response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify(Array.isArray(body) ? body.map((b) => respond(b as Request)) : respond(body as Request)));
+      response.end(JSON.stringify(Array.isArray(body) ? body.map(respond) : respond(body)));
     });
   });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) => reject(new ArbError("network", "the recorded state cannot be served on 127.0.0.1", { cause })));
+    server.once("error", (cause) =>
+      reject(new ArbError("network", "the recorded state cannot be served on 127.0.0.1", { cause })),
+    );
     server.listen(0, "127.0.0.1", resolve);
   });
   return {
@@ -142,7 +159,8 @@ function guarded(answer: () => Answer): Answer {
 /** The header of an ancestor: its recorded hash where there is one, and what the recorded block tells of the rest. */
 function blockHeader(recording: RecordedCase, number: bigint): object {
   const { block, blockHashes } = recording;
-  const hashOf = (n: bigint) => (n === block.number - 1n ? block.parentHash : (blockHashes[String(n)] ?? toBeHex((n + 1n) << 128n, 32)));
+  const hashOf = (n: bigint) =>
+    n === block.number - 1n ? block.parentHash : (blockHashes[String(n)] ?? toBeHex((n + 1n) << 128n, 32));
   // every block is older than the next and than the recorded one, also those that the fork calls the head
   const age = number < block.number ? 2n * (block.number - number) : 1n;
   return {
@@ -159,7 +177,7 @@ function blockHeader(recording: RecordedCase, number: bigint): object {
     miner: block.miner,
     difficulty: toQuantity(block.difficulty ?? 0n),
     totalDifficulty: "0x0",
-    extraData: "0x",
+    extraData: BASE_FEE_PARAMETERS,
     size: "0x400",
     gasLimit: toQuantity(block.gasLimit),
     gasUsed: "0x0",

@@ -4,7 +4,7 @@ import { ArbError } from "../errors.js";
 import { encodePlan } from "../plan/codec.js";
 import { explainRevert } from "../plan/errors.js";
 import type { Plan } from "../plan/plan.js";
-import type { UnrecordedRead } from "./recorded.js";
+import { type UnrecordedRead, isSystem } from "./recorded.js";
 import { type RecordedCase, recordedSlot } from "./recorded-case.js";
 import type { RecordedFork } from "./recorded-fork.js";
 
@@ -31,10 +31,6 @@ type Prestate = Record<string, { storage?: Record<string, string> }>;
 
 const GAS_LIMIT = toQuantity(8_000_000);
 const erc20 = IERC20__factory.createInterface();
-
-/** Contracts of the OP stack that a node reads to charge for a transaction, no matter what it does. */
-const OP_PREDEPLOY = /^0x42000000000000000000000000000000000000/;
-const PRECOMPILE = /^0x0{36}/;
 
 /**
  * Deploys an executor, gives it its dust and executes the plan, all in the recorded block; then takes the chain back to where
@@ -63,7 +59,9 @@ async function execute(
   const executor = getCreateAddress({ from: operator, nonce: 0 });
   const dust = options.cold ? false : await putDust(fork, plan.profitToken, executor, owner);
   const before = await balanceOf(fork, plan.profitToken, executor);
-  const constructorArguments = AbiCoder.defaultAbiCoder().encode(["address", "address[]"], [owner, [operator]]).slice(2);
+  const constructorArguments = AbiCoder.defaultAbiCoder()
+    .encode(["address", "address[]"], [owner, [operator]])
+    .slice(2);
   const gasPrice = toQuantity(recording.block.baseFeePerGas ?? 0n);
   const common = { from: operator, gas: GAS_LIMIT, gasPrice };
   const deployment = await fork.request("eth_sendTransaction", [
@@ -91,7 +89,10 @@ async function receiptOf(fork: RecordedFork, hash: unknown): Promise<{ status: s
 }
 
 async function failureOf(fork: RecordedFork, hash: unknown): Promise<string> {
-  const trace = (await fork.request("debug_traceTransaction", [hash, { tracer: "callTracer" }])) as { output?: string; error?: string };
+  const trace = (await fork.request("debug_traceTransaction", [hash, { tracer: "callTracer" }])) as {
+    output?: string;
+    error?: string;
+  };
   return trace.output === undefined ? (trace.error ?? "reverted") : explainRevert(trace.output).text;
 }
 
@@ -119,7 +120,9 @@ async function touchedByBalanceOf(fork: RecordedFork, token: string, account: st
   const data = erc20.encodeFunctionData("balanceOf", [account]);
   const call = { from: account, to: token, data };
   const touched = (await fork.request("debug_traceCall", [call, "latest", { tracer: "prestateTracer" }])) as Prestate;
-  return Object.entries(touched).flatMap(([address, { storage }]) => Object.keys(storage ?? {}).map((slot) => ({ address, slot })));
+  return Object.entries(touched).flatMap(([address, { storage }]) =>
+    Object.keys(storage ?? {}).map((slot) => ({ address, slot })),
+  );
 }
 
 function unrecordedIn(recording: RecordedCase, plan: Plan, touched: Prestate, own: Set<string>): UnrecordedRead[] {
@@ -127,7 +130,7 @@ function unrecordedIn(recording: RecordedCase, plan: Plan, touched: Prestate, ow
   const found: UnrecordedRead[] = [];
   for (const [name, { storage }] of Object.entries(touched)) {
     const address = name.toLowerCase();
-    if (own.has(address) || PRECOMPILE.test(address) || (OP_PREDEPLOY.test(address) && !tokens.has(address))) continue;
+    if (own.has(address) || (isSystem(address) && !tokens.has(address))) continue;
     if (!recording.pre.has(address)) found.push({ address, slot: null });
     else {
       for (const slot of Object.keys(storage ?? {})) {

@@ -80,7 +80,9 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
   const recording = await readCase(file);
   const cycle = cycleOf(recording);
   if (cycle.hops.length > MAX_HOPS) {
-    throw new ArbError("usage", `the cycle has ${cycle.hops.length} hops, a plan has at most ${MAX_HOPS}`, { where: recording.id });
+    throw new ArbError("usage", `the cycle has ${cycle.hops.length} hops, a plan has at most ${MAX_HOPS}`, {
+      where: recording.id,
+    });
   }
   const fork = await forkRecording(recording, "executor");
   try {
@@ -92,7 +94,7 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
     let note: string | null = typeof optimum === "string" ? optimum : null;
     if (typeof optimum !== "string") {
       const tried = await run(optimum);
-      note = faultOf(recording, cycle, optimum, tried);
+      note = faultOf(cycle, optimum, tried);
       if (note === null) return resultOf(recording, cycle, pools, optimum, tried, null);
     }
     const recorded = quoteRecorded(recording, cycle, pools);
@@ -116,6 +118,8 @@ function quoteOptimum(recording: RecordedCase, cycle: Cycle, pools: (Pool | null
   const { result, needsTicks } = quote(recording, cycle, pools as Pool[], null);
   if (needsTicks.length > 0) return `the best size would cross ticks of pool ${needsTicks[0]} that are not recorded`;
   if (!result.ok) return `no size was found: ${result.rejection.detail}`;
+  const given = quote(recording, cycle, pools as Pool[], cycle.hops[0]!.amountIn).result;
+  if (given.ok && given.value.profit > result.value.profit) return "the searcher's size brings more than the best one found";
   return { sizing: "optimum", plan: planOf(recording, cycle, result.value), estimate: result.value.profit };
 }
 
@@ -159,7 +163,9 @@ function quote(recording: RecordedCase, cycle: Cycle, pools: Pool[], amountIn: b
     source: "recorded case",
   };
   const { number, parentHash } = recording.block;
-  return tryQuote(opportunity, { blockNumber: Number(number) - 1, blockHash: parentHash, pools }, [FLASH_SWAP], { maxAmountIn: null });
+  return tryQuote(opportunity, { blockNumber: Number(number) - 1, blockHash: parentHash, pools }, [FLASH_SWAP], {
+    maxAmountIn: null,
+  });
 }
 
 function commonPlan({ chainId }: RecordedCase, { profitToken }: Cycle) {
@@ -179,7 +185,7 @@ function planOf(recording: RecordedCase, cycle: Cycle, { hops, amountIn, profit 
 }
 
 /** Why a run at the optimum does not count, or null. */
-function faultOf(recording: RecordedCase, cycle: Cycle, { estimate }: Candidate, run: Run): string | null {
+function faultOf(cycle: Cycle, { estimate }: Candidate, run: Run): string | null {
   const [read] = run.unrecorded;
   if (read !== undefined) {
     const what = read.slot === null ? "which is not recorded" : `slot ${read.slot}, which is not recorded`;
@@ -187,7 +193,6 @@ function faultOf(recording: RecordedCase, cycle: Cycle, { estimate }: Candidate,
   }
   if (run.failure !== null) return `the transaction at the best size fails: ${run.failure}`;
   if (run.profit !== estimate) return `the best size brought ${run.profit} where ${estimate} was quoted`;
-  if (run.profit < cycle.grossProfit) return `the best size found brings less than the searcher's (${recording.id})`;
   return null;
 }
 
