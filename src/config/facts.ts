@@ -17,7 +17,7 @@ export const PACKAGES = {
   pancakeRouter: "@pancakeswap/smart-router@7.7.3:dist/evm/constants/exchange.d.ts",
   pancakeQuoter: "@pancakeswap/smart-router@7.7.3:dist/evm/constants/v3.d.ts",
   aave: "@aave-dao/aave-address-book@4.68.1:dist",
-  balancer: "@balancer-labs/v2-deployments@3.2.0:dist/addresses",
+  balancer: "@balancer/sdk@6.1.1:dist/index.js",
   viem: "viem@2.57.20:chains/definitions",
 } as const;
 
@@ -95,10 +95,8 @@ export function pancakeswapV3(router: string): VenueFacts {
   };
 }
 
-/** Balancer V2's Vault has one address on every network. */
-export const BALANCER_V2_VAULT = "0xBA12222222228d8Ba445958a75a0704d566BF2C8";
-
-export const balancerV2 = (network: string): Sourced => verified(BALANCER_V2_VAULT, `${PACKAGES.balancer}/${network}.json`);
+/** Balancer V2's Vault has one address on every network that it is on. */
+export const BALANCER_V2_VAULT = verified("0xBA12222222228d8Ba445958a75a0704d566BF2C8", PACKAGES.balancer);
 
 export function aaveV3(
   market: string,

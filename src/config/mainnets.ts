@@ -1,7 +1,6 @@
 import {
   aaveV3,
   BALANCER_V2_VAULT,
-  balancerV2,
   commonContracts,
   EIP7825_GAS_CAP,
   PACKAGES,
@@ -11,7 +10,6 @@ import {
   token,
   uniswapV2,
   uniswapV3,
-  unverified,
   weth,
 } from "./facts.js";
 import type { Network } from "./network.js";
@@ -60,7 +58,7 @@ export const ethereum: Network = {
     }),
     "pancakeswap-v3": pancakeswapV3("0x13f4EA83D0bd40E75C8222255bc855a974568Dd4"),
   },
-  lenders: { "aave-v3": ethereumAave.pool, "balancer-v2": balancerV2("mainnet") },
+  lenders: { "aave-v3": ethereumAave.pool, "balancer-v2": BALANCER_V2_VAULT },
   aaveProvider: ethereumAave.aaveProvider,
   ...commonContracts("mainnet"),
 };
@@ -106,7 +104,7 @@ export const arbitrum: Network = {
     }),
     "pancakeswap-v3": pancakeswapV3("0x32226588378236Fd0c7c4053999F88aC0e5cAc77"),
   },
-  lenders: { "aave-v3": arbitrumAave.pool, "balancer-v2": balancerV2("arbitrum") },
+  lenders: { "aave-v3": arbitrumAave.pool, "balancer-v2": BALANCER_V2_VAULT },
   aaveProvider: arbitrumAave.aaveProvider,
   ...commonContracts("arbitrum"),
 };
@@ -151,7 +149,7 @@ export const optimism: Network = {
       positionManager: "0x1af415a1EbA07a4986a52B6f2e7dE7003D82231e",
     }),
   },
-  lenders: { "aave-v3": optimismAave.pool, "balancer-v2": balancerV2("optimism") },
+  lenders: { "aave-v3": optimismAave.pool, "balancer-v2": BALANCER_V2_VAULT },
   aaveProvider: optimismAave.aaveProvider,
   ...commonContracts("optimism"),
 };
@@ -196,7 +194,7 @@ export const base: Network = {
   },
   lenders: {
     "aave-v3": baseAave.pool,
-    "balancer-v2": unverified(BALANCER_V2_VAULT, "docs.balancer.fi, Balancer V2 deployment addresses, Base"),
+    "balancer-v2": BALANCER_V2_VAULT,
   },
   aaveProvider: baseAave.aaveProvider,
   ...commonContracts("base"),

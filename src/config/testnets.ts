@@ -10,7 +10,6 @@ import {
   token,
   uniswapV2,
   uniswapV3,
-  unverified,
   weth,
 } from "./facts.js";
 import type { Network } from "./network.js";
@@ -57,7 +56,7 @@ export const sepolia: Network = {
   },
   lenders: {
     "aave-v3": sepoliaAave.pool,
-    "balancer-v2": unverified(BALANCER_V2_VAULT, "docs.balancer.fi, Balancer V2 deployment addresses, Sepolia"),
+    "balancer-v2": BALANCER_V2_VAULT,
   },
   aaveProvider: sepoliaAave.aaveProvider,
   ...commonContracts("sepolia"),

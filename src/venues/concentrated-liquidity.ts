@@ -22,7 +22,7 @@ import {
   sqrtRatioAtTick,
   tickAtSqrtRatio,
 } from "./tick-math.js";
-import type { NoLiquidity } from "./swap.js";
+import type { CurveEntry, NoLiquidity } from "./swap.js";
 import type { CurvePiece, Tick, V3Pool } from "./venue.js";
 
 const MILLION = 1_000_000n;
@@ -122,18 +122,19 @@ export function v3AfterSwap(pool: V3Pool, swap: V3Swap): V3Pool {
 
 /**
  * Arc k of the pool's curve counted from the price, or null behind the end. The end itself (exhausted, or not known further) is a
- * piece that gives nothing (`reserveOut` 0), so that no optimum lies behind it. `exactInput`: its `inputBefore` as an integer.
+ * piece that gives nothing (`reserveOut` 0), so that no optimum lies behind it.
  */
-export function v3Piece(pool: V3Pool, zeroForOne: boolean, k: number): { piece: CurvePiece; exactInput: bigint } | null {
+export function v3Piece(pool: V3Pool, zeroForOne: boolean, k: number): CurveEntry | null {
   const table = tableOf(pool, zeroForOne);
   while (table.end === null && table.pieces.length <= k) extend(pool, table);
   const piece = table.pieces[k];
-  if (piece !== undefined) return { piece, exactInput: table.pieceInputs[k]! };
+  if (piece !== undefined) return { piece, exactInput: table.pieceInputs[k]!, needsTicks: false };
   if (k > table.pieces.length) return null;
   const exactInput = table.inputBefore.at(-1)!;
   return {
     piece: { inputBefore: Number(exactInput), outputBefore: Number(table.outputBefore.at(-1)!), reserveIn: 1, reserveOut: 0 },
     exactInput,
+    needsTicks: table.end === "unknown",
   };
 }
 

@@ -3,8 +3,8 @@
  * (reserveIn * 1e6 + amountIn * (1e6 - fee)) * (reserveOut - amountOut) >= reserveIn * reserveOut * 1e6
  * (Uniswap v2 whitepaper, section 3.2.1). A fee of 3000 pips is the pairs' 997/1000: the common factor cancels before rounding.
  */
-import type { NoLiquidity } from "./swap.js";
-import type { CurvePiece, V2Pool } from "./venue.js";
+import type { CurveEntry, NoLiquidity } from "./swap.js";
+import type { V2Pool } from "./venue.js";
 
 const MILLION = 1_000_000n;
 /** Reserves are uint112: a pair that would hold more reverts. */
@@ -52,11 +52,11 @@ export function v2AfterSwap(pool: V2Pool, swap: V2Swap): V2Pool {
 }
 
 /** The whole curve is one arc; null behind it. */
-export function v2Piece(pool: V2Pool, zeroForOne: boolean, k: number): { piece: CurvePiece; exactInput: bigint } | null {
+export function v2Piece(pool: V2Pool, zeroForOne: boolean, k: number): CurveEntry | null {
   if (k > 0) return null;
   const [reserveIn, reserveOut] = reserves(pool, zeroForOne);
   const piece = { inputBefore: 0, outputBefore: 0, reserveIn: Math.max(1, Number(reserveIn)), reserveOut: Number(reserveOut) };
-  return { piece, exactInput: 0n };
+  return { piece, exactInput: 0n, needsTicks: false };
 }
 
 function reserves(pool: V2Pool, zeroForOne: boolean): [bigint, bigint] {

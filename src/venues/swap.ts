@@ -32,12 +32,21 @@ export function afterSwap(pool: Pool, swap: Swap): Pool {
   return pool.kind === "v2" ? v2AfterSwap(pool, swap) : v3AfterSwap(pool, swap as V3Swap);
 }
 
+/** One piece of a curve. */
+export interface CurveEntry {
+  piece: CurvePiece;
+  /** `piece.inputBefore` as an integer. */
+  exactInput: bigint;
+  /** The piece stands for the end of what is known: the real curve goes on behind ticks that were not read. */
+  needsTicks: boolean;
+}
+
 /** A curve that is built piece by piece as far as the reader goes. */
 export interface Curve {
   /** 1 - fee. */
   gamma: number;
-  /** Piece k counted from the current price, with `inputBefore` also as an integer; null behind the last. */
-  piece(k: number): { piece: CurvePiece; exactInput: bigint } | null;
+  /** Piece k counted from the current price; null behind the last. */
+  piece(k: number): CurveEntry | null;
 }
 
 export function curveOf(pool: Pool, tokenIn: string): Curve {

@@ -1,6 +1,6 @@
 /** An in-process chain with the protocols' own bytecode from their npm packages, read at run time. */
 import { createRequire } from "node:module";
-import { type ContractFactory, type BaseContract, Contract, type InterfaceAbi, type Provider, type Signer } from "ethers";
+import { Contract, ContractFactory, type InterfaceAbi, type Provider, type Signer } from "ethers";
 import { network } from "hardhat";
 import { sortTokens } from "../../src/venues/v2-pair.js";
 import type { PoolId, VenueId } from "../../src/venues/venue.js";
@@ -35,18 +35,16 @@ export interface Chain {
 }
 
 export async function startChain(): Promise<Chain> {
-  const connection = await network.create({ override: { allowUnlimitedContractSize: true } } as never);
+  const connection = await network.create({ override: { allowUnlimitedContractSize: true } });
   const [signer] = await connection.ethers.getSigners();
-  const provider = connection.ethers.provider as unknown as Provider;
+  const provider = connection.ethers.provider;
   return {
     provider,
-    signer: signer as unknown as Signer,
+    signer: signer!,
     me: await signer!.getAddress(),
-    request: (method, params) => connection.provider.request({ method, params } as never),
+    request: (method, params) => connection.provider.request({ method, params }),
     deploy: async (art, args = []) => {
-      const { ContractFactory: Factory } = await import("ethers");
-      const factory: ContractFactory = new Factory(art.abi, art.bytecode, signer as unknown as Signer);
-      const contract: BaseContract = await factory.deploy(...args, { gasLimit: 15_000_000n });
+      const contract = await new ContractFactory(art.abi, art.bytecode, signer).deploy(...args, { gasLimit: 15_000_000n });
       await contract.waitForDeployment();
       return contract as AnyContract;
     },
@@ -60,6 +58,13 @@ export function at(chain: Chain, address: string, art: Artifact): AnyContract {
 /** A plain ERC-20 whose whole supply belongs to the deployer. */
 export async function deployToken(chain: Chain, supply: bigint = 10n ** 40n): Promise<AnyContract> {
   return chain.deploy(artifact(`${UNISWAP_V2}/ERC20`), [supply]);
+}
+
+/** Puts a Multicall3 at its address; without it reads go one by one. */
+export async function placeMulticall3(chain: Chain): Promise<void> {
+  const { artifacts } = await import("hardhat");
+  const { deployedBytecode } = await artifacts.readArtifact("Multicall");
+  await chain.request("hardhat_setCode", ["0xcA11bde05977b3631167028862bE2a173976CA11", deployedBytecode]);
 }
 
 export interface V3World {

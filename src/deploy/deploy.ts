@@ -1,0 +1,230 @@
+import { concat, getAddress, getCreate2Address, id, Interface, type InterfaceAbi, keccak256, ZeroAddress } from "ethers";
+import type { Chain } from "../chain/connect.js";
+import { classifyNodeError } from "../chain/errors.js";
+import { dataFee, type FeePolicy, suggestFees } from "../chain/fees.js";
+import { waitForReceipt } from "../chain/receipts.js";
+import { ArbError } from "../errors.js";
+import { ETHER, formatAmount } from "../units.js";
+import type { FullTransaction, WalletManager } from "../wallet/wallet-manager.js";
+import { type Deployment, readDeployment, writeDeployment } from "./record.js";
+
+/** Salt of every deployment. The init code has nothing of the chain in it, so the address is the same on all networks. */
+export const SALT = id("ArbExecutor.v1");
+
+/** Runtime code of the CREATE2 proxy (Arachnid/deterministic-deployment-proxy): 32 bytes of salt, then init code. */
+export const CREATE2_PROXY_CODE =
+  "0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3";
+
+export interface Artifact {
+  abi: InterfaceAbi;
+  bytecode: string;
+}
+
+export interface ExecutorArguments {
+  /** Withdraws; a cold key. */
+  owner: string;
+  /** One to four hot keys that execute. */
+  operators: string[];
+}
+
+export interface DeployRequest {
+  chain: Chain;
+  wallet: WalletManager;
+  artifact: Artifact;
+  arguments: ExecutorArguments;
+  /** Folder of the records, and the record's name without ".json"; the network's name unless the world is local. */
+  folder: string;
+  name?: string;
+  fees: FeePolicy;
+  /** Longest wait for the receipt and time between two questions, in milliseconds. */
+  deadlineMs: number;
+  pollMs: number;
+  /** Accepts that another executor is recorded for the network; its address is kept under `previous`. */
+  replace?: boolean;
+  /** Current time, for the record. */
+  now?: () => Date;
+}
+
+export interface DeployPlan {
+  address: string;
+  initCode: string;
+  initCodeHash: string;
+  salt: string;
+}
+
+/** Where an executor of these arguments lies on every network. Raises ArbError "usage" for impossible arguments. */
+export function planDeployment(artifact: Artifact, args: ExecutorArguments, proxy: string): DeployPlan {
+  const all = [args.owner, ...args.operators];
+  for (const a of all) {
+    if (getChecksummed(a) !== a) throw new ArbError("usage", `"${a}" is no address in EIP-55 form`);
+    if (a === ZeroAddress) throw new ArbError("usage", "the zero address can be neither owner nor operator");
+  }
+  if (args.operators.length < 1 || args.operators.length > 4)
+    throw new ArbError("usage", `an executor has one to four operators, ${args.operators.length} were given`);
+  if (new Set(args.operators).size !== args.operators.length) throw new ArbError("usage", "an operator is given twice");
+  if (args.operators.includes(args.owner))
+    throw new ArbError("usage", "the owner cannot be an operator", { hint: "keep the owner's key cold: it withdraws" });
+  const constructorArguments = new Interface(artifact.abi).encodeDeploy([args.owner, args.operators]);
+  const initCode = concat([artifact.bytecode, constructorArguments]);
+  const initCodeHash = keccak256(initCode);
+  return { address: getCreate2Address(proxy, SALT, initCodeHash), initCode, initCodeHash, salt: SALT };
+}
+
+/**
+ * Deploys the executor by the CREATE2 proxy and records it. Running it again finds the contract and sends nothing. The code that
+ * lies there is compared with what the init code returns on this very chain, immutables included.
+ * Raises ArbError "config" (wrong chain, no proxy), "refused" (another executor recorded, foreign code, unfunded, pending
+ * transactions), "reverted", "timeout" (sent, outcome unknown: run it again), "network".
+ */
+export async function deployExecutor(request: DeployRequest): Promise<{ deployment: Deployment; sent: boolean }> {
+  const { chain, artifact } = request;
+  const { network, provider } = chain;
+  const name = request.name ?? network.name;
+  const proxy = network.create2Proxy.address;
+  await requireChainId(chain);
+  const plan = planDeployment(artifact, request.arguments, proxy);
+  const record = readDeployment(request.folder, name);
+  requireSameExecutor(record, plan, name, request.replace === true);
+  await requireProxy(chain, proxy);
+
+  const expected = await runtimeCode(chain, plan);
+  const found = await provider.getCode(plan.address);
+  if (found !== "0x" && found !== expected) throw foreignCode(plan.address, network.name);
+  const sent = found === "0x" ? await send(request, plan, proxy) : null;
+  if (sent && (await provider.getCode(plan.address)) !== expected) throw foreignCode(plan.address, network.name);
+
+  const known = record?.address === plan.address ? record : null;
+  const deployment: Deployment = {
+    address: plan.address,
+    chainId: network.chainId,
+    block: sent?.block ?? known?.block ?? null,
+    tx: sent?.hash ?? known?.tx ?? null,
+    arguments: request.arguments,
+    salt: plan.salt,
+    initCodeHash: plan.initCodeHash,
+    codeHash: keccak256(expected),
+    deployedAt: sent ? (request.now ?? (() => new Date()))().toISOString() : (known?.deployedAt ?? null),
+    previous: known ? known.previous : record ? [record.address, ...record.previous] : [],
+  };
+  writeDeployment(request.folder, name, deployment);
+  return { deployment, sent: sent !== null };
+}
+
+async function send(request: DeployRequest, plan: DeployPlan, proxy: string): Promise<{ hash: string; block: number }> {
+  const { chain, wallet } = request;
+  const call = { to: proxy, data: concat([plan.salt, plan.initCode]), value: 0n };
+  const [nonce, pending] = await Promise.all([
+    chain.provider.getTransactionCount(wallet.address, "latest"),
+    chain.provider.getTransactionCount(wallet.address, "pending"),
+  ]);
+  if (pending !== nonce)
+    throw new ArbError("refused", `the wallet has ${pending - nonce} pending transactions`, {
+      where: `${chain.network.name} ${wallet.address}`,
+      hint: "wait for them or cancel them, then run it again",
+    });
+  const gasLimit = await wallet.gasLimit(chain, call);
+  const { maxFeePerGas, maxPriorityFeePerGas } = await suggestFees(chain, request.fees);
+  const tx: FullTransaction = { chainId: chain.network.chainId, nonce, ...call, gasLimit, maxFeePerGas, maxPriorityFeePerGas };
+  await requireFunds(chain, wallet.address, tx);
+
+  const { raw, hash } = wallet.sign(tx);
+  const where = `${chain.network.name} ${hash}`;
+  try {
+    await chain.provider.broadcastTransaction(raw);
+  } catch (error) {
+    const { kind, message } = classifyNodeError(error);
+    // these say that no transaction was taken; after anything else it may have been, and only the receipt tells
+    if (["insufficient-funds", "fee-below-base-fee", "underpriced", "intrinsic-gas-too-low", "nonce-too-high"].includes(kind))
+      throw new ArbError("network", `the deployment was not accepted (${kind}: ${message})`, { where });
+  }
+  const result = await waitForReceipt(chain.provider, hash, request);
+  if (result.status === "unknown")
+    throw new ArbError("timeout", `the deployment has no receipt after ${result.waitedMs} ms; it may still be mined`, {
+      where,
+      hint: "run the same command again: it finds the contract if it was deployed, and sends nothing twice",
+    });
+  if (!result.success) throw new ArbError("reverted", "the deployment failed on the chain", { where });
+  return { hash, block: result.receipt.blockNumber };
+}
+
+async function requireChainId(chain: Chain): Promise<void> {
+  const { chainId } = await chain.provider.getNetwork();
+  const answered = BigInt((await chain.provider.send("eth_chainId", [])) as string);
+  if (answered !== BigInt(chain.network.chainId) || chainId !== answered)
+    throw new ArbError("config", `${chain.endpoint} is chain ${answered}, ${chain.network.title} is ${chain.network.chainId}`);
+}
+
+function requireSameExecutor(record: Deployment | null, plan: DeployPlan, name: string, replace: boolean): void {
+  if (record === null || record.initCodeHash === plan.initCodeHash || replace) return;
+  throw new ArbError(
+    "refused",
+    `another executor is recorded for ${name}: ${record.address}; the contract or its arguments have changed`,
+    {
+      where: `deployments/${name}.json`,
+      hint: "withdraw what it holds first, then deploy with --replace",
+    },
+  );
+}
+
+async function requireProxy(chain: Chain, proxy: string): Promise<void> {
+  const code = await chain.provider.getCode(proxy);
+  if (code === CREATE2_PROXY_CODE) return;
+  throw new ArbError(
+    "config",
+    code === "0x"
+      ? `${chain.network.title} has no CREATE2 proxy at ${proxy}`
+      : `other code than the CREATE2 proxy's lies at ${proxy}`,
+    {
+      where: chain.network.name,
+      hint:
+        code === "0x"
+          ? "every public network has it. On a local node, set its code (hardhat_setCode) or send its keyless transaction from Arachnid/deterministic-deployment-proxy"
+          : "this is not the network that it claims to be; check the endpoint",
+    },
+  );
+}
+
+/** What the init code returns as runtime code on this chain, with its immutables. Raises ArbError "reverted". */
+async function runtimeCode(chain: Chain, plan: DeployPlan): Promise<string> {
+  try {
+    return await chain.provider.call({ data: plan.initCode });
+  } catch (error) {
+    const { kind, message, revertData } = classifyNodeError(error);
+    throw new ArbError(
+      kind === "reverted" ? "reverted" : "network",
+      `the constructor cannot be simulated (${kind}: ${message})`,
+      {
+        where: `${chain.network.name}${revertData === null ? "" : `, revert data ${revertData}`}`,
+      },
+    );
+  }
+}
+
+async function requireFunds(chain: Chain, address: string, tx: FullTransaction): Promise<void> {
+  const [has, { l1FeeWei, operatorFeeWei }] = await Promise.all([
+    chain.provider.getBalance(address),
+    dataFee(chain, { ...tx, type: 2, from: address }),
+  ]);
+  // a tenth on top of the data fee: it moves with Ethereum's fees until the transaction is mined
+  const needs = tx.gasLimit * tx.maxFeePerGas + ((l1FeeWei + operatorFeeWei) * 11n) / 10n;
+  if (has < needs)
+    throw new ArbError(
+      "refused",
+      `the wallet has ${formatAmount(has, ETHER)} on ${chain.network.title}, the deployment needs up to ${formatAmount(needs, ETHER)}`,
+      { where: address, hint: `send at least ${formatAmount(needs - has, ETHER)} to ${address} on ${chain.network.title}` },
+    );
+}
+
+const foreignCode = (address: string, network: string): ArbError =>
+  new ArbError("refused", `the code at ${address} is not the executor's`, {
+    where: network,
+    hint: "do not use this address; check that the endpoint is honest and that the contract was built by this version",
+  });
+
+function getChecksummed(address: string): string | null {
+  try {
+    return getAddress(address);
+  } catch {
+    return null;
+  }
+}

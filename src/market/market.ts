@@ -1,0 +1,127 @@
+/** State of the pools that an opportunity needs, at one block. */
+import type { BlockTag, Provider } from "ethers";
+import type { Network } from "../config/network.js";
+import { ArbError } from "../errors.js";
+import type { FundingOffer } from "../funding/funding.js";
+import { FUNDING_IDS, fundingOffers } from "../funding/index.js";
+import type { Opportunity } from "../opportunity/opportunity.js";
+import type { Quote } from "../opportunity/quote.js";
+import { type QuoteLimits, type Snapshot, tryQuote } from "../opportunity/quoter.js";
+import type { Result } from "../opportunity/reject.js";
+import { VENUES } from "../venues/index.js";
+import { DEFAULT_TIMEOUT_MS, withDeadline } from "../venues/multicall.js";
+import { sortTokens } from "../venues/v2-pair.js";
+import { DEFAULT_TICK_WORDS } from "../venues/v3-pool.js";
+import type { LoadOptions, PoolId } from "../venues/venue.js";
+
+/** Bitmap words on either side of the price beyond which a quote is given up. */
+const MAX_TICK_WORDS = 128;
+const REORG_RETRIES = 2;
+
+export interface LoadedSnapshot extends Snapshot {
+  /** Unix seconds of the block. */
+  timestamp: number;
+}
+
+/**
+ * Reads pools at one block (default: latest), in parallel, and checks afterwards that the block is still the same. Options per pool
+ * as in Venue.load. Throws ArbError "network", "timeout", and "refused" where there is no pool at an address.
+ */
+export async function loadSnapshot(
+  provider: Provider,
+  pools: PoolId[],
+  block: BlockTag = "latest",
+  options: (pool: PoolId) => LoadOptions = () => ({}),
+): Promise<LoadedSnapshot> {
+  let at = await readBlock(provider, block);
+  for (let retry = 0; ; retry++) {
+    const number = at.number;
+    const states = await Promise.all(pools.map((pool) => VENUES[pool.venue].load(provider, pool, number, options(pool))));
+    const after = await readBlock(provider, number);
+    if (after.hash === at.hash) return { blockNumber: number, blockHash: at.hash, timestamp: at.timestamp, pools: states };
+    // reads of two forks must not be mixed
+    if (retry === REORG_RETRIES) {
+      throw new ArbError("network", `block ${number} changed ${retry + 1} times while it was read`, {
+        hint: "wait for the chain to settle",
+      });
+    }
+    at = await readBlock(provider, block);
+  }
+}
+
+/** The pools of an opportunity, in the order of its hops. */
+export function poolsOf(opportunity: Opportunity): PoolId[] {
+  return opportunity.hops.map(({ venue, pool, tokenIn, tokenOut, feePips }) => {
+    const [token0, token1] = sortTokens(tokenIn, tokenOut);
+    return { venue, address: pool, token0, token1, feePips };
+  });
+}
+
+export interface MarketOptions {
+  /** Address of the executor: its balance is one of the funding sources. */
+  executor: string;
+  block?: BlockTag;
+  limits?: QuoteLimits;
+  /** Bitmap words to start with on either side of a V3 price; more are read when the quote asks for them. */
+  tickWords?: number;
+  timeoutMs?: number;
+}
+
+/**
+ * Quotes an opportunity on the state of one block: reads its pools and its funding, and reads on where a quote leaves the known
+ * ticks. A pool without code is a rejection; failures to read are thrown as ArbError "network" or "timeout".
+ */
+export async function quoteAtBlock(
+  provider: Provider,
+  network: Network,
+  opportunity: Opportunity,
+  options: MarketOptions,
+): Promise<{ result: Result<Quote>; snapshot: Snapshot | null; offers: FundingOffer[] }> {
+  const pools = poolsOf(opportunity);
+  const words = new Map(pools.map((pool) => [pool.address, options.tickWords ?? DEFAULT_TICK_WORDS]));
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const loadOptions = (pool: PoolId): LoadOptions => ({ tickWords: words.get(pool.address)!, timeoutMs });
+
+  let snapshot: LoadedSnapshot;
+  try {
+    snapshot = await loadSnapshot(provider, pools, options.block, loadOptions);
+  } catch (error) {
+    if (!(error instanceof ArbError) || error.code !== "refused") throw error;
+    const hop = pools.findIndex((pool) => pool.address === error.where);
+    const rejection = {
+      opportunityId: opportunity.id,
+      reason: "unknown-pool",
+      detail: error.message,
+      where: `hops[${hop}].pool`,
+    } as const;
+    return { result: { ok: false, rejection }, snapshot: null, offers: [] };
+  }
+  const sources = opportunity.funding === null ? FUNDING_IDS : [opportunity.funding];
+  const profitToken = opportunity.hops[0]!.tokenIn;
+  const offers = await fundingOffers(provider, network, options.executor, profitToken, snapshot.blockNumber, sources);
+
+  for (;;) {
+    const attempt = tryQuote(opportunity, snapshot, offers, options.limits ?? { maxAmountIn: null });
+    const wider = attempt.needsTicks.filter((address) => words.get(address)! < MAX_TICK_WORDS);
+    if (wider.length === 0) return { result: attempt.result, snapshot, offers };
+    for (const address of wider) words.set(address, Math.min(MAX_TICK_WORDS, Math.max(1, words.get(address)! * 4)));
+    const at = snapshot.blockNumber;
+    const reread = await Promise.all(
+      snapshot.pools.map(async (pool) =>
+        wider.includes(pool.address) ? VENUES[pool.venue].load(provider, pool, at, loadOptions(pool)) : pool,
+      ),
+    );
+    const block = await readBlock(provider, snapshot.blockNumber);
+    if (block.hash !== snapshot.blockHash) {
+      throw new ArbError("network", `block ${snapshot.blockNumber} was replaced while it was read`, { hint: "quote again" });
+    }
+    snapshot = { ...snapshot, pools: reread };
+  }
+}
+
+async function readBlock(provider: Provider, tag: BlockTag): Promise<{ number: number; hash: string; timestamp: number }> {
+  const block = await withDeadline(provider.getBlock(tag), DEFAULT_TIMEOUT_MS, `block ${String(tag)}`);
+  if (block?.hash == null)
+    throw new ArbError("network", `the node does not have block ${String(tag)}`, { hint: "it may not be synced yet" });
+  return { number: block.number, hash: block.hash, timestamp: block.timestamp };
+}

@@ -1,0 +1,264 @@
+/** Exact amounts, size and funding of an opportunity on given pool states. */
+import { cheapestOffer } from "../funding/index.js";
+import type { FundingOffer } from "../funding/funding.js";
+import { type NoLiquidity, curveOf, priceImpactPpm, quoteExactIn, quoteExactOut, sameAddress } from "../venues/swap.js";
+import type { Pool } from "../venues/venue.js";
+import type { Opportunity } from "./opportunity.js";
+import type { Quote, QuotedHop } from "./quote.js";
+import type { RejectReason, Rejection, Result } from "./reject.js";
+import { type Size, optimalInput } from "./size.js";
+
+/** The contract's plan carries amounts in 96 bits. */
+export const MAX_AMOUNT = (1n << 96n) - 1n;
+
+/** Pool states of one block. */
+export interface Snapshot {
+  blockNumber: number;
+  blockHash: string;
+  pools: Pool[];
+}
+
+export interface QuoteLimits {
+  /** Largest input in base units of the profit token; null = none but the funding's and the pools'. */
+  maxAmountIn: bigint | null;
+}
+
+/** A hop of the cycle with the state of its pool. */
+export type RouteHop = Pick<QuotedHop, "pool" | "tokenIn" | "tokenOut">;
+
+export interface QuoteAttempt {
+  result: Result<Quote>;
+  /** Addresses of V3 pools of which more ticks would give an answer, or a better size. */
+  needsTicks: string[];
+}
+
+/** Sizes (or takes the given amount), funds and quotes an opportunity. Nothing is read: pools and offers must be of one block. */
+export function quoteOpportunity(
+  opportunity: Opportunity,
+  snapshot: Snapshot,
+  offers: FundingOffer[],
+  limits: QuoteLimits = { maxAmountIn: null },
+): Result<Quote> {
+  return tryQuote(opportunity, snapshot, offers, limits).result;
+}
+
+/** As quoteOpportunity, and tells which pools were not known far enough. */
+export function tryQuote(
+  opportunity: Opportunity,
+  snapshot: Snapshot,
+  offers: FundingOffer[],
+  limits: QuoteLimits,
+): QuoteAttempt {
+  const refuse = (reason: RejectReason, detail: string, where: string | null, needsTicks: string[] = []): QuoteAttempt => ({
+    result: { ok: false, rejection: { opportunityId: opportunity.id, reason, detail, where } },
+    needsTicks,
+  });
+
+  const route: RouteHop[] = [];
+  for (const [i, hop] of opportunity.hops.entries()) {
+    const pool = snapshot.pools.find((p) => sameAddress(p.address, hop.pool));
+    if (pool === undefined) return refuse("unknown-pool", `the state of pool ${hop.pool} was not read`, `hops[${i}].pool`);
+    route.push({ pool, tokenIn: hop.tokenIn, tokenOut: hop.tokenOut });
+  }
+  const usable = offers.filter((offer) => opportunity.funding === null || offer.source === opportunity.funding);
+  if (usable.length === 0)
+    return refuse("no-funding", `${opportunity.funding ?? "no source"} does not lend the profit token`, "funding");
+
+  const tried = opportunity.amountIn === null ? best(route, usable, limits) : given(route, usable, opportunity.amountIn, limits);
+  if ("reason" in tried) return refuse(tried.reason, tried.detail, tried.where, tried.needsTicks);
+  const { amounts, offer, needsTicks } = tried;
+  const hops = route.map((hop, i) => ({ ...hop, amountIn: amounts[i]!, amountOut: amounts[i + 1]! }));
+  const tooLarge = amounts.findIndex((amount) => amount > MAX_AMOUNT);
+  if (tooLarge >= 0) {
+    return refuse(
+      "amount-out-of-range",
+      `${amounts[tooLarge]} base units do not fit the plan's 96 bits`,
+      `hops[${Math.max(0, tooLarge - 1)}]`,
+    );
+  }
+  const [amountIn, amountOut] = [amounts[0]!, amounts.at(-1)!];
+  const fundingFee = offer.fee(amountIn);
+  const profit = amountOut - amountIn - fundingFee;
+  if (profit <= 0n) {
+    return refuse(
+      "not-profitable",
+      `${amountIn} in gives ${amountOut} out, the flash fee is ${fundingFee} (base units)`,
+      null,
+      needsTicks,
+    );
+  }
+  const quote: Quote = {
+    opportunity,
+    blockNumber: snapshot.blockNumber,
+    blockHash: snapshot.blockHash,
+    hops,
+    amountIn,
+    amountOut,
+    funding: offer,
+    fundingFee,
+    profit,
+    sizing: opportunity.amountIn === null ? "optimum" : "given",
+    priceImpactPpm: Math.max(...hops.map((hop) => priceImpactPpm(hop.pool, hop.tokenIn, hop.amountIn, hop.amountOut))),
+  };
+  return { result: { ok: true, value: quote }, needsTicks };
+}
+
+/**
+ * The amounts that the contract moves on these pools: hop i takes entry i and gives entry i + 1. It starts at the pivot, the last
+ * V3 hop (or hop 0 where all are V2), with the quoted input there; pools behind it pass on exact outputs, pools before it are asked
+ * for exactly what the next one takes. What the first pool is paid can so be a few units less than the amount that was sized.
+ * Put other pool states into the hops to see what the same plan does there (adaptive amounts).
+ */
+export function executionAmounts(quote: Pick<Quote, "hops">): { ok: true; amounts: bigint[] } | NoLiquidity {
+  return walk(quote.hops, quote.hops[pivotOf(quote.hops)]!.amountIn);
+}
+
+interface Found {
+  amounts: bigint[];
+  offer: FundingOffer;
+  needsTicks: string[];
+}
+
+type NotFound = Pick<Rejection, "reason" | "detail" | "where"> & { needsTicks: string[] };
+
+function given(route: RouteHop[], offers: FundingOffer[], amountIn: bigint, limits: QuoteLimits): Found | NotFound {
+  if (amountIn <= 0n || amountIn > MAX_AMOUNT || (limits.maxAmountIn !== null && amountIn > limits.maxAmountIn)) {
+    const most = limits.maxAmountIn ?? MAX_AMOUNT;
+    return {
+      reason: "amount-out-of-range",
+      detail: `${amountIn} is not within 1 to ${most} base units`,
+      where: "amountIn",
+      needsTicks: [],
+    };
+  }
+  const walked = walkFrom(route, 0, amountIn);
+  if (!walked.ok) return noLiquidity(route, walked);
+  const offer = cheapestOffer(offers, walked.amounts[0]!);
+  if (offer === null) return noFunding(offers, walked.amounts[0]!);
+  return { amounts: walked.amounts, offer, needsTicks: [] };
+}
+
+/** The best size for each offer, and of these the one that leaves most. */
+function best(route: RouteHop[], offers: FundingOffer[], limits: QuoteLimits): Found | NotFound {
+  const curves = route.map((hop) => curveOf(hop.pool, hop.tokenIn));
+  let found: (Found & { profit: bigint }) | null = null;
+  let failure: NotFound | null = null;
+  const needsTicks = new Set<string>();
+  for (const offer of offers) {
+    const most = [offer.limit, limits.maxAmountIn, MAX_AMOUNT].reduce<bigint>(
+      (least, cap) => (cap !== null && cap < least ? cap : least),
+      MAX_AMOUNT,
+    );
+    if (most <= 0n) continue;
+    const size = optimalInput(curves, { feeRate: feeRate(offer), maxInput: Number(most) });
+    if (size === null) continue;
+    if (size.needsTicks !== null) needsTicks.add(route[size.needsTicks]!.pool.address);
+    const refined = refine(route, size, offer, most);
+    if ("reason" in refined) failure ??= refined;
+    else if (found === null || refined.profit > found.profit) found = { ...refined, offer, needsTicks: [] };
+  }
+  if (found !== null) return { ...found, needsTicks: [...needsTicks] };
+  return (
+    failure ?? {
+      reason: "not-profitable",
+      detail: "the pools' prices leave no profit at any size",
+      where: null,
+      needsTicks: [...needsTicks],
+    }
+  );
+}
+
+/**
+ * Exact amounts near a size. Tokens are whole units: the profit is a staircase whose steps are as high as one unit of the coarsest
+ * token is worth. So besides the size itself this tries the neighbouring amounts of that token, with the least input that yields them.
+ */
+function refine(
+  route: RouteHop[],
+  size: Size,
+  offer: FundingOffer,
+  most: bigint,
+): { amounts: bigint[]; profit: bigint } | NotFound {
+  const guess = size.amountIn >= Number(most) ? most : BigInt(Math.max(1, Math.round(size.amountIn)));
+  const tries: { hop: number; amount: bigint }[] = [{ hop: 0, amount: guess }];
+  const first = walkFrom(route, 0, guess);
+  if (first.ok) {
+    // the fewest units of a token stand for the whole size: each is worth most
+    let coarsest = 0;
+    for (let i = 1; i < route.length; i++) if (first.amounts[i]! < first.amounts[coarsest]!) coarsest = i;
+    for (const change of [-1n, 0n, 1n, 2n]) tries.push({ hop: coarsest, amount: first.amounts[coarsest]! + change });
+  }
+  if (size.edge !== null) {
+    for (const change of [-1n, 0n, 1n]) tries.push({ hop: size.edge.hop, amount: size.edge.exactInput + change });
+  }
+  let found: { amounts: bigint[]; profit: bigint } | null = null;
+  let failure: NoLiquidity | null = null;
+  for (const [i, { hop, amount }] of tries.entries()) {
+    const walked = i === 0 ? first : walkFrom(route, hop, amount);
+    if (!walked.ok) {
+      failure ??= walked;
+      continue;
+    }
+    const [amountIn, amountOut] = [walked.amounts[0]!, walked.amounts.at(-1)!];
+    const profit = amountOut - amountIn - offer.fee(amountIn);
+    if (amountIn <= most && (found === null || profit > found.profit)) found = { amounts: walked.amounts, profit };
+  }
+  if (found !== null) return found;
+  return failure === null ? noFunding([offer], guess) : noLiquidity(route, failure);
+}
+
+/** Execution amounts of the cycle in which hop `from` takes (at least) `amount`. */
+function walkFrom(route: RouteHop[], from: number, amount: bigint): { ok: true; amounts: bigint[] } | NoLiquidity {
+  const pivot = pivotOf(route);
+  let atPivot = amount;
+  for (let i = from; i < pivot; i++) {
+    const swap = quoteExactIn(route[i]!.pool, route[i]!.tokenIn, atPivot);
+    if (!swap.ok) return swap;
+    atPivot = swap.amountOut;
+  }
+  for (let i = from - 1; i >= pivot; i--) {
+    const swap = quoteExactOut(route[i]!.pool, route[i]!.tokenOut, atPivot);
+    if (!swap.ok) return swap;
+    atPivot = swap.amountIn;
+  }
+  return walk(route, atPivot);
+}
+
+/** Forward from the pivot with exact inputs, backward from it with exact outputs. */
+function walk(route: RouteHop[], atPivot: bigint): { ok: true; amounts: bigint[] } | NoLiquidity {
+  const pivot = pivotOf(route);
+  const amounts = Array.from({ length: route.length + 1 }, () => atPivot);
+  for (let i = pivot; i < route.length; i++) {
+    const swap = quoteExactIn(route[i]!.pool, route[i]!.tokenIn, amounts[i]!);
+    if (!swap.ok) return swap;
+    amounts[i + 1] = swap.amountOut;
+  }
+  for (let i = pivot - 1; i >= 0; i--) {
+    const swap = quoteExactOut(route[i]!.pool, route[i]!.tokenOut, amounts[i + 1]!);
+    if (!swap.ok) return swap;
+    amounts[i] = swap.amountIn;
+  }
+  return { ok: true, amounts };
+}
+
+function pivotOf(route: RouteHop[]): number {
+  return Math.max(
+    0,
+    route.findLastIndex((hop) => hop.pool.kind === "v3"),
+  );
+}
+
+/** An offer's fee as a fraction, measured on an amount at which rounding does not show. */
+function feeRate(offer: FundingOffer): number {
+  return Number(offer.fee(10n ** 30n)) / 1e30;
+}
+
+function noLiquidity(route: RouteHop[], failure: NoLiquidity): NotFound {
+  const hop = route.findIndex((h) => h.pool.address === failure.pool);
+  const needsTicks = failure.needsTicks ? [failure.pool] : [];
+  return { reason: "no-liquidity", detail: `pool ${failure.pool}: ${failure.detail}`, where: `hops[${hop}]`, needsTicks };
+}
+
+function noFunding(offers: FundingOffer[], amount: bigint): NotFound {
+  const lend = offers.map((offer) => `${offer.source} up to ${offer.limit}`).join(", ");
+  return { reason: "no-funding", detail: `${amount} base units are needed; ${lend}`, where: "funding", needsTicks: [] };
+}

@@ -1,0 +1,122 @@
+/** The JSON form of `opportunity.v1`, as it comes from a file, a pipe or another program; docs/opportunity.v1.schema.json is made of it. */
+import { z } from "zod";
+import type { Network } from "../config/network.js";
+import { findToken } from "../config/networks.js";
+import { FUNDING_IDS } from "../funding/index.js";
+import { formatDecimal } from "../units.js";
+import { VENUE_IDS } from "../venues/index.js";
+import type { Opportunity } from "./opportunity.js";
+
+const address = (what: string): z.ZodString =>
+  z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{40}$/, "must be 0x and 40 hexadecimal digits")
+    .describe(`${what}: 0x and 40 hexadecimal digits, all lower case or with a right EIP-55 checksum.`);
+
+const hopSchema = z
+  .strictObject({
+    venue: z.enum(VENUE_IDS as [string, ...string[]]).describe("DEX protocol of the pool."),
+    pool: address("Pool or pair"),
+    tokenIn: address("Token that goes into the pool"),
+    tokenOut: address("Token that comes out of the pool"),
+    fee: z
+      .string()
+      .max(12, 'must be a percentage like "0.3 %"')
+      .regex(/^\d{1,2}(\.\d{1,4})? ?%$/, 'must be a percentage like "0.3 %"')
+      .optional()
+      .describe('The pool\'s fee in percent of the input with the unit, like "0.3 %". Needed for V3 venues, which have several.'),
+  })
+  .describe("One swap: where, and in which direction.");
+
+export const opportunitySchema = z
+  .strictObject({
+    version: z.literal("opportunity.v1").describe("Version of this format."),
+    id: z
+      .string()
+      .regex(/^[A-Za-z0-9._:-]{1,64}$/, "must be 1 to 64 letters, digits or . _ : -")
+      .describe("Name of the opportunity, unique in its source: 1 to 64 letters, digits or . _ : -"),
+    chainId: z.number().int("must be a whole number").positive("must be positive").describe("EIP-155 chain id."),
+    hops: z
+      .array(hopSchema)
+      .min(2, "must have 2 to 4 hops")
+      .max(4, "must have 2 to 4 hops")
+      .describe("2 to 4 swaps that start and end with the same token, the profit token. No pool twice."),
+    amountIn: z
+      .string()
+      .max(120, 'must be an amount like "1.5 WETH" or "1500000 units"')
+      .regex(/^\d+(\.\d+)? \S{1,20}$/, 'must be an amount with its unit, like "1.5 WETH" or "1500000 units"')
+      .optional()
+      .describe(
+        'Input of the first hop: a decimal number and the symbol of the first token ("1.5 WETH"), or a whole number of its base units ("1500000 units"). Left out: the size with the largest profit is computed.',
+      ),
+    funding: z
+      .enum(FUNDING_IDS as [string, ...string[]])
+      .optional()
+      .describe("Who lends the input. Left out: the cheapest that can."),
+    amounts: z
+      .enum(["fixed", "adaptive"])
+      .optional()
+      .describe(
+        "fixed: the quoted amounts or nothing; adaptive: amounts follow the reserves of the moment. Left out: as the network is set up.",
+      ),
+    deadline: z
+      .number()
+      .int("must be whole Unix seconds")
+      .positive("must be positive Unix seconds")
+      .max(99_999_999_999, "must be Unix seconds; this looks like milliseconds")
+      .optional()
+      .describe("Unix seconds after which it must not be executed."),
+    after: z
+      .string()
+      .regex(/^0x[0-9a-fA-F]{64}$/, "must be a transaction hash: 0x and 64 hexadecimal digits")
+      .optional()
+      .describe("Hash of the pending transaction that it follows."),
+    source: z
+      .string()
+      .min(1, "must not be empty")
+      .max(64, "must have at most 64 characters")
+      .optional()
+      .describe("Who found it."),
+    notes: z
+      .string()
+      .max(1000, "must have at most 1000 characters")
+      .optional()
+      .describe("Free text for people; the program ignores it."),
+  })
+  .describe('"Buy here, sell there" on one chain: a cycle of swaps that is executed atomically.');
+
+/** An opportunity as JSON has it. */
+export type OpportunityJson = z.infer<typeof opportunitySchema>;
+
+export const HOP_FIELDS = Object.keys(hopSchema.shape);
+export const OPPORTUNITY_FIELDS = Object.keys(opportunitySchema.shape);
+
+/** JSON Schema (draft 2020-12) of `opportunity.v1`. */
+export function opportunityJsonSchema(): Record<string, unknown> {
+  return { title: "opportunity.v1", ...z.toJSONSchema(opportunitySchema) };
+}
+
+/** The JSON form of a validated opportunity; validating it again gives an equal one. */
+export function toJson(opportunity: Opportunity, network: Network): OpportunityJson {
+  const { version, id, chainId, hops, amountIn, funding, amounts, deadline, after, source } = opportunity;
+  const token = findToken(network, hops[0]!.tokenIn);
+  return {
+    version,
+    id,
+    chainId,
+    hops: hops.map(({ feePips, ...hop }) => ({ ...hop, fee: formatFee(feePips) })),
+    ...(amountIn === null
+      ? {}
+      : { amountIn: token === null ? `${amountIn} units` : `${formatDecimal(amountIn, token.decimals)} ${token.symbol}` }),
+    ...(funding === null ? {} : { funding }),
+    ...(amounts === null ? {} : { amounts }),
+    ...(deadline === null ? {} : { deadline }),
+    ...(after === null ? {} : { after }),
+    ...(source === null ? {} : { source }),
+  };
+}
+
+/** "0.3 %" for 3000 pips. */
+export function formatFee(feePips: number): string {
+  return `${formatDecimal(BigInt(feePips), 4)} %`;
+}

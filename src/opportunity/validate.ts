@@ -1,0 +1,235 @@
+/** From the JSON form of an opportunity to one that can be quoted: every fault is refused, with its place. */
+import { getAddress } from "ethers";
+import type { z } from "zod";
+import type { Network } from "../config/network.js";
+import { findToken } from "../config/networks.js";
+import type { FundingId } from "../funding/funding.js";
+import { VENUES } from "../venues/index.js";
+import { sameAddress } from "../venues/swap.js";
+import type { PoolKind, VenueId } from "../venues/venue.js";
+import { closest } from "./closest.js";
+import type { Opportunity, OpportunityHop } from "./opportunity.js";
+import { MAX_AMOUNT } from "./quoter.js";
+import type { RejectReason, Rejection, Result } from "./reject.js";
+import { HOP_FIELDS, OPPORTUNITY_FIELDS, type OpportunityJson, formatFee, opportunitySchema } from "./schema.js";
+
+/** A pool that the user vouches for, because no known factory made it. */
+export interface AllowedPool {
+  chainId: number;
+  address: string;
+  kind: PoolKind;
+  feePips: number;
+}
+
+export interface ValidationContext {
+  /** The networks that are configured. */
+  networks: readonly Network[];
+  allowedPools: readonly AllowedPool[];
+  /** The present, in Unix seconds. */
+  now: number;
+}
+
+/** Thrown and caught in this file only: a fault with its reason and place. */
+class Fault {
+  constructor(
+    readonly reason: RejectReason,
+    readonly detail: string,
+    readonly where: string | null,
+  ) {}
+}
+
+/** Checks a parsed JSON value. */
+export function validateOpportunity(value: unknown, context: ValidationContext): Result<Opportunity> {
+  const shape = opportunitySchema.safeParse(value);
+  if (!shape.success) return { ok: false, rejection: explain(shape.error.issues[0]!, value) };
+  try {
+    return { ok: true, value: check(shape.data, context) };
+  } catch (fault) {
+    if (!(fault instanceof Fault)) throw fault;
+    const { reason, detail, where } = fault;
+    return { ok: false, rejection: { opportunityId: shape.data.id, reason, detail, where } };
+  }
+}
+
+function check(json: OpportunityJson, context: ValidationContext): Opportunity {
+  const network = context.networks.find((n) => n.chainId === json.chainId);
+  if (network === undefined) {
+    const known = context.networks.map((n) => `${n.chainId} (${n.name})`).join(", ");
+    throw new Fault("unknown-chain", `chain ${json.chainId} is not configured; configured: ${known || "none"}`, "chainId");
+  }
+  const hops = json.hops.map((hop, i) => checkHop(hop, i, network, context.allowedPools));
+  checkCycle(hops);
+  if (json.deadline !== undefined && json.deadline <= context.now) {
+    throw new Fault("expired", `the deadline ${json.deadline} passed ${context.now - json.deadline} s ago`, "deadline");
+  }
+  return {
+    version: json.version,
+    id: json.id,
+    chainId: json.chainId,
+    hops,
+    amountIn: json.amountIn === undefined ? null : parseAmount(json.amountIn, network, hops[0]!.tokenIn),
+    funding: (json.funding as FundingId | undefined) ?? null,
+    amounts: json.amounts ?? null,
+    deadline: json.deadline ?? null,
+    after: json.after?.toLowerCase() ?? null,
+    source: json.source ?? null,
+  };
+}
+
+function checkHop(
+  hop: OpportunityJson["hops"][number],
+  i: number,
+  network: Network,
+  allowed: readonly AllowedPool[],
+): OpportunityHop {
+  const at = (field: string): string => `hops[${i}].${field}`;
+  const venueId = hop.venue as VenueId;
+  const venue = VENUES[venueId];
+  const facts = network.venues[venueId];
+  if (facts === undefined && venueId !== "v2-fork") {
+    const here = Object.keys(network.venues).join(", ");
+    throw new Fault("unknown-venue", `${venueId} does not exist on ${network.name}; there is ${here || "none"}`, at("venue"));
+  }
+  const pool = checksummed(hop.pool, at("pool"));
+  const tokenIn = knownToken(hop.tokenIn, network, at("tokenIn"));
+  const tokenOut = knownToken(hop.tokenOut, network, at("tokenOut"));
+  if (tokenIn === tokenOut) throw new Fault("not-a-cycle", "the hop trades a token for itself", at("tokenOut"));
+
+  const wished = hop.fee === undefined ? null : parseFee(hop.fee);
+  const vouched = allowed.find((entry) => entry.chainId === network.chainId && sameAddress(entry.address, pool));
+  if (vouched !== undefined) {
+    if (vouched.kind !== venue.kind) {
+      throw new Fault(
+        "unknown-pool",
+        `the allow-list has ${pool} as a ${vouched.kind} pool, ${venueId} makes ${venue.kind} pools`,
+        at("venue"),
+      );
+    }
+    if (wished !== null && wished !== vouched.feePips) {
+      throw new Fault("unknown-pool", `the allow-list has ${pool} with a fee of ${formatFee(vouched.feePips)}`, at("fee"));
+    }
+    return { venue: venueId, pool, tokenIn, tokenOut, feePips: vouched.feePips };
+  }
+  if (facts === undefined) {
+    throw new Fault("unknown-pool", `no factory vouches for pairs of ${venueId}: ${pool} is not on the allow-list`, at("pool"));
+  }
+  const fees = facts.feesPips.map(formatFee).join(", ");
+  const feePips = wished ?? (facts.feesPips.length === 1 ? facts.feesPips[0]! : null);
+  if (feePips === null) throw new Fault("malformed", `${venueId} has several fees (${fees}): say which`, at("fee"));
+  if (!facts.feesPips.includes(feePips)) {
+    throw new Fault("unknown-pool", `${venueId} has no pools with a fee of ${formatFee(feePips)}; it has ${fees}`, at("fee"));
+  }
+  const expected = venue.poolAddress(network, tokenIn, tokenOut, feePips);
+  if (expected !== pool) {
+    throw new Fault(
+      "unknown-pool",
+      `the ${formatFee(feePips)} pool of these tokens on ${venueId} is ${expected}, not ${pool}`,
+      at("pool"),
+    );
+  }
+  return { venue: venueId, pool, tokenIn, tokenOut, feePips };
+}
+
+function checkCycle(hops: OpportunityHop[]): void {
+  for (const [i, hop] of hops.entries()) {
+    const next = hops[(i + 1) % hops.length]!;
+    if (hop.tokenOut !== next.tokenIn) {
+      const last = i === hops.length - 1;
+      const detail = last
+        ? `the last hop ends with ${hop.tokenOut}, the first starts with ${next.tokenIn}`
+        : `hop ${i} gives ${hop.tokenOut}, hop ${i + 1} takes ${next.tokenIn}`;
+      throw new Fault("not-a-cycle", detail, last ? `hops[${i}].tokenOut` : `hops[${i + 1}].tokenIn`);
+    }
+    const earlier = hops.findIndex((other) => other.pool === hop.pool);
+    if (earlier < i) throw new Fault("pool-twice", `hops ${earlier} and ${i} use the same pool`, `hops[${i}].pool`);
+  }
+}
+
+function knownToken(text: string, network: Network, where: string): string {
+  const token = findToken(network, checksummed(text, where));
+  if (token === null) throw new Fault("unknown-token", `${text} is not on the token list of ${network.name}`, where);
+  return token.address;
+}
+
+/** EIP-55 form. All lower case carries no checksum and is taken as it is; any other case must be right. */
+function checksummed(text: string, where: string): string {
+  const right = getAddress(text.toLowerCase());
+  if (text !== right && text !== text.toLowerCase()) {
+    throw new Fault("wrong-checksum", `${text} has a wrong checksum: a digit or a letter's case is wrong`, where);
+  }
+  return right;
+}
+
+/** "0.3 %" as 3000 pips; the schema has checked the form. */
+function parseFee(text: string): number {
+  const [whole, fraction = ""] = text.replace(/ ?%$/, "").split(".");
+  return Number(whole) * 10_000 + Number(fraction.padEnd(4, "0"));
+}
+
+/** An amount in base units; the schema has checked the form. */
+function parseAmount(text: string, network: Network, tokenAddress: string): bigint {
+  const [number, unit] = text.split(" ") as [string, string];
+  const token = findToken(network, tokenAddress)!;
+  if (unit !== "units" && unit !== token.symbol) {
+    throw new Fault(
+      "malformed",
+      `the unit "${unit}" is neither "${token.symbol}" (the first hop's tokenIn) nor "units"`,
+      "amountIn",
+    );
+  }
+  const [whole, fraction = ""] = number.split(".") as [string, string?];
+  const decimals = unit === "units" ? 0 : token.decimals;
+  if (fraction.length > decimals) {
+    const allowed = decimals === 0 ? "base units are whole numbers" : `${token.symbol} has ${decimals}`;
+    throw new Fault("malformed", `${fraction.length} decimals: ${allowed}`, "amountIn");
+  }
+  const amount = BigInt(whole + fraction.padEnd(decimals, "0"));
+  if (amount === 0n) throw new Fault("amount-out-of-range", "the amount is zero", "amountIn");
+  if (amount > MAX_AMOUNT)
+    throw new Fault("amount-out-of-range", `${amount} base units are more than a plan can carry (2^96 - 1)`, "amountIn");
+  return amount;
+}
+
+/** One clear sentence for a fault of form. */
+function explain(issue: z.core.$ZodIssue, input: unknown): Rejection {
+  const path = issue.path
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("")
+    .replace(/^\./, "");
+  const id =
+    input !== null && typeof input === "object" && "id" in input && typeof input.id === "string" ? input.id.slice(0, 64) : null;
+  const refuse = (detail: string, where: string): Rejection => ({
+    opportunityId: id,
+    reason: "malformed",
+    detail,
+    where: where || null,
+  });
+  const found = issue.path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown>)[part], input);
+
+  if (issue.code === "unrecognized_keys") {
+    const key = issue.keys[0]!;
+    const meant = closest(key, issue.path.length === 0 ? OPPORTUNITY_FIELDS : HOP_FIELDS);
+    return refuse(
+      `unknown field "${key}"${meant === null ? "" : `; did you mean "${meant}"?`}`,
+      path === "" ? key : `${path}.${key}`,
+    );
+  }
+  if (found === undefined) return refuse("the field is missing", path);
+  if (issue.code === "invalid_value") {
+    const values = issue.values.map(String);
+    const meant = typeof found === "string" ? closest(found, values) : null;
+    return refuse(`${show(found)} is not one of ${values.join(", ")}${meant === null ? "" : `; did you mean "${meant}"?`}`, path);
+  }
+  if (issue.code === "invalid_type") return refuse(`must be ${article(issue.expected)}, is ${show(found)}`, path);
+  return refuse(`${issue.message}, is ${show(found)}`, path);
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function article(type: string): string {
+  const names: Record<string, string> = { object: "an object", array: "a list", int: "a whole number" };
+  return names[type] ?? `a ${type}`;
+}
