@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {IERC20} from "./interfaces/IERC20.sol";
 import {PlanRunner} from "./PlanRunner.sol";
-import {Raw} from "./Raw.sol";
 
 /// @title ArbExecutor
 /// @notice Executes arbitrage plans atomically: a plan lands with at least its least profit, or nothing happens.
@@ -56,7 +56,6 @@ import {Raw} from "./Raw.sol";
 /// paid first and run forward; one with V3 hops runs as above, inside the loan.
 contract ArbExecutor is PlanRunner {
     error NotOwner();
-    error NotOperator();
     error InvalidOwner();
     error InvalidOperators();
     error NativeTransferFailed();
@@ -79,7 +78,7 @@ contract ArbExecutor is PlanRunner {
 
     modifier onlyOwner() {
         if (msg.sender != owner) revert NotOwner();
-        if (_state != IDLE) revert PlanRunning();
+        if (_state != 0) revert PlanRunning();
         _;
     }
 
@@ -105,12 +104,8 @@ contract ArbExecutor is PlanRunner {
     /// lenders arrive here, whatever their selector.
     fallback() external {
         uint256 state = _state;
-        if (state == IDLE) {
-            if (!_isOperator()) Raw.fail(NotOperator.selector);
-            _execute(0, msg.data.length);
-        } else {
-            _callback(state);
-        }
+        if (state == 0 && !_isOperator(msg.sender)) revert NotOperator();
+        _interpret(state, 0, msg.data.length);
     }
 
     /// @notice Executes a plan; the same as sending its bare bytes, for tools that need an ABI.
@@ -119,13 +114,13 @@ contract ArbExecutor is PlanRunner {
     /// or a lender reverted with.
     /// @param plan The plan in the layout above; src/plan/codec.ts writes it.
     function execute(bytes calldata plan) external {
-        if (_state != IDLE) revert PlanRunning();
-        if (!_isOperator()) revert NotOperator();
+        if (_state != 0) revert PlanRunning();
+        if (!_isOperator(msg.sender)) revert NotOperator();
         uint256 start;
         assembly ("memory-safe") {
             start := plan.offset
         }
-        _execute(start, plan.length);
+        _interpret(0, start, plan.length);
     }
 
     /// @notice Takes a token out, to the owner. Leaving one unit behind keeps the next plan about 17,000 gas cheaper.
@@ -134,11 +129,13 @@ contract ArbExecutor is PlanRunner {
     /// @param amount In base units; the greatest uint256 takes everything.
     function rescue(address token, uint256 amount) external onlyOwner {
         address to = owner;
-        // asked in any case: it tells a token from an address without code
-        uint256 balance = Raw.balanceOf(uint160(token));
-        if (amount == type(uint256).max) amount = balance;
+        if (amount == type(uint256).max) amount = IERC20(token).balanceOf(address(this));
         emit Rescued(token, to, amount);
-        Raw.transfer(uint160(token), uint160(to), amount);
+        (bool success, bytes memory answer) = token.call(abi.encodeCall(IERC20.transfer, (to, amount)));
+        // true, or no answer from something that has code
+        if (!success || (answer.length == 0 ? token.code.length == 0 : !abi.decode(answer, (bool)))) {
+            revert TokenCallFailed();
+        }
     }
 
     /// @notice Takes out ETH that was forced in, to the owner.
@@ -164,7 +161,7 @@ contract ArbExecutor is PlanRunner {
     /// @dev Reverts with NotOwner or PlanRunning.
     function acceptOwnership() external {
         if (msg.sender != pendingOwner) revert NotOwner();
-        if (_state != IDLE) revert PlanRunning();
+        if (_state != 0) revert PlanRunning();
         emit OwnershipTransferred(owner, msg.sender);
         owner = msg.sender;
         delete pendingOwner;
@@ -177,10 +174,6 @@ contract ArbExecutor is PlanRunner {
         while (count < 4 && slots[count] != slots[0]) ++count;
         list = new address[](count);
         for (uint256 i = 0; i < count; ++i) list[i] = slots[i];
-    }
-
-    function _isOperator() private view returns (bool) {
-        return _isOperator(msg.sender);
     }
 
     function _isOperator(address account) private view returns (bool yes) {

@@ -1,5 +1,5 @@
 import { Interface, isHexString } from "ethers";
-import { ArbExecutor__factory, Raw__factory } from "../../types/contracts/index.js";
+import { ArbExecutor__factory } from "../../types/contracts/index.js";
 
 /** What a revert means: a name to count by, its arguments, and one sentence for people. */
 export interface RevertExplanation {
@@ -52,14 +52,14 @@ const STRINGS: Record<string, string> = {
   "BAL#400": "Balancer: the call was re-entered.",
   "BAL#402": "Balancer: the vault is paused.",
   "BAL#515": "Balancer: the flash loan was not repaid.",
-  "BAL#516": "Balancer: the fee of the flash loan was not paid.",
+  "BAL#602": "Balancer: the fee of the flash loan was not paid.",
   "BAL#528": "Balancer: the vault does not hold that much.",
 };
 // SushiSwap and PancakeSwap changed the prefix only
 const V2_PREFIXES = ["UniswapV2: ", "Pancake: "];
 
 const standard = new Interface(["error Error(string)", "error Panic(uint256)"]);
-const own = [ArbExecutor__factory.createInterface(), Raw__factory.createInterface()];
+const own = ArbExecutor__factory.createInterface();
 
 /** Explains the revert data of a transaction or `eth_call` to the executor. Never throws. */
 export function explainRevert(data: string): RevertExplanation {
@@ -67,11 +67,9 @@ export function explainRevert(data: string): RevertExplanation {
   if (data === "0x") {
     return { name: "empty", args: [], text: "Reverted without data: out of gas, or a call to something that is no contract." };
   }
-  for (const contract of own) {
-    const error = parse(contract, data);
-    const text = error && OWN_ERRORS[error.name];
-    if (text) return { ...error, text: text(error.args) };
-  }
+  const ours = parse(own, data);
+  const explain = ours && OWN_ERRORS[ours.name];
+  if (explain) return { ...ours, text: explain(ours.args) };
   const error = parse(standard, data);
   if (error?.name === "Panic") {
     return { ...error, text: `A contract failed an internal check (Solidity panic 0x${BigInt(error.args[0]!).toString(16)}).` };
