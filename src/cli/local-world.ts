@@ -10,6 +10,9 @@ export async function loadLocalWorld<T>(part: "demo" | "replay"): Promise<T> {
   } catch (error) {
     const missing = (error as { code?: string }).code === "ERR_MODULE_NOT_FOUND";
     if (!missing) throw error;
-    throw new ArbError("usage", "the local world needs the development packages", { hint: "run `npm ci` in a clone", cause: error });
+    throw new ArbError("usage", "the local world needs the development packages", {
+      hint: "run `npm ci` in a clone",
+      cause: error,
+    });
   }
 }

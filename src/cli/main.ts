@@ -47,4 +47,3 @@ try {
 }
 // sockets of providers and local chains would keep the process alive
 process.exit();
-

@@ -53,8 +53,20 @@ export function reportOf(outcomes: readonly Outcome[]): Report {
   for (const outcome of outcomes) {
     switch (outcome.status) {
       case "landed": {
-        const { opportunityId, chainId, path, funding, amountIn, expectedProfit, profit, profitToken, gasUsed, feeWei, txHash, seconds } =
-          outcome.trade;
+        const {
+          opportunityId,
+          chainId,
+          path,
+          funding,
+          amountIn,
+          expectedProfit,
+          profit,
+          profitToken,
+          gasUsed,
+          feeWei,
+          txHash,
+          seconds,
+        } = outcome.trade;
         report.trades.push({
           opportunityId,
           chainId,

@@ -1,4 +1,4 @@
-import { classifyNodeError } from "../chain/errors.js";
+import { classifyNodeError, withoutUrls } from "../chain/errors.js";
 import { ArbError, type ErrorCode } from "../errors.js";
 import type { RejectReason, Rejection } from "../opportunity/reject.js";
 
@@ -32,6 +32,12 @@ export class ErrorHandler {
     if (error instanceof ArbError) {
       return { code: error.code, message: error.message, where: error.where ?? null, hint: error.hint ?? null };
     }
-    return { code: "internal", message: error instanceof Error ? error.message : String(error), where: null, hint: null };
+    // ethers puts whole endpoint URLs, and so their keys, into its messages
+    return {
+      code: "internal",
+      message: withoutUrls(error instanceof Error ? error.message : String(error)),
+      where: null,
+      hint: null,
+    };
   }
 }

@@ -38,6 +38,7 @@ export async function feePaid(
     operatorFeeScalar?: string;
     operatorFeeConstant?: string;
   } | null;
-  const operatorFee = (receipt.gasUsed * BigInt(raw?.operatorFeeScalar ?? 0)) / 1_000_000n + BigInt(raw?.operatorFeeConstant ?? 0);
+  const operatorFee =
+    (receipt.gasUsed * BigInt(raw?.operatorFeeScalar ?? 0)) / 1_000_000n + BigInt(raw?.operatorFeeConstant ?? 0);
   return receipt.gasUsed * receipt.gasPrice + BigInt(raw?.l1Fee ?? 0) + operatorFee;
 }

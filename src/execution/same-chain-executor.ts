@@ -1,13 +1,12 @@
-import type { JsonRpcApiProvider, TransactionReceipt } from "ethers";
-import { suggestFees } from "../chain/fees.js";
-import type { Network } from "../config/network.js";
+import type { TransactionReceipt } from "ethers";
+import type { Chain } from "../chain/connect.js";
+import { type FeePolicy, suggestFees } from "../chain/fees.js";
+import { waitForReceipt } from "../chain/receipts.js";
 import { ArbError } from "../errors.js";
-import { offersFor } from "../funding/index.js";
-import { loadPools } from "../market/market.js";
+import { quoteAtBlock } from "../market/market.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
-import { quoteOpportunity } from "../opportunity/quoter.js";
-import type { Result } from "../opportunity/reject.js";
+import type { RejectReason, Result } from "../opportunity/reject.js";
 import { type PlannedTrade, type PlannerSettings, makePlan } from "../plan/planner.js";
 import { revertReason } from "../plan/simulate.js";
 import type { SlippageManager } from "../plan/slippage.js";
@@ -23,12 +22,11 @@ export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit">
   /** How long a sent transaction is waited for. */
   watchMs: number;
   pollMs: number;
-  maxFeePerGas: bigint;
+  fees: FeePolicy;
 }
 
 export interface SameChainContext {
-  provider: JsonRpcApiProvider;
-  network: Network;
+  chain: Chain;
   executor: string;
   transactions: TransactionExecutor;
   slippage: SlippageManager;
@@ -37,7 +35,10 @@ export interface SameChainContext {
 
 /** Steps of one execution, for progress and for a hook between them. */
 export type Step = "quoted" | "planned" | "sent";
-export type OnStep = (step: Step, detail: { opportunity: Opportunity; trade?: PlannedTrade; txHash?: string }) => Promise<void> | void;
+export type OnStep = (
+  step: Step,
+  detail: { opportunity: Opportunity; trade?: PlannedTrade; txHash?: string },
+) => Promise<void> | void;
 
 /** Carries one opportunity on one chain from quote to booked outcome. */
 export class SameChainExecutor {
@@ -45,25 +46,18 @@ export class SameChainExecutor {
   readonly #errors = new ErrorHandler();
 
   constructor(readonly context: SameChainContext) {
-    this.#builder = new TransactionBuilder(context.network, context.provider);
+    this.#builder = new TransactionBuilder(context.chain.network, context.chain.provider);
   }
 
   /** Exact quote, size and funding on the head block. */
   async quote(opportunity: Opportunity): Promise<Result<Quote>> {
-    const { provider, network, executor } = this.context;
-    const head = await this.#head();
-    const token = opportunity.hops[0]?.tokenIn ?? "";
-    const [pools, offers] = await Promise.all([
-      loadPools(provider, network, opportunity, head.number),
-      offersFor(provider, network, executor, token, head.number),
-    ]);
-    if (!pools.ok) return pools;
-    return quoteOpportunity(opportunity, pools.value, offers, { blockNumber: head.number, blockHash: head.hash });
+    const { chain, executor } = this.context;
+    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor })).result;
   }
 
   /** A simulated plan for a quote, or why there is none. */
   async plan(quote: Quote): Promise<Result<PlannedTrade>> {
-    const { provider, network, executor, slippage, settings, transactions } = this.context;
+    const { chain, executor, slippage, settings, transactions } = this.context;
     const head = await this.#head();
     const token = quote.hops[0]?.tokenIn ?? "";
     const minNetProfit = settings.minNetProfit.get(token);
@@ -71,16 +65,11 @@ export class SameChainExecutor {
       const detail = `no least net profit is configured for ${token}`;
       return { ok: false, rejection: { opportunityId: quote.opportunity.id, reason: "risk-limit", detail, where: null } };
     }
-    const fees = await suggestFees(provider, network);
-    if (fees.maxFeePerGas > settings.maxFeePerGas) {
-      const detail = `gas would cost up to ${fees.maxFeePerGas} wei, the limit is ${settings.maxFeePerGas}`;
-      return { ok: false, rejection: { opportunityId: quote.opportunity.id, reason: "risk-limit", detail, where: null } };
-    }
+    const fees = await suggestFees(chain, settings.fees);
     return await makePlan(quote, {
-      provider,
-      network,
+      chain,
       executor,
-      operator: transactions.signer.address,
+      wallet: transactions.wallet,
       builder: this.#builder,
       slippage,
       fees,
@@ -95,8 +84,15 @@ export class SameChainExecutor {
     const seconds = () => Math.round(performance.now() - started) / 1000;
     try {
       if (opportunity.deadline !== null && opportunity.deadline * 1000 < Date.now()) {
-        return reject(opportunity, "expired", `its deadline was ${new Date(opportunity.deadline * 1000).toISOString()}`);
+        return reject(
+          opportunity,
+          "expired",
+          "deadline",
+          `its deadline was ${new Date(opportunity.deadline * 1000).toISOString()}`,
+        );
       }
+      const gone = await this.#awaitAfter(opportunity);
+      if (gone !== null) return gone;
       const quote = await this.quote(opportunity);
       if (!quote.ok) return { status: "rejected", rejection: quote.rejection };
       await onStep("quoted", { opportunity });
@@ -109,6 +105,19 @@ export class SameChainExecutor {
     }
   }
 
+  /** Waits for the transaction that the opportunity follows, so that the quote sees what it did. Null: go on. */
+  async #awaitAfter(opportunity: Opportunity): Promise<Outcome | null> {
+    const { chain, settings } = this.context;
+    const { after, deadline } = opportunity;
+    if (after === null) return null;
+    if ((await chain.provider.getTransaction(after)) === null) {
+      return reject(opportunity, "after-not-found", "after", `${chain.network.title} does not know transaction ${after}`);
+    }
+    const left = deadline === null ? settings.watchMs : Math.min(settings.watchMs, deadline * 1000 - Date.now());
+    const { status } = await waitForReceipt(chain.provider, after, { deadlineMs: left, pollMs: settings.pollMs });
+    return status === "mined" ? null : reject(opportunity, "after-not-found", "after", `${after} was not mined in ${left} ms`);
+  }
+
   async #submit(planned: PlannedTrade, onStep: OnStep, seconds: () => number): Promise<Outcome> {
     const { transactions, settings } = this.context;
     const { opportunity } = planned.quote;
@@ -119,7 +128,7 @@ export class SameChainExecutor {
       path: opportunity.hops.map(({ venue, pool }) => ({ venue, pool })),
       funding: planned.plan.funding.source,
       amountIn: planned.quote.amountIn,
-      expectedProfit: planned.expectedProfit,
+      expectedProfit: planned.quote.profit,
       minProfit: planned.plan.minProfit,
       profitToken: planned.plan.profitToken,
       txHash: attempt.hash,
@@ -128,17 +137,25 @@ export class SameChainExecutor {
     await onStep("sent", { opportunity, trade: planned, txHash: attempt.hash });
     const watched = await transactions.watch(attempt, settings.watchMs, settings.pollMs);
     // from here on the transaction is out: a failing read must not turn it into a rejection
-    if (watched.status === "unknown") return { status: "unknown", trade: trade(), reason: watched.reason };
+    if (watched.status === "unknown") {
+      const error = watched.lastError === null ? "" : `; the node's last answer: ${watched.lastError}`;
+      return { status: "unknown", trade: trade(), reason: `no receipt after ${watched.waitedMs} ms${error}` };
+    }
     try {
       return await this.#book(watched.receipt, trade(), planned);
     } catch (error) {
       const { message } = this.#errors.describe(error);
-      return { status: "unknown", trade: trade(), reason: `mined in block ${watched.receipt.blockNumber}, not yet booked: ${message}` };
+      return {
+        status: "unknown",
+        trade: trade(),
+        reason: `mined in block ${watched.receipt.blockNumber}, not yet booked: ${message}`,
+      };
     }
   }
 
   async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade): Promise<Outcome> {
-    const { provider, executor } = this.context;
+    const { chain, executor } = this.context;
+    const { provider } = chain;
     const feeWei = await feePaid(provider, receipt);
     const { gasUsed, blockNumber } = receipt;
     if (receipt.status !== 1) {
@@ -160,19 +177,19 @@ export class SameChainExecutor {
 
   /** What other transactions of the same block did to the executor's balance of `token`. */
   async #othersInBlock(receipt: TransactionReceipt, token: string): Promise<bigint> {
-    const { provider, executor } = this.context;
-    const logs = await provider.getLogs({ address: token, blockHash: receipt.blockHash });
+    const { chain, executor } = this.context;
+    const logs = await chain.provider.getLogs({ address: token, blockHash: receipt.blockHash });
     const others = logs.filter((log) => log.transactionHash !== receipt.hash);
     return profitFromLogs({ logs: others }, token, executor);
   }
 
   /** The reason of a revert, from the same call on the state of the block before. */
   async #reasonOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
-    const { provider, transactions } = this.context;
-    const call = { ...planned.call, from: transactions.signer.address, gasLimit: planned.gasLimit };
+    const { chain, transactions } = this.context;
+    const call = { ...planned.call, from: transactions.wallet.address, gasLimit: planned.gasLimit };
     for (const blockTag of [receipt.blockNumber, receipt.blockNumber - 1]) {
       try {
-        await provider.call({ ...call, blockTag });
+        await chain.provider.call({ ...call, blockTag });
       } catch (error) {
         const reason = revertReason(error);
         if (reason !== null) return reason;
@@ -183,12 +200,12 @@ export class SameChainExecutor {
   }
 
   async #head(): Promise<{ number: number; hash: string; timestamp: number }> {
-    const block = await this.context.provider.getBlock("latest");
-    if (!block?.hash) throw new ArbError("network", `${this.context.network.title} gave no head block`);
+    const block = await this.context.chain.provider.getBlock("latest");
+    if (!block?.hash) throw new ArbError("network", `${this.context.chain.network.title} gave no head block`);
     return { number: block.number, hash: block.hash, timestamp: block.timestamp };
   }
 }
 
-function reject(opportunity: Opportunity, reason: "expired", detail: string): Outcome {
-  return { status: "rejected", rejection: { opportunityId: opportunity.id, reason, detail, where: "deadline" } };
+function reject(opportunity: Opportunity, reason: RejectReason, where: string, detail: string): Outcome {
+  return { status: "rejected", rejection: { opportunityId: opportunity.id, reason, detail, where } };
 }

@@ -1,5 +1,10 @@
 import { type BlockTag, type Provider, ZeroAddress } from "ethers";
-import { IERC20__factory, IMulticall3__factory, IUniswapV2Pair__factory, IUniswapV3Pool__factory } from "../../types/contracts/index.js";
+import {
+  IERC20__factory,
+  IMulticall3__factory,
+  IUniswapV2Pair__factory,
+  IUniswapV3Pool__factory,
+} from "../../types/contracts/index.js";
 import type { Network } from "../config/network.js";
 import { VENUES } from "../venues/index.js";
 import type { PoolKind, VenueId } from "../venues/venue.js";

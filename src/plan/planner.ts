@@ -1,22 +1,21 @@
-import type { Provider } from "ethers";
-import type { Network } from "../config/network.js";
+import type { Chain } from "../chain/connect.js";
+import { dataFee } from "../chain/fees.js";
+import { ArbError } from "../errors.js";
+import { formatToken } from "../config/format-token.js";
 import type { Quote } from "../opportunity/quote.js";
 import type { RejectReason, Result } from "../opportunity/reject.js";
-import { formatToken } from "../config/format-token.js";
 import { type TransactionCost, priceInToken } from "./cost.js";
 import type { Plan } from "./plan.js";
-import { revertReason, simulate } from "./simulate.js";
+import { simulate } from "./simulate.js";
 import type { SlippageManager } from "./slippage.js";
 import type { Call, TransactionBuilder } from "./transaction-builder.js";
+import type { WalletManager } from "../wallet/wallet-manager.js";
 
-/** What a transaction pays per gas, and for its data on a rollup. All in wei. */
+/** What a transaction pays per gas, in wei. */
 export interface PlanFees {
   maxFeePerGas: bigint;
   maxPriorityFeePerGas: bigint;
-  /** Base fee of the next block. */
-  baseFeePerGas: bigint;
-  /** Fee for posting a transaction with this calldata to L1; 0 where there is none. */
-  dataFee(data: string): Promise<bigint>;
+  nextBaseFee: bigint;
 }
 
 export interface PlannerSettings {
@@ -31,10 +30,9 @@ export interface PlannerSettings {
 }
 
 export interface PlannerContext {
-  provider: Provider;
-  network: Network;
+  chain: Chain;
   executor: string;
-  operator: string;
+  wallet: Pick<WalletManager, "address" | "estimateGas">;
   builder: TransactionBuilder;
   slippage: SlippageManager;
   fees: PlanFees;
@@ -51,8 +49,6 @@ export interface PlannedTrade {
   gasLimit: bigint;
   fees: PlanFees;
   cost: TransactionCost;
-  /** Rise of the executor's balance if nobody interferes, base units of the profit token, before gas. */
-  expectedProfit: bigint;
 }
 
 const MILLION = 1_000_000n;
@@ -62,7 +58,9 @@ const MILLION = 1_000_000n;
  * profit above cost, margin and the least net profit, and simulates the exact final call on the quoted block.
  */
 export async function makePlan(quote: Quote, context: PlannerContext): Promise<Result<PlannedTrade>> {
-  const { provider, network, executor, operator, builder, settings, fees } = context;
+  const { executor, wallet, builder, settings, fees } = context;
+  const operator = wallet.address;
+  const { provider, network } = context.chain;
   const profitToken = quote.hops[0]?.tokenIn ?? "";
   const reject = (reason: RejectReason, detail: string): Result<PlannedTrade> => ({
     ok: false,
@@ -72,20 +70,16 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
 
   const draft = draftPlan(quote, context);
   const draftCall = builder.executePlan(executor, draft);
-  let gas: bigint;
+  let gas: { estimate: bigint; limit: bigint };
   try {
-    gas = await provider.estimateGas({ ...draftCall, from: operator });
+    gas = await wallet.estimateGas(context.chain, draftCall, settings.gasBufferPpm);
   } catch (error) {
-    const reason = revertReason(error);
-    if (reason === null) throw error;
-    return reject("simulation-reverted", reason);
-  }
-  const gasLimit = gas + (gas * BigInt(settings.gasBufferPpm)) / MILLION;
-  if (network.transactionGasCap !== null && gasLimit > BigInt(network.transactionGasCap)) {
-    return reject("risk-limit", `needs ${gasLimit} gas, ${network.title} takes ${network.transactionGasCap} per transaction`);
+    if (!(error instanceof ArbError) || error.code !== "reverted") throw error;
+    const draftRun = await simulate(provider, draftCall, operator, null, quote.blockNumber);
+    return reject("simulation-reverted", draftRun.ok ? error.message : draftRun.reason);
   }
 
-  const wei = gas * (fees.baseFeePerGas + fees.maxPriorityFeePerGas) + (await fees.dataFee(draftCall.data));
+  const wei = await expectedCost(draftCall, gas.estimate, gas.limit, context);
   const inProfitToken = await priceInToken(provider, network, profitToken, wei, quote.blockNumber);
   if (inProfitToken === null) return reject("no-gas-price", `no known pool prices ${network.nativeSymbol} in ${profitToken}`);
   const floor = inProfitToken + (inProfitToken * BigInt(settings.costMarginPpm)) / MILLION + settings.minNetProfit;
@@ -93,15 +87,30 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
     return reject("below-cost", `profit ${units(quote.profit)}, gas with margin and least net profit ${units(floor)}`);
   }
 
-  const { plan, expectedProfit } = boundPlan(draft, quote, floor, context.slippage);
-  if (expectedProfit < plan.minProfit) {
-    return reject("below-cost", `profit ${units(expectedProfit)} after the fee on the whole loan, needed ${units(plan.minProfit)}`);
-  }
+  const plan = { ...draft, ...context.slippage.bounds({ ...quote, amounts: draft.amounts }, floor) };
   const call = builder.executePlan(executor, plan);
-  const simulation = await simulate(provider, call, operator, gasLimit, quote.blockNumber);
+  const simulation = await simulate(provider, call, operator, gas.limit, quote.blockNumber);
   if (!simulation.ok) return reject("simulation-reverted", simulation.reason);
-  const cost = { gas, wei, inProfitToken };
-  return { ok: true, value: { quote, plan, call, gasLimit, fees, cost, expectedProfit } };
+  const cost = { gas: gas.estimate, wei, inProfitToken };
+  return { ok: true, value: { quote, plan, call, gasLimit: gas.limit, fees, cost } };
+}
+
+/** Gas at the next block's base fee and our tip, and on the OP stack the fees for data and operator. In wei. */
+async function expectedCost(call: Call, gas: bigint, gasLimit: bigint, context: PlannerContext): Promise<bigint> {
+  const { maxFeePerGas, maxPriorityFeePerGas, nextBaseFee } = context.fees;
+  const { chainId } = context.chain.network;
+  const transaction = {
+    type: 2,
+    chainId,
+    ...call,
+    nonce: 0,
+    gasLimit,
+    maxFeePerGas,
+    maxPriorityFeePerGas,
+    from: context.wallet.address,
+  };
+  const extra = await dataFee(context.chain, transaction);
+  return gas * (nextBaseFee + maxPriorityFeePerGas) + extra.l1FeeWei + extra.operatorFeeWei;
 }
 
 /** The plan with its profit bound still open, to estimate gas on. */
@@ -110,7 +119,7 @@ function draftPlan(quote: Quote, context: PlannerContext): Plan {
   const expiry = context.headTime + context.settings.timeToLive;
   return {
     chainId: opportunity.chainId,
-    amounts: opportunity.amounts ?? (context.network.stack === "l1" ? "fixed" : "adaptive"),
+    amounts: opportunity.amounts ?? (context.chain.network.stack === "l1" ? "fixed" : "adaptive"),
     funding: { source: funding.source, lender: funding.lender, maxFee: quote.fundingFee },
     profitToken: quote.hops[0]?.tokenIn ?? "",
     hops: quote.hops.map(({ pool, tokenIn, tokenOut, amountIn, amountOut }) => {
@@ -121,16 +130,4 @@ function draftPlan(quote: Quote, context: PlannerContext): Plan {
     deadline: opportunity.deadline === null ? expiry : Math.min(opportunity.deadline, expiry),
     blocks: null,
   };
-}
-
-/**
- * Sets `minProfit` and `maxAmountIn`. A lender is asked for the whole of `maxAmountIn`, so its fee is reckoned on that; the
- * slack that an adaptive plan may pay then costs a little of the profit.
- */
-function boundPlan(draft: Plan, quote: Quote, floor: bigint, slippage: SlippageManager): { plan: Plan; expectedProfit: bigint } {
-  const trade = { ...quote, sizing: quote.sizing, amounts: draft.amounts };
-  const { minProfit, maxAmountIn } = slippage.bounds(trade, floor);
-  const maxFee = quote.funding.fee(maxAmountIn);
-  const plan = { ...draft, minProfit, maxAmountIn, funding: { ...draft.funding, maxFee } };
-  return { plan, expectedProfit: quote.amountOut - quote.amountIn - maxFee };
 }

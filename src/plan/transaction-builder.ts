@@ -1,9 +1,5 @@
 import type { Provider } from "ethers";
-import {
-  IERC20__factory,
-  ISwapRouter02__factory,
-  IUniswapV2Router02__factory,
-} from "../../types/contracts/index.js";
+import { IERC20__factory, ISwapRouter02__factory, IUniswapV2Router02__factory } from "../../types/contracts/index.js";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
 import type { VenueId } from "../venues/venue.js";
@@ -41,7 +37,9 @@ export class TransactionBuilder {
   /** The executor call of a plan, as bare calldata. */
   executePlan(executor: string, plan: Plan): Call {
     if (plan.chainId !== this.network.chainId) {
-      throw new ArbError("usage", `the plan is for chain ${plan.chainId}, not ${this.network.chainId}`, { where: "plan.chainId" });
+      throw new ArbError("usage", `the plan is for chain ${plan.chainId}, not ${this.network.chainId}`, {
+        where: "plan.chainId",
+      });
     }
     return { to: executor, data: encodePlan(plan), value: 0n };
   }
@@ -63,7 +61,13 @@ export class TransactionBuilder {
       case "uniswap-v2":
       case "sushiswap-v2": {
         const i = IUniswapV2Router02__factory.createInterface();
-        const args: [bigint, bigint, string[], string, number] = [amountIn, minAmountOut, [tokenIn, tokenOut], recipient, deadline];
+        const args: [bigint, bigint, string[], string, number] = [
+          amountIn,
+          minAmountOut,
+          [tokenIn, tokenOut],
+          recipient,
+          deadline,
+        ];
         return { to: router.address, data: i.encodeFunctionData("swapExactTokensForTokens", args), value: 0n };
       }
       case "uniswap-v3": {

@@ -1,17 +1,11 @@
-import { type Provider, type TransactionLike, type TransactionReceipt, keccak256 } from "ethers";
-import { classifyNodeError } from "../chain/errors.js";
-import { waitForReceipt } from "../chain/receipts.js";
-import type { Network } from "../config/network.js";
+import type { Chain, RpcProvider } from "../chain/connect.js";
+import { type NodeErrorKind, classifyNodeError } from "../chain/errors.js";
+import { type ReceiptResult, waitForReceipt } from "../chain/receipts.js";
 import { ArbError } from "../errors.js";
 import type { Attempt } from "../execution/outcome.js";
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
-
-/** Signs fully specified transactions; holds one key and never shows it. */
-export interface TransactionSigner {
-  readonly address: string;
-  signTransaction(transaction: TransactionLike): Promise<string>;
-}
+import type { WalletManager } from "../wallet/wallet-manager.js";
 
 /** Where signed bytes go. One implementation per relay, sequencer or node. */
 export interface Route {
@@ -20,7 +14,7 @@ export interface Route {
 }
 
 /** Sends through the chain's own endpoint: a sequencer, or the public mempool where the chain has one. */
-export function nodeRoute(provider: Provider & { send(method: string, params: unknown[]): Promise<unknown> }): Route {
+export function nodeRoute(provider: RpcProvider): Route {
   return {
     id: "node",
     async send(raw) {
@@ -29,16 +23,24 @@ export function nodeRoute(provider: Provider & { send(method: string, params: un
   };
 }
 
-export type Watched = { status: "mined"; receipt: TransactionReceipt } | { status: "unknown"; reason: string };
+/** Answers that mean: this node does not have the transaction, and will not take these bytes. */
+const NOT_TAKEN: ReadonlySet<NodeErrorKind> = new Set([
+  "nonce-too-low",
+  "insufficient-funds",
+  "fee-below-base-fee",
+  "replacement-underpriced",
+  "underpriced",
+  "gas-limit-exceeded",
+  "intrinsic-gas-too-low",
+]);
 
 /** Signs and sends the transactions of one account on one chain, one at a time, and watches them to their end. */
 export class TransactionExecutor {
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(
-    readonly provider: Provider,
-    readonly network: Network,
-    readonly signer: TransactionSigner,
+    readonly chain: Chain,
+    readonly wallet: WalletManager,
     readonly route: Route,
   ) {}
 
@@ -54,51 +56,48 @@ export class TransactionExecutor {
   }
 
   async #send(opportunityId: string, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
-    const { address } = this.signer;
+    const { address } = this.wallet;
+    const { provider, network } = this.chain;
     const [nonce, balance] = await Promise.all([
-      this.provider.getTransactionCount(address, "pending"),
-      this.provider.getBalance(address, "pending"),
+      provider.getTransactionCount(address, "pending"),
+      provider.getBalance(address, "pending"),
     ]);
     const needed = gasLimit * fees.maxFeePerGas + call.value;
     if (balance < needed) {
-      throw new ArbError("refused", `${address} holds ${balance} wei on ${this.network.title}, the transaction may cost ${needed}`, {
+      throw new ArbError("refused", `${address} holds ${balance} wei on ${network.title}, the transaction may cost ${needed}`, {
         hint: "fund the operator, or lower the gas price limit",
       });
     }
-    const raw = await this.signer.signTransaction({
-      type: 2,
-      chainId: this.network.chainId,
+    const { raw, hash } = this.wallet.sign({
+      chainId: network.chainId,
       nonce,
+      ...call,
       gasLimit,
-      to: call.to,
-      data: call.data,
-      value: call.value,
       maxFeePerGas: fees.maxFeePerGas,
       maxPriorityFeePerGas: fees.maxPriorityFeePerGas,
     });
     const attempt = {
       opportunityId,
-      chainId: this.network.chainId,
+      chainId: network.chainId,
       from: address,
       nonce,
-      hash: keccak256(raw),
+      hash,
       raw,
       sentAt: Date.now(),
     };
     try {
       await this.route.send(raw);
     } catch (error) {
-      const kind = classifyNodeError(error).kind;
-      const surelyNotTaken = ["nonce-too-low", "insufficient-funds", "underpriced", "invalid"].includes(kind);
-      if (surelyNotTaken) {
-        throw new ArbError("network", `${this.network.title} refused the transaction: ${kind}`, { where: attempt.hash, cause: error });
+      const { kind } = classifyNodeError(error);
+      if (NOT_TAKEN.has(kind)) {
+        throw new ArbError("network", `${network.title} refused the transaction: ${kind}`, { where: attempt.hash });
       }
     }
     return attempt;
   }
 
   /** Waits for the receipt until the deadline; what is not known by then is "unknown", never "failed". */
-  async watch(attempt: Attempt, deadlineMs: number, pollMs: number): Promise<Watched> {
-    return await waitForReceipt(this.provider, attempt.hash, { deadlineMs, pollMs });
+  async watch(attempt: Attempt, deadlineMs: number, pollMs: number): Promise<ReceiptResult> {
+    return await waitForReceipt(this.chain.provider, attempt.hash, { deadlineMs, pollMs });
   }
 }
