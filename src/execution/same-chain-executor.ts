@@ -4,6 +4,7 @@ import { type FeePolicy, suggestFees } from "../chain/fees.js";
 import { waitForReceipt } from "../chain/receipts.js";
 import { formatToken } from "../config/format-token.js";
 import { ArbError } from "../errors.js";
+import type { FundingId } from "../funding/funding.js";
 import { quoteAtBlock } from "../market/market.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
@@ -23,6 +24,10 @@ export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit">
   /** How long a sent transaction is waited for. */
   watchMs: number;
   pollMs: number;
+  /** Sources that may fund a trade; among equally cheap ones the first counts. */
+  funding: FundingId[];
+  /** Most that one transaction may cost, wei. */
+  maxGasCost: bigint;
   fees: FeePolicy;
 }
 
@@ -53,7 +58,7 @@ export class SameChainExecutor {
   /** Exact quote, size and funding on the head block. */
   async quote(opportunity: Opportunity): Promise<Result<Quote>> {
     const { chain, executor } = this.context;
-    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor })).result;
+    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, funding: this.context.settings.funding })).result;
   }
 
   /** A simulated plan for a quote, or why there is none. */

@@ -25,6 +25,8 @@ export interface PlannerSettings {
   minNetProfit: bigint;
   /** Added to the gas estimate, ppm of it. */
   gasBufferPpm: number;
+  /** Most that one transaction may cost, wei. */
+  maxGasCost: bigint;
   /** Seconds until a plan expires on chain. */
   timeToLive: number;
 }
@@ -80,6 +82,9 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
   }
 
   const wei = await expectedCost(draftCall, gas.estimate, gas.limit, context);
+  if (wei > settings.maxGasCost) {
+    return reject("risk-limit", `the transaction would cost ${wei} wei, the limit is ${settings.maxGasCost}`);
+  }
   const inProfitToken = await priceInToken(provider, network, profitToken, wei, quote.blockNumber);
   if (inProfitToken === null) return reject("no-gas-price", `no known pool prices ${network.nativeSymbol} in ${profitToken}`);
   const floor = inProfitToken + (inProfitToken * BigInt(settings.costMarginPpm)) / MILLION + settings.minNetProfit;

@@ -69,6 +69,8 @@ export async function openDesk(local: LocalChain): Promise<Desk> {
         timeToLive: 60,
         watchMs: 15_000,
         pollMs: 10,
+        funding: ["flash-swap", "balancer-v2", "aave-v3", "own-balance"],
+        maxGasCost: ETHER / 100n,
         fees: FEES,
       },
     });
