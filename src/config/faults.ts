@@ -114,7 +114,7 @@ export function refuseSecrets(text: string, file: string): void {
   if (offset === null) return;
   throw new ArbError("secrets", `${place(text, file, offset)} holds what looks like a private key or a mnemonic`, {
     where: place(text, file, offset),
-    hint: 'treat it as known to others: move the funds to a new key. Then keep that in a keystore ("arb keystore create") and give its path',
+    hint: 'treat it as known to others: move the funds to a new key. Then keep that in a keystore ("arb wallet create") and give its path',
   });
 }
 

@@ -39,8 +39,12 @@ export interface LandedTrade extends Trade {
   blockNumber: number;
 }
 
-/** The end of an opportunity. `unknown`: sent, and the deadline passed without an answer; it may still land. */
+/**
+ * The end of an opportunity. `dry-run`: planned and simulated, would be sent now. `unknown`: sent, and the deadline passed
+ * without an answer; it may still land.
+ */
 export type Outcome =
+  | { status: "dry-run"; trade: Trade }
   | { status: "rejected"; rejection: Rejection }
   | { status: "landed"; trade: LandedTrade }
   | { status: "reverted"; trade: Trade; reason: string; gasUsed: bigint; feeWei: bigint }

@@ -34,7 +34,10 @@ export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit">
 export interface SameChainContext {
   chain: Chain;
   executor: string;
-  transactions: TransactionExecutor;
+  /** Address that sends; one of the executor's operators. */
+  operator: string;
+  /** Null: dry run, everything but sending. */
+  transactions: TransactionExecutor | null;
   slippage: SlippageManager;
   settings: SameChainSettings;
 }
@@ -58,12 +61,13 @@ export class SameChainExecutor {
   /** Exact quote, size and funding on the head block. */
   async quote(opportunity: Opportunity): Promise<Result<Quote>> {
     const { chain, executor } = this.context;
-    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, funding: this.context.settings.funding })).result;
+    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, funding: this.context.settings.funding }))
+      .result;
   }
 
   /** A simulated plan for a quote, or why there is none. */
   async plan(quote: Quote): Promise<Result<PlannedTrade>> {
-    const { chain, executor, slippage, settings, transactions } = this.context;
+    const { chain, executor, operator, slippage, settings } = this.context;
     const head = await this.#head();
     const token = quote.hops[0]?.tokenIn ?? "";
     const minNetProfit = settings.minNetProfit.get(token);
@@ -75,7 +79,7 @@ export class SameChainExecutor {
     return await makePlan(quote, {
       chain,
       executor,
-      wallet: transactions.wallet,
+      operator,
       builder: this.#builder,
       slippage,
       fees,
@@ -88,24 +92,54 @@ export class SameChainExecutor {
   async execute(opportunity: Opportunity, onStep: OnStep = () => undefined): Promise<Outcome> {
     const started = performance.now();
     const seconds = () => Math.round(performance.now() - started) / 1000;
+    const prepared = await this.#orRejection(opportunity, () => this.#prepare(opportunity, onStep));
+    if ("status" in prepared) return prepared;
+    const { transactions } = this.context;
+    const sent = (txHash: string): Trade => ({ ...tradeOf(prepared), txHash, seconds: seconds() });
+    if (transactions === null) return { status: "dry-run", trade: sent("") };
+
+    const { call, gasLimit, fees } = prepared;
+    const attempt = await this.#orRejection(opportunity, () => transactions.send(opportunity.id, call, gasLimit, fees));
+    if ("status" in attempt) return attempt;
+    // From here on the transaction is out: whatever fails now leaves it known as sent, never as rejected.
     try {
-      if (opportunity.deadline !== null && opportunity.deadline * 1000 < Date.now()) {
-        return reject(
-          opportunity,
-          "expired",
-          "deadline",
-          `its deadline was ${new Date(opportunity.deadline * 1000).toISOString()}`,
-        );
+      await onStep("sent", { opportunity, trade: prepared, txHash: attempt.hash });
+      const { watchMs, pollMs } = this.context.settings;
+      const watched = await transactions.watch(attempt, watchMs, pollMs);
+      if (watched.status === "unknown") {
+        const error = watched.lastError === null ? "" : `; the node's last answer: ${watched.lastError}`;
+        return { status: "unknown", trade: sent(attempt.hash), reason: `no receipt after ${watched.waitedMs} ms${error}` };
       }
-      const gone = await this.#awaitAfter(opportunity);
-      if (gone !== null) return gone;
-      const quote = await this.quote(opportunity);
-      if (!quote.ok) return { status: "rejected", rejection: quote.rejection };
-      await onStep("quoted", { opportunity });
-      const planned = await this.plan(quote.value);
-      if (!planned.ok) return { status: "rejected", rejection: planned.rejection };
-      await onStep("planned", { opportunity, trade: planned.value });
-      return await this.#submit(planned.value, onStep, seconds);
+      return await this.#book(watched.receipt, sent(attempt.hash), prepared);
+    } catch (error) {
+      return {
+        status: "unknown",
+        trade: sent(attempt.hash),
+        reason: `sent, not yet booked: ${this.#errors.describe(error).message}`,
+      };
+    }
+  }
+
+  /** Everything before sending: a simulated plan, or the outcome that there is none. */
+  async #prepare(opportunity: Opportunity, onStep: OnStep): Promise<PlannedTrade | Outcome> {
+    const { deadline } = opportunity;
+    if (deadline !== null && deadline * 1000 < Date.now()) {
+      return reject(opportunity, "expired", "deadline", `its deadline was ${new Date(deadline * 1000).toISOString()}`);
+    }
+    const gone = await this.#awaitAfter(opportunity);
+    if (gone !== null) return gone;
+    const quote = await this.quote(opportunity);
+    if (!quote.ok) return { status: "rejected", rejection: quote.rejection };
+    await onStep("quoted", { opportunity });
+    const planned = await this.plan(quote.value);
+    if (!planned.ok) return { status: "rejected", rejection: planned.rejection };
+    await onStep("planned", { opportunity, trade: planned.value });
+    return planned.value;
+  }
+
+  async #orRejection<T>(opportunity: Opportunity, work: () => Promise<T>): Promise<T | Outcome> {
+    try {
+      return await work();
     } catch (error) {
       return { status: "rejected", rejection: this.#errors.toRejection(error, opportunity.id) };
     }
@@ -122,41 +156,6 @@ export class SameChainExecutor {
     const left = deadline === null ? settings.watchMs : Math.min(settings.watchMs, deadline * 1000 - Date.now());
     const { status } = await waitForReceipt(chain.provider, after, { deadlineMs: left, pollMs: settings.pollMs });
     return status === "mined" ? null : reject(opportunity, "after-not-found", "after", `${after} was not mined in ${left} ms`);
-  }
-
-  async #submit(planned: PlannedTrade, onStep: OnStep, seconds: () => number): Promise<Outcome> {
-    const { transactions, settings } = this.context;
-    const { opportunity } = planned.quote;
-    const attempt = await transactions.send(opportunity.id, planned.call, planned.gasLimit, planned.fees);
-    const trade = (): Trade => ({
-      opportunityId: opportunity.id,
-      chainId: opportunity.chainId,
-      path: opportunity.hops.map(({ venue, pool }) => ({ venue, pool })),
-      funding: planned.plan.funding.source,
-      amountIn: planned.quote.amountIn,
-      expectedProfit: planned.quote.profit,
-      minProfit: planned.plan.minProfit,
-      profitToken: planned.plan.profitToken,
-      txHash: attempt.hash,
-      seconds: seconds(),
-    });
-    await onStep("sent", { opportunity, trade: planned, txHash: attempt.hash });
-    const watched = await transactions.watch(attempt, settings.watchMs, settings.pollMs);
-    // from here on the transaction is out: a failing read must not turn it into a rejection
-    if (watched.status === "unknown") {
-      const error = watched.lastError === null ? "" : `; the node's last answer: ${watched.lastError}`;
-      return { status: "unknown", trade: trade(), reason: `no receipt after ${watched.waitedMs} ms${error}` };
-    }
-    try {
-      return await this.#book(watched.receipt, trade(), planned);
-    } catch (error) {
-      const { message } = this.#errors.describe(error);
-      return {
-        status: "unknown",
-        trade: trade(),
-        reason: `mined in block ${watched.receipt.blockNumber}, not yet booked: ${message}`,
-      };
-    }
   }
 
   async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade): Promise<Outcome> {
@@ -204,9 +203,9 @@ export class SameChainExecutor {
 
   /** What the same call reverts with on the state after its block, else before it. */
   async #revertOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
-    const { chain, transactions } = this.context;
+    const { chain, operator } = this.context;
     for (const block of [receipt.blockNumber, receipt.blockNumber - 1]) {
-      const run = await simulate(chain.provider, planned.call, transactions.wallet.address, planned.gasLimit, block);
+      const run = await simulate(chain.provider, planned.call, operator, planned.gasLimit, block);
       if (!run.ok) return run.reason;
     }
     return "Reverted at its place in the block, though not on the state before or after the block.";
@@ -221,4 +220,17 @@ export class SameChainExecutor {
 
 function reject(opportunity: Opportunity, reason: RejectReason, where: string, detail: string): Outcome {
   return { status: "rejected", rejection: { opportunityId: opportunity.id, reason, detail, where } };
+}
+
+function tradeOf({ quote, plan }: PlannedTrade): Omit<Trade, "txHash" | "seconds"> {
+  return {
+    opportunityId: quote.opportunity.id,
+    chainId: quote.opportunity.chainId,
+    path: quote.opportunity.hops.map(({ venue, pool }) => ({ venue, pool })),
+    funding: plan.funding.source,
+    amountIn: quote.amountIn,
+    expectedProfit: quote.profit,
+    minProfit: plan.minProfit,
+    profitToken: plan.profitToken,
+  };
 }

@@ -9,7 +9,7 @@ import type { Plan } from "./plan.js";
 import { simulate } from "./simulate.js";
 import type { SlippageManager } from "./slippage.js";
 import type { Call, TransactionBuilder } from "./transaction-builder.js";
-import type { WalletManager } from "../wallet/wallet-manager.js";
+import { estimateGas } from "../wallet/gas.js";
 
 /** What a transaction pays per gas, in wei. */
 export interface PlanFees {
@@ -34,7 +34,8 @@ export interface PlannerSettings {
 export interface PlannerContext {
   chain: Chain;
   executor: string;
-  wallet: Pick<WalletManager, "address" | "estimateGas">;
+  /** Address that sends; one of the executor's operators. */
+  operator: string;
   builder: TransactionBuilder;
   slippage: SlippageManager;
   fees: PlanFees;
@@ -60,8 +61,7 @@ const MILLION = 1_000_000n;
  * profit above cost, margin and the least net profit, and simulates the exact final call on the quoted block.
  */
 export async function makePlan(quote: Quote, context: PlannerContext): Promise<Result<PlannedTrade>> {
-  const { executor, wallet, builder, settings, fees } = context;
-  const operator = wallet.address;
+  const { executor, operator, builder, settings, fees } = context;
   const { provider, network } = context.chain;
   const profitToken = quote.hops[0]?.tokenIn ?? "";
   const reject = (reason: RejectReason, detail: string): Result<PlannedTrade> => ({
@@ -74,7 +74,7 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
   const draftCall = builder.executePlan(executor, draft);
   let gas: { estimate: bigint; limit: bigint };
   try {
-    gas = await wallet.estimateGas(context.chain, draftCall, settings.gasBufferPpm);
+    gas = await estimateGas(context.chain, { ...draftCall, from: operator }, settings.gasBufferPpm);
   } catch (error) {
     if (!(error instanceof ArbError) || error.code !== "reverted") throw error;
     const draftRun = await simulate(provider, draftCall, operator, null, quote.blockNumber);
@@ -112,7 +112,7 @@ async function expectedCost(call: Call, gas: bigint, gasLimit: bigint, context: 
     gasLimit,
     maxFeePerGas,
     maxPriorityFeePerGas,
-    from: context.wallet.address,
+    from: context.operator,
   };
   const extra = await dataFee(context.chain, transaction);
   return gas * (nextBaseFee + maxPriorityFeePerGas) + extra.l1FeeWei + extra.operatorFeeWei;

@@ -60,6 +60,7 @@ export async function openDesk(local: LocalChain): Promise<Desk> {
     const driver = new SameChainExecutor({
       chain,
       executor,
+      operator: wallet.address,
       transactions: new TransactionExecutor(chain, wallet, nodeRoute(chain.provider)),
       slippage: new SlippageManager(),
       settings: {

@@ -57,7 +57,7 @@ async function decrypt(json: string, path: string, password: Secret): Promise<{ 
   if (!isKeystoreJson(json))
     throw new ArbError("secrets", "the file is no keystore (version 3 JSON)", {
       where: path,
-      hint: "make one with: arb keystore create",
+      hint: "make one with: arb wallet create",
     });
   try {
     const account = await decryptKeystoreJson(json, password.reveal());

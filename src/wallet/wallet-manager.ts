@@ -8,6 +8,7 @@ import { networkById } from "../config/networks.js";
 import type { Secret } from "../config/secrets.js";
 import { ArbError } from "../errors.js";
 import { ETHER, formatAmount, type Unit } from "../units.js";
+import { DEFAULT_GAS_BUFFER_PPM, estimateGas } from "./gas.js";
 import { loadKeystore } from "./keystore.js";
 
 /** An EIP-1559 transaction with nothing left to be filled in. Amounts in wei and gas. */
@@ -45,9 +46,6 @@ export interface Balances {
   native: Balance;
   tokens: Balance[];
 }
-
-/** Share that is added to gas estimates, in parts per million. */
-export const DEFAULT_GAS_BUFFER_PPM = 200_000;
 
 /**
  * One key for all networks: what it owns, what its transactions need, and their signatures. The key is in a private field and
@@ -103,29 +101,7 @@ export class WalletManager {
    * Raises ArbError "reverted" (it would fail), "refused" (the estimate alone is beyond the cap), "network".
    */
   async gasLimit(chain: Chain, tx: TransactionRequest, bufferPpm = DEFAULT_GAS_BUFFER_PPM): Promise<bigint> {
-    return (await this.estimateGas(chain, tx, bufferPpm)).limit;
-  }
-
-  /** As `gasLimit`, with the node's own estimate beside it: what the transaction is expected to use. */
-  async estimateGas(
-    chain: Chain,
-    tx: TransactionRequest,
-    bufferPpm = DEFAULT_GAS_BUFFER_PPM,
-  ): Promise<{ estimate: bigint; limit: bigint }> {
-    let estimate: bigint;
-    try {
-      estimate = await chain.provider.estimateGas({ ...tx, from: tx.from ?? this.address });
-    } catch (error) {
-      const { kind, message, revertData } = classifyNodeError(error);
-      if (kind === "gas-limit-exceeded") throw beyondCap(chain, message);
-      throw new ArbError(kind === "reverted" ? "reverted" : "network", `gas cannot be estimated (${kind}: ${message})`, {
-        where: `${chain.network.name}${revertData === null ? "" : `, revert data ${revertData}`}`,
-      });
-    }
-    const cap = chain.network.transactionGasCap;
-    if (cap !== null && estimate > BigInt(cap)) throw beyondCap(chain, `it needs ${estimate}`);
-    const buffered = estimate + (estimate * BigInt(bufferPpm) + 999_999n) / 1_000_000n;
-    return { estimate, limit: cap !== null && buffered > BigInt(cap) ? BigInt(cap) : buffered };
+    return (await estimateGas(chain, { ...tx, from: tx.from ?? this.address }, bufferPpm)).limit;
   }
 
   /**
@@ -177,18 +153,6 @@ function faultOf(tx: FullTransaction): string | null {
   if (tx.maxFeePerGas <= 0n || tx.maxPriorityFeePerGas < 0n || tx.value < 0n) return "a fee or the value is negative";
   if (tx.maxPriorityFeePerGas > tx.maxFeePerGas) return "the tip is higher than the fee cap";
   return null;
-}
-
-function beyondCap(chain: Chain, detail: string): ArbError {
-  const cap = chain.network.transactionGasCap;
-  return new ArbError(
-    "refused",
-    `the transaction needs more gas than ${chain.network.title} allows for one (${cap ?? "its block limit"}): ${detail}`,
-    {
-      where: chain.network.name,
-      hint: "take fewer hops",
-    },
-  );
 }
 
 interface Read {

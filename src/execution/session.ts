@@ -1,0 +1,133 @@
+import path from "node:path";
+import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { type Chain, connectChain } from "../chain/connect.js";
+import { requireCheckedAddresses } from "../config/checked-addresses.js";
+import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
+import { readSecret } from "../config/secrets.js";
+import { readDeployment } from "../deploy/record.js";
+import { ArbError } from "../errors.js";
+import type { ValidationContext } from "../opportunity/validate.js";
+import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
+import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
+import { WalletManager } from "../wallet/wallet-manager.js";
+import { SameChainExecutor } from "./same-chain-executor.js";
+
+/** The configured drivers, one per network, connected and checked. */
+export interface Session {
+  config: Config;
+  wallet: WalletManager | null;
+  driver(chainId: number): Promise<SameChainExecutor>;
+  /** What opportunities are validated against, at this moment. */
+  validation(): ValidationContext;
+  close(): void;
+}
+
+const LOCAL_HOSTS = new Set(["127.0.0.1", "localhost", "[::1]"]);
+const RECEIPT_POLLS_PER_BLOCK = 4;
+
+/** Opens the wallet of a configuration; networks are connected when the first opportunity asks for them. */
+export async function openSession(config: Config, options: { deployments: string; send: boolean }): Promise<Session> {
+  const wallet = config.wallet === null ? null : await openWallet(config.wallet, config.mode);
+  const drivers = new Map<number, Promise<SameChainExecutor>>();
+  const chains: Chain[] = [];
+  const open = async (networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
+    const chain = await connectTo(networkConfig, config);
+    chains.push(chain);
+    const executor = networkConfig.executor ?? readDeployment(options.deployments, networkConfig.network.name)?.address ?? null;
+    if (executor === null) {
+      throw new ArbError("config", `no executor is deployed on ${networkConfig.network.title}`, {
+        where: `networks.${networkConfig.network.name}.executor`,
+        hint: `deploy one with: arb deploy --network ${networkConfig.network.name}, or give its address`,
+      });
+    }
+    const operator = await operatorOf(chain, executor, wallet);
+    const send = options.send && config.mode === "live";
+    if (send) await requireCheckedAddresses(networkConfig.network, chain.provider);
+    return new SameChainExecutor({
+      chain,
+      executor,
+      operator,
+      transactions: send && wallet !== null ? new TransactionExecutor(chain, wallet, nodeRoute(chain.provider)) : null,
+      slippage: new SlippageManager(tiersOf(config)),
+      settings: {
+        costMarginPpm: config.marginOverCostPpm,
+        minNetProfit: networkConfig.minNetProfit,
+        gasBufferPpm: config.gas.bufferPpm,
+        timeToLive: Math.ceil(config.timeouts.opportunityMs / 1000),
+        watchMs: config.timeouts.receiptMs,
+        pollMs: Math.max(20, Math.floor(networkConfig.network.blockTimeMs / RECEIPT_POLLS_PER_BLOCK)),
+        funding: config.fundingPreference,
+        maxGasCost: networkConfig.maxGasCost,
+        fees: {
+          priorityFee: networkConfig.priorityFee,
+          patienceBlocks: config.gas.patienceBlocks,
+          maxFeePerGas: networkConfig.maxFeePerGas,
+        },
+      },
+    });
+  };
+  return {
+    config,
+    wallet,
+    driver: (chainId) => {
+      const networkConfig = config.networks.find((n) => n.network.chainId === chainId);
+      if (!networkConfig) throw new ArbError("config", `chain ${chainId} is not configured`, { where: "networks" });
+      const opened = drivers.get(chainId) ?? open(networkConfig);
+      drivers.set(chainId, opened);
+      return opened;
+    },
+    validation: () => ({
+      networks: config.networks.map((n) => n.network),
+      allowedPools: config.networks.flatMap((n) =>
+        n.pools.map(({ address, feePips }) => ({ chainId: n.network.chainId, address, kind: "v2" as const, feePips })),
+      ),
+      now: Math.floor(Date.now() / 1000),
+    }),
+    close: () => {
+      for (const chain of chains) chain.close();
+    },
+  };
+}
+
+/** Connects to a configured network. A loopback endpoint may be a local world, which has its own genesis block. */
+export async function connectTo(networkConfig: NetworkConfig, config: Pick<Config, "timeouts">): Promise<Chain> {
+  const urls = await resolveEndpoints(networkConfig);
+  const local = urls.every((url) => LOCAL_HOSTS.has(new URL(url).hostname));
+  return await connectChain(networkConfig.network, urls, { timeoutMs: config.timeouts.rpcMs, local });
+}
+
+export async function openWallet(wallet: NonNullable<Config["wallet"]>, mode: Config["mode"]): Promise<WalletManager> {
+  const password = await readSecret(wallet.password, {
+    allowEnv: mode === "dry-run",
+    prompt: `Password of ${path.basename(wallet.keystore)}`,
+    where: "wallet.password",
+  });
+  return await WalletManager.fromKeystore(wallet.keystore, password);
+}
+
+/** The wallet's address if it is an operator of the executor; in a dry run without a wallet the first operator. */
+async function operatorOf(chain: Chain, executor: string, wallet: WalletManager | null): Promise<string> {
+  const where = `${chain.network.name} ${executor}`;
+  if ((await chain.provider.getCode(executor)) === "0x") {
+    throw new ArbError("config", "there is no contract at the executor's address", { where, hint: "deploy it with: arb deploy" });
+  }
+  const operators: string[] = await ArbExecutor__factory.connect(executor, chain.provider).operators();
+  const operator = wallet === null ? operators[0] : operators.find((o) => o === wallet.address);
+  if (operator === undefined) {
+    throw new ArbError("config", `${wallet?.address ?? "nobody"} is not an operator of this executor`, {
+      where,
+      hint: `its operators are ${operators.join(", ")}`,
+    });
+  }
+  return operator;
+}
+
+function tiersOf({ slippage }: Config): SlippageTiers {
+  return {
+    margins: [
+      ...slippage.tiers.map((t) => ({ abovePpm: t.above, tolerancePpm: t.allow })),
+      { abovePpm: 0, tolerancePpm: slippage.otherwise },
+    ],
+    impacts: slippage.impact.map((t) => ({ abovePpm: t.above, sizePpm: t.size })),
+  };
+}

@@ -1,0 +1,45 @@
+import type { TransactionRequest } from "ethers";
+import type { Chain } from "../chain/connect.js";
+import { classifyNodeError } from "../chain/errors.js";
+import { ArbError } from "../errors.js";
+
+/** Share that is added to gas estimates, in parts per million. */
+export const DEFAULT_GAS_BUFFER_PPM = 200_000;
+
+/**
+ * Gas that a call of `tx.from` is expected to use by the node's estimate, and the limit to give it: the estimate plus a buffer,
+ * never beyond the network's cap for one transaction.
+ * Raises ArbError "reverted" (it would fail), "refused" (the estimate alone is beyond the cap), "network".
+ */
+export async function estimateGas(
+  chain: Chain,
+  tx: TransactionRequest,
+  bufferPpm = DEFAULT_GAS_BUFFER_PPM,
+): Promise<{ estimate: bigint; limit: bigint }> {
+  let estimate: bigint;
+  try {
+    estimate = await chain.provider.estimateGas(tx);
+  } catch (error) {
+    const { kind, message, revertData } = classifyNodeError(error);
+    if (kind === "gas-limit-exceeded") throw beyondCap(chain, message);
+    throw new ArbError(kind === "reverted" ? "reverted" : "network", `gas cannot be estimated (${kind}: ${message})`, {
+      where: `${chain.network.name}${revertData === null ? "" : `, revert data ${revertData}`}`,
+    });
+  }
+  const cap = chain.network.transactionGasCap;
+  if (cap !== null && estimate > BigInt(cap)) throw beyondCap(chain, `it needs ${estimate}`);
+  const buffered = estimate + (estimate * BigInt(bufferPpm) + 999_999n) / 1_000_000n;
+  return { estimate, limit: cap !== null && buffered > BigInt(cap) ? BigInt(cap) : buffered };
+}
+
+function beyondCap(chain: Chain, detail: string): ArbError {
+  const cap = chain.network.transactionGasCap;
+  return new ArbError(
+    "refused",
+    `the transaction needs more gas than ${chain.network.title} allows for one (${cap ?? "its block limit"}): ${detail}`,
+    {
+      where: chain.network.name,
+      hint: "take fewer hops",
+    },
+  );
+}
