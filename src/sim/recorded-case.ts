@@ -16,7 +16,7 @@ export const CASE_FORMAT = "recorded-tx-case/1";
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 
 const data = z.string().regex(/^0x([0-9a-f]{2})*$/i, "is no hex data");
-const address = z
+const addressField = z
   .string()
   .regex(/^0x[0-9a-f]{40}$/i, "is no address")
   .transform((a) => a.toLowerCase());
@@ -53,7 +53,7 @@ const header = z.object({
   number: quantity,
   timestamp: quantity,
   parentHash: hash,
-  miner: address,
+  miner: addressField,
   gasLimit: quantity,
   mixHash: hash.nullish(),
   difficulty: quantity.nullish(),
@@ -67,7 +67,7 @@ const header = z.object({
 const hop = z.object({
   kind: z.string(),
   venue: z.string().optional(),
-  pool: address,
+  pool: addressField,
   /** V3: millionths, where the recording knows it. */
   fee: z.number().int().nonnegative().nullish(),
   tokenIn: z.string().transform((t) => t.toLowerCase()),
@@ -79,7 +79,7 @@ const hop = z.object({
 const receipt = z.object({
   status: quantity,
   gasUsed: quantity,
-  logs: z.array(z.object({ address, topics: z.array(hash), data })),
+  logs: z.array(z.object({ address: addressField, topics: z.array(hash), data })),
 });
 
 const recordedCase = z.object({
@@ -91,9 +91,9 @@ const recordedCase = z.object({
   /** Hashes of ancestors by block number. */
   blockHashes: z.record(z.string(), hash).default({}),
   /** The original transaction as JSON-RPC gives it, with its signature. */
-  tx: z.looseObject({ from: address }),
+  tx: z.looseObject({ from: addressField }),
   /** State of everything that the transaction touches, right before it. */
-  pre: z.record(address, account).transform((accounts) => new Map(Object.entries(accounts))),
+  pre: z.record(addressField, account).transform((accounts) => new Map(Object.entries(accounts))),
   receipt,
   /** What its logs tell of its swaps; missing where nobody looked. */
   arbitrage: z
@@ -101,7 +101,7 @@ const recordedCase = z.object({
       /** In the order of the logs, which need not be the order of the path. */
       hops: z.array(hop),
       /** What the pools lost in total, by token, base units. */
-      poolsNet: z.record(address, signed),
+      poolsNet: z.record(addressField, signed),
     })
     .nullish(),
 });
@@ -181,9 +181,9 @@ function parseJson(text: string, where: string): unknown {
 }
 
 /** The value of a slot, null where it was never recorded. `slot` in any hex form. */
-export function recordedSlot(recording: RecordedCase, account: string, slot: string): string | null {
-  const entry = recording.pre.get(account.toLowerCase());
+export function recordedSlot(recording: RecordedCase, address: string, slot: string): string | null {
+  const found = recording.pre.get(address.toLowerCase());
   // what a recorded account without code "stores" is known: nothing
-  if (entry && entry.code === undefined) return toBeHex(0, 32);
-  return entry?.storage.get(toBeHex(slot, 32)) ?? null;
+  if (found && found.code === undefined) return toBeHex(0, 32);
+  return found?.storage.get(toBeHex(slot, 32)) ?? null;
 }

@@ -1,4 +1,5 @@
 import { ArbError } from "../errors.js";
+import { BUILT_IN_TOKENS } from "../plan/codec.js";
 import type { PoolKind } from "../venues/venue.js";
 import type { RecordedCase, RecordedHop } from "./recorded-case.js";
 
@@ -26,14 +27,6 @@ export interface Cycle {
 
 /** The recordings' names of the pool types that the executor can call. */
 const KINDS: Record<string, PoolKind> = { v2: "v2", v3: "v3", "pcs-v3": "v3" };
-
-/** Tokens that profits are preferred in, by chain: the wrapped native token. */
-const WRAPPED_NATIVE: Record<number, string> = {
-  1: "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2",
-  10: "0x4200000000000000000000000000000000000006",
-  8453: "0x4200000000000000000000000000000000000006",
-  42161: "0x82af49447d8a07e3bd95bd0d56f35241523fbab1",
-};
 
 /** A surplus this many times smaller than another is what rounding left behind, not a profit. */
 const DUST = 1000;
@@ -74,7 +67,9 @@ function profitOf(
   });
   const largest = found.toSorted((a, b) => b.share - a.share)[0];
   if (largest === undefined) throw noCycle("the pools lost no token that it came back to", "arbitrage.poolsNet");
-  const native = found.find(({ token, share }) => token === WRAPPED_NATIVE[chainId] && share > largest.share / DUST);
+  const native = found.find(
+    ({ token, share }) => token === BUILT_IN_TOKENS[chainId]?.toLowerCase() && share > largest.share / DUST,
+  );
   const { token, amount } = native ?? largest;
   return { profitToken: token, grossProfit: amount };
 }

@@ -66,7 +66,11 @@ export async function forkRecording(recording: RecordedCase, rules: Rules): Prom
     await rm(cache, { recursive: true, force: true });
   };
   try {
-    const connection = await connect(recording, rules, server.url, cache);
+    const connection = await withDeadline(
+      connect(recording, rules, server.url, cache),
+      REQUEST_TIMEOUT_MS,
+      "start of a chain on the recorded state",
+    );
     const request = (method: string, params: unknown[] = []): Promise<unknown> =>
       withDeadline(
         connection.provider.request({ method, params }) as Promise<unknown>,
@@ -80,8 +84,11 @@ export async function forkRecording(recording: RecordedCase, rules: Rules): Prom
       accounts,
       mineRecordedBlock: () => mineRecordedBlock(recording, rules, request),
       close: async () => {
-        await connection.close();
-        await release();
+        try {
+          await connection.close();
+        } finally {
+          await release();
+        }
       },
     };
   } catch (error) {

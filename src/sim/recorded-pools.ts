@@ -8,7 +8,7 @@ import { isSystem } from "./recorded.js";
 import type { CycleHop } from "./recorded-cycle.js";
 import type { RecordedFork } from "./recorded-fork.js";
 
-const pair = IUniswapV2Pair__factory.createInterface();
+const pool2 = IUniswapV2Pair__factory.createInterface();
 const pool3 = IUniswapV3Pool__factory.createInterface();
 
 /** The recordings' names of venues; all others are forks, quoted like the protocol that they copy. */
@@ -67,7 +67,7 @@ function base({ pool, venue, kind, tokenIn, tokenOut }: CycleHop) {
 // ------------------------------------------------------------------------------------------------------------------ V2
 
 async function readPair(fork: RecordedFork, hop: CycleHop): Promise<V2Pool> {
-  const reserves = await get(fork, hop.pool, pair.encodeFunctionData("getReserves"));
+  const reserves = await get(fork, hop.pool, pool2.encodeFunctionData("getReserves"));
   if (reserves === null || reserves.length < 2) {
     throw new ArbError("usage", `the reserves of the V2 pair ${hop.pool} are not recorded`, {
       where: hop.pool,
@@ -180,9 +180,9 @@ async function readTicks(
       count++;
       for (const at of positions(word, index, step)) {
         if (step > 0 ? at < first : at > first) continue;
-        const words = await get(fork, pool, pool3.encodeFunctionData("ticks", [at * spacing]));
-        if (words === null || words.length < 2) return { ticks, end: at * spacing, words: count };
-        ticks.push({ index: at * spacing, liquidityNet: BigInt.asIntN(128, words[1]!) });
+        const info = await get(fork, pool, pool3.encodeFunctionData("ticks", [at * spacing]));
+        if (info === null || info.length < 2) return { ticks, end: at * spacing, words: count };
+        ticks.push({ index: at * spacing, liquidityNet: BigInt.asIntN(128, info[1]!) });
       }
       end = (step > 0 ? index * 256 + 255 : index * 256) * spacing;
     }

@@ -25,7 +25,7 @@ const EMPTY_UNCLES = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd
  * OP stack blocks since Holocene carry version 0, denominator and elasticity of the base fee there (OP specs, Holocene,
  * "EIP-1559 parameters in block header"), and fork mode stops without them. Elsewhere the field means nothing.
  */
-const BASE_FEE_PARAMETERS = `0x00${"000000fa"}${"00000006"}`;
+const BASE_FEE_PARAMETERS = "0x00000000fa00000006";
 
 /**
  * How far the served head is ahead of the recorded state. Fork mode caches only blocks that no reorganisation can reach;
@@ -78,7 +78,7 @@ export async function serveRecording(recording: RecordedCase): Promise<RecordedS
         return { result: gasPrice };
       case "eth_getBlockByNumber": {
         const tag = String(params[0]);
-        return { result: blockHeader(recording, /^0x/.test(tag) ? BigInt(tag) : parent) };
+        return { result: blockHeader(recording, tag.startsWith("0x") ? BigInt(tag) : parent) };
       }
       case "eth_getBlockByHash":
         return { result: params[0] === recording.block.parentHash ? blockHeader(recording, parent) : null };

@@ -102,7 +102,7 @@ describe("replay of recorded cases", () => {
     for (const order of ["012", "120", "201", "021", "102", "210"]) {
       const file = await changed("1-12159808-103", (json) => {
         const { hops } = json.arbitrage;
-        json.arbitrage.hops = [...order].map((i) => hops[Number(i)]);
+        json.arbitrage.hops = order.split("").map((i) => hops[Number(i)]);
       });
       expect(cycleOf(await readCase(file))).to.deep.equal(expected);
     }

@@ -133,7 +133,7 @@ describe("recorded state server", () => {
   const ask = async (body: unknown) =>
     (await fetch(server.url, { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) })) as any;
   const rpc = async (method: string, ...params: unknown[]) =>
-    ((await (await ask({ jsonrpc: "2.0", id: 1, method, params })).json()) as any).result;
+    (await (await ask({ jsonrpc: "2.0", id: 1, method, params })).json()).result;
 
   beforeEach(async () => void (server = await serveRecording(recording)));
   afterEach(() => server.close());
