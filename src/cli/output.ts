@@ -40,66 +40,56 @@ export function printError(error: unknown, json: boolean): number {
   return error instanceof ArbError ? error.exitCode : 1;
 }
 
-/** The three lists that `arb demo` and `arb execute` report with --json. Amounts are decimal strings of base units. */
+/** What `arb demo` reports with --json. Amounts are decimal strings of base units. */
 export interface Report {
-  trades: unknown[];
-  rejected: unknown[];
-  reverted: unknown[];
-  unknown: unknown[];
+  trades: object[];
+  rejected: object[];
+  reverted: object[];
+  unknown: object[];
 }
 
 export function reportOf(outcomes: readonly Outcome[]): Report {
-  const report: Report = { trades: [], rejected: [], reverted: [], unknown: [] };
-  for (const outcome of outcomes) {
-    switch (outcome.status) {
-      case "landed": {
-        const {
-          opportunityId,
-          chainId,
-          path,
-          funding,
-          amountIn,
-          expectedProfit,
-          profit,
-          profitToken,
-          gasUsed,
-          feeWei,
-          txHash,
-          seconds,
-        } = outcome.trade;
-        report.trades.push({
-          opportunityId,
-          chainId,
-          path,
-          funding,
-          amountIn: amountIn.toString(),
-          expectedProfit: expectedProfit.toString(),
-          profit: profit.toString(),
-          profitToken,
-          gasUsed: Number(gasUsed),
-          feeWei: feeWei.toString(),
-          txHash,
-          seconds,
-        });
-        break;
-      }
-      case "rejected": {
-        const { opportunityId, reason, detail, where } = outcome.rejection;
-        report.rejected.push({ opportunityId, reason, detail, ...(where === null ? {} : { where }) });
-        break;
-      }
-      case "reverted": {
-        const { opportunityId, txHash } = outcome.trade;
-        const { reason, gasUsed, feeWei } = outcome;
-        report.reverted.push({ opportunityId, txHash, reason, gasUsed: Number(gasUsed), feeWei: feeWei.toString() });
-        break;
-      }
-      case "unknown": {
-        const { opportunityId, txHash } = outcome.trade;
-        report.unknown.push({ opportunityId, txHash, reason: outcome.reason });
-        break;
-      }
+  const of = (status: Outcome["status"]) =>
+    outcomes
+      .filter((o) => o.status === status)
+      .map((o) => {
+        const { status: _, ...rest } = outcomeJson(o);
+        return rest;
+      });
+  return { trades: of("landed"), rejected: of("rejected"), reverted: of("reverted"), unknown: of("unknown") };
+}
+
+/** One outcome as a flat object, as `arb execute --json` prints them line by line. */
+export function outcomeJson(outcome: Outcome): { status: Outcome["status"] } & Record<string, unknown> {
+  const { status } = outcome;
+  switch (outcome.status) {
+    case "landed": {
+      const { blockNumber, minProfit: _, ...trade } = outcome.trade;
+      return { status, ...trade, gasUsed: Number(trade.gasUsed), block: blockNumber };
+    }
+    case "dry-run": {
+      const { txHash: _, ...trade } = outcome.trade;
+      return { status, ...trade };
+    }
+    case "rejected": {
+      const { opportunityId, reason, detail, where } = outcome.rejection;
+      return { status, opportunityId, reason, detail, ...(where === null ? {} : { where }) };
+    }
+    case "reverted": {
+      const { opportunityId, chainId, txHash } = outcome.trade;
+      return {
+        status,
+        opportunityId,
+        chainId,
+        txHash,
+        reason: outcome.reason,
+        gasUsed: Number(outcome.gasUsed),
+        feeWei: outcome.feeWei,
+      };
+    }
+    case "unknown": {
+      const { opportunityId, chainId, txHash } = outcome.trade;
+      return { status, opportunityId, chainId, txHash, reason: outcome.reason };
     }
   }
-  return report;
 }

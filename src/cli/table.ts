@@ -41,6 +41,14 @@ export function tradesTable(outcomes: readonly Outcome[]): string {
     ]);
     sections.push(`${landed.length} executed\n${columns([head, ...rows])}`);
   }
+  const dry = outcomes.filter((o) => o.status === "dry-run").map((o) => o.trade);
+  if (dry.length > 0) {
+    const head = ["chain", "path", "funding", "amount in", "expected profit", "least profit accepted"];
+    const rows = dry.map((t) => {
+      return [title(t), pathOf(t), t.funding, amount(t, t.amountIn), amount(t, t.expectedProfit), amount(t, t.minProfit)];
+    });
+    sections.push(`${dry.length} planned and simulated, not sent (dry run)\n${columns([head, ...rows])}`);
+  }
   const refused = outcomes.filter((o) => o.status === "rejected").map((o) => o.rejection);
   if (refused.length > 0) {
     const rows = refused.map((r) => [r.opportunityId ?? "?", r.reason, r.where === null ? r.detail : `${r.where}: ${r.detail}`]);

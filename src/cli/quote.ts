@@ -1,0 +1,88 @@
+import { ZeroAddress } from "ethers";
+import { Command } from "commander";
+import { formatToken } from "../config/format-token.js";
+import { loadConfig } from "../config/load.js";
+import { readDeployment } from "../deploy/record.js";
+import { ArbError } from "../errors.js";
+import { connectTo } from "../execution/session.js";
+import { quoteAtBlock } from "../market/market.js";
+import { createIntake } from "../opportunity/intake.js";
+import type { Quote } from "../opportunity/quote.js";
+import { type ConfigOptions, withConfig } from "./common.js";
+import { itemsOf } from "./execute.js";
+import { makeOutput, outcomeJson } from "./output.js";
+import { columns, tradesTable } from "./table.js";
+import type { Network } from "../config/network.js";
+
+export function quoteCommand(): Command {
+  return withConfig(new Command("quote"))
+    .description("exact amounts, size, funding and profit of opportunities on the present state; needs no key, sends nothing")
+    .argument("[file]", "a .json file (one opportunity or a list), or JSON lines; - or nothing reads stdin", "-")
+    .action(async (file: string, options: ConfigOptions) => {
+      const output = makeOutput(options);
+      const config = loadConfig(options.config);
+      const networks = config.networks.map((n) => n.network);
+      const validation = () => ({ networks, allowedPools: [], now: Math.floor(Date.now() / 1000) });
+      for await (const { result } of itemsOf(file, createIntake(validation))) {
+        if (!result.ok) {
+          const outcome = { status: "rejected", rejection: result.rejection } as const;
+          output.result(outcomeJson(outcome), () => tradesTable([outcome]));
+          continue;
+        }
+        const networkConfig = config.networks.find((n) => n.network.chainId === result.value.chainId);
+        if (!networkConfig) throw new ArbError("internal", `chain ${result.value.chainId} passed validation unconfigured`);
+        const { network } = networkConfig;
+        const chain = await connectTo(networkConfig, config);
+        try {
+          const record = readDeployment(options.deployments, network.name);
+          const executor = networkConfig.executor ?? record?.address ?? ZeroAddress;
+          const quoted = await quoteAtBlock(chain.provider, network, result.value, {
+            executor,
+            funding: config.fundingPreference,
+          });
+          if (quoted.result.ok) {
+            const quote = quoted.result.value;
+            output.result(quoteJson(quote), () => quoteText(quote, network));
+          } else {
+            const outcome = { status: "rejected", rejection: quoted.result.rejection } as const;
+            output.result(outcomeJson(outcome), () => tradesTable([outcome]));
+          }
+        } finally {
+          chain.close();
+        }
+      }
+    });
+}
+
+function quoteJson(quote: Quote): Record<string, unknown> {
+  const { opportunity, hops, funding, blockNumber, blockHash, amountIn, amountOut, fundingFee, profit, sizing, priceImpactPpm } =
+    quote;
+  return {
+    status: "quoted",
+    opportunityId: opportunity.id,
+    chainId: opportunity.chainId,
+    block: { number: blockNumber, hash: blockHash },
+    sizing,
+    amountIn,
+    amountOut,
+    funding: funding.source,
+    fundingFee,
+    profit,
+    profitToken: hops[0]?.tokenIn,
+    priceImpactPpm,
+    hops: hops.map(({ pool, ...hop }) => ({ venue: pool.venue, pool: pool.address, ...hop })),
+  };
+}
+
+function quoteText(quote: Quote, network: Network): string {
+  const units = (token: string, amount: bigint) => formatToken(network, token, amount);
+  const token = quote.hops[0]?.tokenIn ?? "";
+  const rows = quote.hops.map((hop) => {
+    return [hop.pool.venue, hop.pool.address, units(hop.tokenIn, hop.amountIn), "->", units(hop.tokenOut, hop.amountOut)];
+  });
+  return [
+    `${quote.opportunity.id}: ${units(token, quote.profit)} profit before gas on ${network.title}, block ${quote.blockNumber}`,
+    columns(rows),
+    `size: ${quote.sizing}, funding: ${quote.funding.source} (fee ${units(token, quote.fundingFee)})`,
+  ].join("\n");
+}
