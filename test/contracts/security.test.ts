@@ -7,6 +7,7 @@ import {
   type ArbExecutor,
   ArbExecutor__factory,
   BalancerLender__factory,
+  FalseToken__factory,
   HookToken__factory,
   type Scripted,
   Scripted__factory,
@@ -184,8 +185,8 @@ describe("ArbExecutor: enemies", function () {
         "0x",
         data.slice(0, -2),
         data + "00",
-        "0xb0" + data.slice(4),
-        "0xa8" + data.slice(4),
+        "0xb4" + data.slice(4),
+        "0xac" + data.slice(4),
         data.slice(0, 40),
       ]) {
         expect(await refusal(bytes)).to.equal("MalformedPlan");
@@ -542,6 +543,16 @@ describe("ArbExecutor: enemies", function () {
           expect(results).to.deep.equal([1, 2].flatMap(() => ["UnexpectedCallback", "PlanRunning"]).concat("done"));
         });
       }
+    });
+
+    it("a payment that a token only pretends to make is noticed", async function () {
+      const liar = await new FalseToken__factory(world.deployer).deploy();
+      const profitToken = await liar.getAddress();
+      const plan = await world.planFor(path, ETHER, { funding: { source: "own-balance", lender: null, maxFee: 0n } });
+      plan.profitToken = profitToken;
+      plan.hops[0] = { ...plan.hops[0]!, tokenIn: profitToken, pool: await fake.getAddress() };
+      plan.hops[1] = { ...plan.hops[1]!, tokenOut: profitToken, pool: await botOperator.getAddress() };
+      expect(await refusal(encodePlan(plan))).to.equal("TokenCallFailed");
     });
 
     it("nothing is left in transient storage: two plans, and an owner's call, in one transaction", async function () {
