@@ -104,7 +104,9 @@ contract ArbExecutor is PlanRunner {
     /// lenders arrive here, whatever their selector.
     fallback() external {
         uint256 state = _state;
-        if (state == 0 && !_isOperator(msg.sender)) revert NotOperator();
+        if (state == 0) {
+            if (!_isOperator(msg.sender)) revert NotOperator();
+        }
         _interpret(state, 0, msg.data.length);
     }
 

@@ -14,8 +14,13 @@ pragma solidity ^0.8.37;
 ///   caller (160 bits) | hash (88 bits) | step (8)    a plan runs, and this contract may call back with these bytes
 /// It is written right before a call that is answered by a callback, set to 1 by the callback before anything else is called
 /// (or to the next such word), and set to 1 when the call returns. It becomes 0 at the plan's end, before static calls only.
-/// The step: bits 0-2 the hop that calls back; then 8 a flash swap of the last pair, 16 an Aave loan, 32 a Balancer loan, none a
-/// V3 swap.
+/// The step: bits 0-2 the hop that calls back, bits 3-6 the word of the arguments that its data start at, which tells the
+/// callbacks apart:
+///   32   4   uniswapV3SwapCallback(amount0, amount1, data)
+///   40   5   uniswapV2Call(sender, amount0, amount1, data)
+///   48   6   executeOperation(asset, amount, premium, initiator, params)
+///   88  11   receiveFlashLoan([token], [amount], [fee], userData)
+/// Bit 4 alone tells a lender from a pool, bit 3 alone V2 from V3 and Balancer from Aave.
 ///
 /// Memory: 0x00-0xdf heads of calls; 0xe0 the body, kept through a frame; from 0x200 one word per hop, computed V2 outputs.
 abstract contract PlanRunner {
@@ -99,15 +104,6 @@ abstract contract PlanRunner {
                 }
             }
 
-            // -------------------------------------------------------------------------------------- reading a plan
-
-            function profitToken(plan, head, native) -> token {
-                token := native
-                if and(head, shl(249, 1)) {
-                    token := shr(96, calldataload(add(add(plan, 16), shl(5, and(shr(243, head), 7)))))
-                }
-            }
-
             // ---------------------------------------------------------------------------------------------- pools
 
             /// UniswapV3Pool.swap without a price limit, with the body in memory as callback data. amount > 0: exact input;
@@ -132,29 +128,33 @@ abstract contract PlanRunner {
                 }
             }
 
-            /// Swaps V2 hops `from` to `end` (not included) forward. The first has its input already; each sends its output
-            /// to the next one, the last to `to`.
+            /// Swaps V2 hops `from` to `end` (not included, above `from`) forward. The first has its input already; each sends
+            /// its output to the next one, the last to `to`.
             function swapPairs(plan, head, from, end, to) {
                 let place := add(add(plan, 16), shl(5, from))
-                for {} lt(from, end) {} {
+                mstore(0x00, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
+                mstore(0x80, 0x80)
+                mstore(0xa0, 0)
+                for {} 1 {} {
                     let hop := calldataload(place)
                     let amount := and(hop, 0xffffffffffffffffffffffff)
                     if and(head, shl(248, 1)) {
                         amount := mload(add(0x200, shl(5, from)))
                     }
                     // 32 if the output is token1, else 0: amount0Out lies at 0x20, amount1Out at 0x40
-                    let side := shl(5, and(shr(add(224, from), head), 1))
-                    from := add(from, 1)
-                    place := add(place, 0x20)
-                    mstore(0x00, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
-                    mstore(add(0x20, side), amount)
+                    let side := and(shr(add(219, from), head), 32)
                     mstore(sub(0x40, side), 0)
-                    mstore(0x60, to)
-                    if lt(from, end) {
-                        mstore(0x60, shr(96, calldataload(place)))
+                    mstore(add(0x20, side), amount)
+                    from := add(from, 1)
+                    if eq(from, end) {
+                        mstore(0x60, to)
+                        if iszero(call(gas(), shr(96, hop), 0, 0x1c, 0xa4, 0x00, 0x00)) {
+                            bubble()
+                        }
+                        leave
                     }
-                    mstore(0x80, 0x80)
-                    mstore(0xa0, 0)
+                    place := add(place, 0x20)
+                    mstore(0x60, shr(96, calldataload(place)))
                     if iszero(call(gas(), shr(96, hop), 0, 0x1c, 0xa4, 0x00, 0x00)) {
                         bubble()
                     }
@@ -206,33 +206,37 @@ abstract contract PlanRunner {
             function startPools(plan, head, size, token) {
                 let pivot := and(shr(240, head), 7)
                 let hop := calldataload(add(add(plan, 16), shl(5, pivot)))
-                let zeroForOne := and(shr(add(224, pivot), head), 1)
-                let hops := and(shr(243, head), 7)
+                calldatacopy(0xe0, plan, size)
 
                 if and(shr(add(232, pivot), head), 1) {
-                    // a V3 pool: its output goes straight to the next pair, if there is one
-                    calldatacopy(0xe0, plan, size)
                     tstore(
                         0,
                         or(
                             and(hop, not(0xffffffffffffffffffffffff)),
-                            or(and(keccak256(0xe0, size), 0xffffffffffffffffffffff00), pivot)
+                            or(and(keccak256(0xe0, size), 0xffffffffffffffffffffff00), or(32, pivot))
                         )
                     )
+                    // its output goes straight to the next pair, if there is one
                     let to := address()
-                    if lt(add(pivot, 1), hops) {
+                    if lt(add(pivot, 1), and(shr(243, head), 7)) {
                         to := shr(96, calldataload(add(add(plan, 48), shl(5, pivot))))
                     }
-                    swapV3(shr(96, hop), zeroForOne, and(hop, 0xffffffffffffffffffffffff), to, size)
+                    swapV3(
+                        shr(96, hop),
+                        and(shr(add(224, pivot), head), 1),
+                        and(hop, 0xffffffffffffffffffffffff),
+                        to,
+                        size
+                    )
                     leave
                 }
 
-                let amountIn := and(shr(128, head), 0xffffffffffffffffffffffff)
-                let adaptive := and(head, shl(248, 1))
-                if and(shr(246, head), 3) {
+                if and(head, shl(246, 3)) {
                     // all V2, and the money is here: pay, then swap forward
                     tstore(0, 1)
-                    if adaptive {
+                    let amountIn := and(shr(128, head), 0xffffffffffffffffffffffff)
+                    let hops := add(pivot, 1)
+                    if and(head, shl(248, 1)) {
                         pop(quoteForward(plan, head, 0, hops, amountIn))
                     }
                     move(0xa9059cbb, token, shr(96, calldataload(add(plan, 16))), amountIn) // transfer(address,uint256)
@@ -242,39 +246,34 @@ abstract contract PlanRunner {
 
                 // all V2 and nobody's money: the last pair lends its output
                 let amountOut := and(hop, 0xffffffffffffffffffffffff)
-                calldatacopy(0xe0, plan, size)
-                if adaptive {
+                if and(head, shl(248, 1)) {
                     // the body that comes back is a fixed one, with the outputs in place of the fees, cut to the 12 bytes that
                     // they have there: if that cuts anything it is too little, never another pool
-                    amountOut := and(quoteForward(plan, head, 0, hops, amountIn), 0xffffffffffffffffffffffff)
-                    mstore(0xe0, xor(head, shl(248, 1)))
+                    let amountIn := and(shr(128, head), 0xffffffffffffffffffffffff)
+                    pop(quoteForward(plan, head, 0, add(pivot, 1), amountIn))
+                    mstore(0xe0, xor(calldataload(plan), shl(248, 1)))
                     for {
                         let j := 0
-                    } lt(j, shl(5, hops)) {
-                        j := add(j, 0x20)
+                    } iszero(gt(j, pivot)) {
+                        j := add(j, 1)
                     } {
-                        let place := add(0xf0, j)
-                        mstore(
-                            place,
-                            or(
-                                and(mload(place), not(0xffffffffffffffffffffffff)),
-                                and(mload(add(0x200, j)), 0xffffffffffffffffffffffff)
-                            )
-                        )
+                        let place := add(0xf0, shl(5, j))
+                        amountOut := and(mload(add(0x200, shl(5, j))), 0xffffffffffffffffffffffff)
+                        mstore(place, or(and(mload(place), not(0xffffffffffffffffffffffff)), amountOut))
                     }
                 }
                 tstore(
                     0,
                     or(
                         and(hop, not(0xffffffffffffffffffffffff)),
-                        or(and(keccak256(0xe0, size), 0xffffffffffffffffffffff00), or(8, pivot))
+                        or(and(keccak256(0xe0, size), 0xffffffffffffffffffffff00), or(40, pivot))
                     )
                 )
                 // one word higher than elsewhere, so that the data lies at 0xe0
-                let side := shl(5, zeroForOne)
+                let side := and(shr(add(219, pivot), head), 32)
                 mstore(0x20, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
-                mstore(add(0x40, side), amountOut)
                 mstore(sub(0x60, side), 0)
+                mstore(add(0x40, side), amountOut)
                 mstore(0x80, address())
                 mstore(0xa0, 0x80)
                 mstore(0xc0, size)
@@ -293,7 +292,10 @@ abstract contract PlanRunner {
                     0,
                     or(
                         and(terms, not(0xffffffffffffffffffffffff)),
-                        or(and(keccak256(0x140, dataSize), 0xffffffffffffffffffffff00), shl(iszero(isAave), 16))
+                        or(
+                            and(keccak256(0x140, dataSize), 0xffffffffffffffffffffff00),
+                            add(48, mul(40, iszero(isAave)))
+                        )
                     )
                 )
                 let start := 0x1c
@@ -328,38 +330,49 @@ abstract contract PlanRunner {
                 }
             }
 
+            function checkGuards(guards) {
+                let deadline := and(shr(120, guards), 0xffffffffff)
+                let toBlock := and(shr(40, guards), 0xffffffffff)
+                // x - 1 makes zero, which means any, the greatest number
+                if gt(sub(timestamp(), 1), sub(deadline, 1)) {
+                    fail(0x203d82d8) // Expired()
+                }
+                if or(lt(number(), and(shr(80, guards), 0xffffffffff)), gt(sub(number(), 1), sub(toBlock, 1))) {
+                    fail(0x22265e54) // OutsideBlockWindow()
+                }
+            }
+
             // ---------------------------------------------------------------------------------------- a plan's frame
 
             if iszero(state) {
                 let head := calldataload(input)
-                let size := add(16, shl(5, and(shr(243, head), 7)))
-                let token := profitToken(input, head, wrapped)
-                size := add(size, mul(20, and(shr(249, head), 1)))
-                let funding := and(shr(246, head), 3)
-                let bounds := add(add(input, size), mul(44, gt(funding, 1)))
-                let guarded := and(shr(250, head), 1)
-                // the first five bits are those of 0xa0; the length is what the head says
-                if or(xor(shr(251, head), 0x14), xor(add(bounds, add(12, mul(15, guarded))), add(input, inputSize))) {
-                    fail(0x2abe262c) // MalformedPlan()
+                // 16 + 32 * hops
+                let size := add(16, and(shr(238, head), 0xe0))
+                if and(head, shl(249, 1)) {
+                    wrapped := shr(96, calldataload(add(input, size)))
+                    size := add(size, 20)
                 }
-                bounds := calldataload(bounds)
-                if guarded {
-                    let deadline := and(shr(120, bounds), 0xffffffffff)
-                    let toBlock := and(shr(40, bounds), 0xffffffffff)
-                    // x - 1 makes zero, which means any, the greatest number
-                    if gt(sub(timestamp(), 1), sub(deadline, 1)) {
-                        fail(0x203d82d8) // Expired()
+                let token := wrapped
+                let bounds := add(input, size)
+                let end := add(bounds, 12)
+                // a lender, or a deadline and block window
+                if and(head, or(shl(247, 1), shl(250, 1))) {
+                    if and(head, shl(247, 1)) {
+                        bounds := add(bounds, 44)
+                        end := add(end, 44)
                     }
-                    if or(
-                        lt(number(), and(shr(80, bounds), 0xffffffffff)),
-                        and(gt(number(), toBlock), gt(toBlock, 0))
-                    ) {
-                        fail(0x22265e54) // OutsideBlockWindow()
+                    if and(head, shl(250, 1)) {
+                        end := add(end, 15)
+                        checkGuards(calldataload(bounds))
                     }
+                }
+                // the first five bits are those of 0xa0; the length is what the head says
+                if or(xor(shr(251, head), 0x14), xor(end, add(input, inputSize))) {
+                    fail(0x2abe262c) // MalformedPlan()
                 }
 
                 let before := balanceOf(token)
-                switch gt(funding, 1)
+                switch and(head, shl(247, 1))
                 case 0 {
                     startPools(input, head, size, token)
                 }
@@ -368,7 +381,7 @@ abstract contract PlanRunner {
                 }
                 // nothing but static calls from here on
                 tstore(0, 0)
-                if eq(funding, 2) {
+                if eq(and(shr(246, head), 3), 2) {
                     mstore(0x00, 0xdd62ed3e) // allowance(address,address)
                     mstore(0x20, address())
                     mstore(0x40, shr(96, calldataload(add(input, size))))
@@ -381,7 +394,7 @@ abstract contract PlanRunner {
                 }
                 let afterwards := balanceOf(token)
                 let got := sub(afterwards, before)
-                let needed := shr(160, bounds)
+                let needed := shr(160, calldataload(bounds))
                 // two comparisons: a sum could overflow
                 if or(lt(afterwards, before), lt(got, needed)) {
                     failWith(0x73b889af, got, needed) // ProfitTooLow(int256,uint256)
@@ -394,18 +407,7 @@ abstract contract PlanRunner {
             if xor(caller(), shr(96, state)) {
                 fail(0xdab1e993) // UnexpectedCallback()
             }
-            // where the data lies: uniswapV3SwapCallback(amount0, amount1, data) 0x84;
-            // uniswapV2Call(sender, amount0, amount1, data) 0xa4;
-            // executeOperation(asset, amount, premium, initiator, params) 0xc4;
-            // receiveFlashLoan([token], [amount], [fee], userData) 0x164
-            let plan := add(0x84, shl(2, and(state, 8)))
-            let lent := and(state, 48)
-            if lent {
-                plan := 0xc4
-                if eq(lent, 32) {
-                    plan := 0x164
-                }
-            }
+            let plan := add(4, and(shl(2, state), 0x1e0))
             // cut to what a plan can have, so that a false length costs no more gas than a true one
             let size := and(calldataload(sub(plan, 0x20)), 0x1ff)
             calldatacopy(0xe0, plan, size)
@@ -414,17 +416,22 @@ abstract contract PlanRunner {
             }
             let head := calldataload(plan)
 
-            if lent {
+            if and(head, shl(249, 1)) {
+                wrapped := shr(96, calldataload(add(plan, add(16, and(shr(238, head), 0xe0)))))
+            }
+            let token := wrapped
+            if and(state, 16) {
+                // a lender has lent
+                let isAave := iszero(and(state, 8))
                 let fee := calldataload(0x124)
-                if eq(lent, 16) {
+                if isAave {
                     fee := calldataload(0x44)
                     // Aave lets anyone name us as the receiver: only our own loans count
                     if xor(calldataload(0x64), address()) {
                         fail(0xdab1e993) // UnexpectedCallback()
                     }
                 }
-                tstore(0, 1)
-                let token := profitToken(plan, head, wrapped)
+                // nothing is called before `startPools` replaces the transient word
                 size := sub(size, 44)
                 let cap := shr(160, calldataload(add(plan, add(size, 32))))
                 if gt(fee, cap) {
@@ -433,8 +440,8 @@ abstract contract PlanRunner {
                 startPools(plan, head, size, token)
                 tstore(0, 1)
                 let owed := add(and(calldataload(add(plan, size)), 0xffffffffffffffffffffffff), fee)
-                if eq(lent, 16) {
-                    // Aave takes its money itself, and wants true
+                if isAave {
+                    // it takes its money itself, and wants true
                     move(0x095ea7b3, token, caller(), owed) // approve(address,uint256)
                     mstore(0x00, 1)
                     return(0x00, 0x20)
@@ -445,80 +452,89 @@ abstract contract PlanRunner {
 
             let i := and(state, 7)
             let amountIn := and(shr(128, head), 0xffffffffffffffffffffffff)
-            let first := shr(96, calldataload(add(plan, 16)))
-            if iszero(and(state, 8)) {
-                // a V3 pool: of the two amounts the positive one is owed to it, the negative one was paid out by it
-                let owed := calldataload(0x04)
-                let arrived := calldataload(0x24)
-                if slt(owed, 1) {
-                    arrived := owed
-                    owed := calldataload(0x24)
-                }
+            if and(state, 8) {
+                // the last pair of a cycle of V2 hops has lent its output
+                tstore(0, 1)
+                move(0xa9059cbb, token, shr(96, calldataload(add(plan, 16))), amountIn) // transfer(address,uint256)
+                swapPairs(plan, head, 0, i, caller())
+                stop()
+            }
 
-                // the pivot: run the V2 hops behind it, whose input lies in the first of them
-                if eq(i, and(shr(240, head), 7)) {
-                    let hops := and(shr(243, head), 7)
-                    if lt(add(i, 1), hops) {
-                        tstore(0, 1)
-                        if and(head, shl(248, 1)) {
-                            pop(quoteForward(plan, head, add(i, 1), hops, sub(0, arrived)))
-                        }
-                        swapPairs(plan, head, add(i, 1), hops, address())
-                    }
-                }
+            // a V3 pool: of the two amounts the positive one is owed to it, the negative one was paid out by it
+            let owed := calldataload(0x04)
+            let arrived := calldataload(0x24)
+            if slt(owed, 1) {
+                arrived := owed
+                owed := calldataload(0x24)
+            }
 
-                // the nearest V3 hop before delivers exactly what is owed: to this pool, or to the pairs between
-                for {
-                    let k := i
-                } k {} {
-                    k := sub(k, 1)
-                    if and(shr(add(232, k), head), 1) {
-                        let next := add(k, 1)
-                        let hop := calldataload(add(add(plan, 16), shl(5, k)))
-                        let to := caller()
-                        if lt(next, i) {
-                            to := shr(96, calldataload(add(add(plan, 16), shl(5, next))))
-                            switch and(head, shl(248, 1))
-                            case 0 {
-                                owed := and(hop, 0xffffffffffffffffffffffff)
-                            }
-                            default {
-                                owed := quoteBackward(plan, head, next, i, owed)
-                            }
-                        }
-                        // the same bytes may come back, from this pool
-                        tstore(
-                            0,
-                            or(and(hop, not(0xffffffffffffffffffffffff)), or(and(state, 0xffffffffffffffffffffff00), k))
-                        )
-                        swapV3(shr(96, hop), and(shr(add(224, k), head), 1), sub(0, owed), to, size)
-                        tstore(0, 1)
-                        swapPairs(plan, head, next, i, caller())
-                        stop()
-                    }
+            // the pivot: run the V2 hops behind it, whose input lies in the first of them
+            let next := add(i, 1)
+            if and(eq(i, and(shr(240, head), 7)), lt(next, and(shr(243, head), 7))) {
+                tstore(0, 1)
+                let hops := and(shr(243, head), 7)
+                if and(head, shl(248, 1)) {
+                    pop(quoteForward(plan, head, next, hops, sub(0, arrived)))
                 }
+                swapPairs(plan, head, next, hops, address())
+            }
 
-                // no V3 hop before: the first pool is paid
-                switch i
-                case 0 {
-                    first := caller()
-                }
-                default {
-                    switch and(head, shl(248, 1))
-                    case 0 {
-                        owed := amountIn
-                    }
-                    default {
-                        owed := quoteBackward(plan, head, 0, i, owed)
-                    }
-                }
+            // the first pool: pay it
+            if iszero(i) {
                 if gt(owed, amountIn) {
                     failWith(0x1437c4e2, owed, amountIn) // PaymentAboveCap(uint256,uint256)
                 }
-                amountIn := owed
+                tstore(0, 1)
+                move(0xa9059cbb, token, caller(), owed) // transfer(address,uint256)
+                stop()
+            }
+
+            // the nearest V3 hop before delivers exactly what is owed: to this pool, or to the pairs between
+            for {
+                let k := i
+            } k {} {
+                next := k
+                k := sub(k, 1)
+                if and(shr(add(232, k), head), 1) {
+                    let hop := calldataload(add(add(plan, 16), shl(5, k)))
+                    let to := caller()
+                    if xor(next, i) {
+                        to := shr(96, calldataload(add(add(plan, 16), shl(5, next))))
+                        switch and(head, shl(248, 1))
+                        case 0 {
+                            owed := and(hop, 0xffffffffffffffffffffffff)
+                        }
+                        default {
+                            owed := quoteBackward(plan, head, next, i, owed)
+                        }
+                    }
+                    // the same bytes may come back, from this pool
+                    tstore(
+                        0,
+                        or(
+                            and(hop, not(0xffffffffffffffffffffffff)),
+                            or(and(state, 0xffffffffffffffffffffff00), or(32, k))
+                        )
+                    )
+                    swapV3(shr(96, hop), and(shr(add(224, k), head), 1), sub(0, owed), to, size)
+                    tstore(0, 1)
+                    if xor(next, i) {
+                        swapPairs(plan, head, next, i, caller())
+                    }
+                    stop()
+                }
+            }
+
+            // only V2 hops before: pay the first pair, and let the last one pay this pool
+            if and(head, shl(248, 1)) {
+                let cap := amountIn
+                amountIn := quoteBackward(plan, head, 0, i, owed)
+                if gt(amountIn, cap) {
+                    failWith(0x1437c4e2, amountIn, cap) // PaymentAboveCap(uint256,uint256)
+                }
             }
             tstore(0, 1)
-            move(0xa9059cbb, profitToken(plan, head, wrapped), first, amountIn) // transfer(address,uint256)
+            move(0xa9059cbb, token, shr(96, calldataload(add(plan, 16))), amountIn) // transfer(address,uint256)
             swapPairs(plan, head, 0, i, caller())
             stop()
         }

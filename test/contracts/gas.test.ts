@@ -17,7 +17,7 @@ describe("ArbExecutor: gas", function () {
   const measured: Record<string, number> = {};
 
   before(async function () {
-    world = await createWorld();
+    world = await createWorld(true);
     const b = await world.token("B");
     const E = ETHER;
     const firstV2 = await world.addV2(world.weth, b, 500n * E, 1_010_000n * E, 0);

@@ -57,7 +57,7 @@ describe("ArbExecutor: roles and rescue", function () {
       expect([...(await executor.operators())]).to.deep.equal(list.map((signer) => signer.address));
       // an operator's empty plan is malformed, a stranger's is not even looked at
       for (const signer of list)
-        expect(await refusal(executor.connect(signer as never).execute.staticCall("0x"))).to.equal("MalformedPlan");
+        expect(await refusal(executor.connect(signer).execute.staticCall("0x"))).to.equal("MalformedPlan");
       expect(await refusal(executor.connect(world.stranger).execute.staticCall("0x"))).to.equal("NotOperator");
     }
   });

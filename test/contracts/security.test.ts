@@ -7,6 +7,7 @@ import {
   type ArbExecutor,
   ArbExecutor__factory,
   BalancerLender__factory,
+  FalseToken__factory,
   HookToken__factory,
   type Scripted,
   Scripted__factory,
@@ -184,8 +185,8 @@ describe("ArbExecutor: enemies", function () {
         "0x",
         data.slice(0, -2),
         data + "00",
-        "0xb0" + data.slice(4),
-        "0xa8" + data.slice(4),
+        "0xb4" + data.slice(4),
+        "0xac" + data.slice(4),
         data.slice(0, 40),
       ]) {
         expect(await refusal(bytes)).to.equal("MalformedPlan");
@@ -421,6 +422,67 @@ describe("ArbExecutor: enemies", function () {
     });
   });
 
+  describe("callbacks at the wrong time", function () {
+    /** Makes `pool` call the executor back when something else calls `run` on it. */
+    const lateCall = async (pool: Scripted, data: string) =>
+      step(pool, pool.interface.encodeFunctionData("run", [[await step(executor, data, true)]]));
+
+    it("a pool that did not call back while it was called cannot do so later", async function () {
+      const silent = await new Scripted__factory(world.deployer).deploy();
+      const plan = await world.planFor(v3Path, ETHER);
+      plan.hops[0] = { ...plan.hops[0]!, pool: await silent.getAddress() };
+      plan.hops[1] = { ...plan.hops[1]!, pool: await fake.getAddress() };
+      const data = v3("uniswapV3SwapCallback", 1n, -1n)(bodyOf(plan));
+      await fake.script(SWAP_V3, [await step(executor, data), await lateCall(silent, data)], "0x");
+      const sent = await send(encodePlan(plan));
+      expect(await stepped(silent, sent.hash)).to.deep.equal(["UnexpectedCallback"]);
+    });
+
+    it("the pivot cannot call back again while the hops behind it run", async function () {
+      const last = await new Scripted__factory(world.deployer).deploy();
+      const plan = await world.planFor([v3Path[0]!, path[1]!], ETHER);
+      plan.hops[0] = { ...plan.hops[0]!, pool: await fake.getAddress() };
+      plan.hops[1] = { ...plan.hops[1]!, pool: await last.getAddress() };
+      const data = v3("uniswapV3SwapCallback", 1n, -1n)(bodyOf(plan));
+      const pay = await step(wethAddress, world.weth.interface.encodeFunctionData("transfer", [executor, ETHER]));
+      await fake.script(SWAP_V3, [pay, await step(executor, data)], "0x");
+      await last.script(SWAP_V2, [await lateCall(fake, data)], "0x");
+      const sent = await send(encodePlan(plan));
+      expect(await stepped(fake, sent.hash)).to.deep.equal(["done", "UnexpectedCallback", "done"]);
+    });
+
+    it("a pool cannot call back while the lender is repaid", async function () {
+      const hook = await new HookToken__factory(world.deployer).deploy();
+      const lender = await new Scripted__factory(world.deployer).deploy();
+      const onTransfer = await new Scripted__factory(world.deployer).deploy();
+      const profitToken = await hook.getAddress();
+      await hook.mint(lender, ETHER);
+      await hook.mint(executor, ETHER);
+      const funding = { source: "balancer-v2", lender: await lender.getAddress(), maxFee: 0n } as const;
+      const plan = await world.planFor(v3Path, ETHER, { funding });
+      plan.profitToken = profitToken;
+      plan.hops[0] = { ...plan.hops[0]!, tokenIn: profitToken };
+      plan.hops[1] = { ...plan.hops[1]!, tokenOut: profitToken, pool: await fake.getAddress() };
+      const terms = encodePlan(plan).slice(0, -24);
+      const body = terms.slice(0, -88);
+      await onTransfer.script(ON_TRANSFER, [await lateCall(fake, v3("uniswapV3SwapCallback", 1n, -1n)(body))], "0x");
+      await hook.setHook(onTransfer);
+      const lend = await step(hook, hook.interface.encodeFunctionData("transfer", [executor, ETHER]));
+      const types = ["address[]", "uint256[]", "uint256[]", "bytes"];
+      const callback = call("receiveFlashLoan(address[],uint256[],uint256[],bytes)", types, [
+        [profitToken],
+        [ETHER],
+        [0n],
+        terms,
+      ]);
+      await lender.script("0x5c38449e", [lend, await step(executor, callback)], "0x");
+      const sent = await send(encodePlan(plan));
+      // in both transfers: of the loan, and of its repayment
+      expect(await stepped(fake, sent.hash)).to.deep.equal(["UnexpectedCallback", "UnexpectedCallback"]);
+      expect(await hook.balanceOf(executor)).to.equal(ETHER);
+    });
+  });
+
   describe("nesting", function () {
     it("an operator that is a contract can neither nest a plan nor pass for a pool", async function () {
       const plan = await fakePlan("v3");
@@ -478,9 +540,19 @@ describe("ArbExecutor: enemies", function () {
           const sent = await botOperator.run([await step(ownAddress, encodePlan(plan))]);
           const results = await stepped(botOperator, sent.hash);
           // two transfers of the profit token, two attempts in each, then the plan itself
-          expect(results).to.deep.equal([..."12"].flatMap(() => ["UnexpectedCallback", "PlanRunning"]).concat("done"));
+          expect(results).to.deep.equal([1, 2].flatMap(() => ["UnexpectedCallback", "PlanRunning"]).concat("done"));
         });
       }
+    });
+
+    it("a payment that a token only pretends to make is noticed", async function () {
+      const liar = await new FalseToken__factory(world.deployer).deploy();
+      const profitToken = await liar.getAddress();
+      const plan = await world.planFor(path, ETHER, { funding: { source: "own-balance", lender: null, maxFee: 0n } });
+      plan.profitToken = profitToken;
+      plan.hops[0] = { ...plan.hops[0]!, tokenIn: profitToken, pool: await fake.getAddress() };
+      plan.hops[1] = { ...plan.hops[1]!, tokenOut: profitToken, pool: await botOperator.getAddress() };
+      expect(await refusal(encodePlan(plan))).to.equal("TokenCallFailed");
     });
 
     it("nothing is left in transient storage: two plans, and an owner's call, in one transaction", async function () {

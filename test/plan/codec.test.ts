@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { getAddress, toBeHex, ZeroAddress } from "ethers";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { network } from "hardhat";
 import { ArbError } from "../../src/errors.js";
 import type { FundingId } from "../../src/funding/funding.js";
