@@ -6,7 +6,7 @@ import { flashLoanFee as aaveFee } from "../../src/funding/aave-v3.js";
 import { flashLoanFee as balancerFee } from "../../src/funding/balancer-v2.js";
 import type { FundingOffer } from "../../src/funding/funding.js";
 import { FUNDING, FUNDING_IDS, cheapestOffer, fundingOffers } from "../../src/funding/index.js";
-import { type AaveWorld, deployAave } from "../helpers/aave.js";
+import { type AaveWorld, deployAave } from "../helpers/aave-reserve.js";
 import { type AnyContract, type Chain, startChain } from "../helpers/chain.js";
 import { random, randomAmount } from "../helpers/random.js";
 

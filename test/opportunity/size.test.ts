@@ -6,7 +6,7 @@ import { optimalInput } from "../../src/opportunity/size.js";
 import { v3Piece } from "../../src/venues/concentrated-liquidity.js";
 import { curve, curveOf, quoteExactIn } from "../../src/venues/swap.js";
 import { sqrtRatioAtTick } from "../../src/venues/tick-math.js";
-import { fakeAddress, makeV2, makeV3, randomCycle } from "../helpers/pools.js";
+import { fakeAddress, makeV2, makeV3, randomCycle } from "../helpers/synthetic-pools.js";
 import { SEED, random } from "../helpers/random.js";
 
 const FLASH: FundingOffer = { source: "flash-swap", lender: null, limit: null, fee: () => 0n };
@@ -219,7 +219,7 @@ describe(`optimal size (seed ${SEED})`, () => {
     expect(reason({ funding: "aave-v3" })).to.equal("no-funding at funding");
     expect(reason({ amountIn: 10n ** 9n }, [{ ...FLASH, limit: 5n }])).to.match(/no-funding at funding|not-profitable/);
     expect(reason({}, [FLASH], { ...snapshotOf(route), pools: [] })).to.equal("unknown-pool at hops[0].pool");
-    const back = [...route].reverse().map((hop) => ({ ...hop, tokenIn: hop.tokenOut, tokenOut: hop.tokenIn }));
+    const back = route.toReversed().map((hop) => ({ ...hop, tokenIn: hop.tokenOut, tokenOut: hop.tokenIn }));
     const other = quoteOpportunity(opportunityOf(back), snapshotOf(back), [FLASH]);
     expect(other.ok ? "ok" : other.rejection.reason).to.equal("not-profitable");
   });
