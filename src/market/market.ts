@@ -2,7 +2,7 @@
 import type { BlockTag, Provider } from "ethers";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
-import type { FundingOffer } from "../funding/funding.js";
+import type { FundingId, FundingOffer } from "../funding/funding.js";
 import { FUNDING_IDS, fundingOffers } from "../funding/index.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
@@ -62,6 +62,8 @@ export interface MarketOptions {
   executor: string;
   block?: BlockTag;
   limits?: QuoteLimits;
+  /** Sources that may fund it when the opportunity names none; among equally cheap ones the first counts. */
+  funding?: FundingId[];
   /** Bitmap words to start with on either side of a V3 price; more are read when the quote asks for them. */
   tickWords?: number;
   timeoutMs?: number;
@@ -96,7 +98,7 @@ export async function quoteAtBlock(
     } as const;
     return { result: { ok: false, rejection }, snapshot: null, offers: [] };
   }
-  const sources = opportunity.funding === null ? FUNDING_IDS : [opportunity.funding];
+  const sources = opportunity.funding === null ? (options.funding ?? FUNDING_IDS) : [opportunity.funding];
   const profitToken = opportunity.hops[0]!.tokenIn;
   const offers = await fundingOffers(provider, network, options.executor, profitToken, snapshot.blockNumber, sources);
 

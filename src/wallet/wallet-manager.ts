@@ -103,6 +103,15 @@ export class WalletManager {
    * Raises ArbError "reverted" (it would fail), "refused" (the estimate alone is beyond the cap), "network".
    */
   async gasLimit(chain: Chain, tx: TransactionRequest, bufferPpm = DEFAULT_GAS_BUFFER_PPM): Promise<bigint> {
+    return (await this.estimateGas(chain, tx, bufferPpm)).limit;
+  }
+
+  /** As `gasLimit`, with the node's own estimate beside it: what the transaction is expected to use. */
+  async estimateGas(
+    chain: Chain,
+    tx: TransactionRequest,
+    bufferPpm = DEFAULT_GAS_BUFFER_PPM,
+  ): Promise<{ estimate: bigint; limit: bigint }> {
     let estimate: bigint;
     try {
       estimate = await chain.provider.estimateGas({ ...tx, from: tx.from ?? this.address });
@@ -116,7 +125,7 @@ export class WalletManager {
     const cap = chain.network.transactionGasCap;
     if (cap !== null && estimate > BigInt(cap)) throw beyondCap(chain, `it needs ${estimate}`);
     const buffered = estimate + (estimate * BigInt(bufferPpm) + 999_999n) / 1_000_000n;
-    return cap !== null && buffered > BigInt(cap) ? BigInt(cap) : buffered;
+    return { estimate, limit: cap !== null && buffered > BigInt(cap) ? BigInt(cap) : buffered };
   }
 
   /**

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import os from "node:os";
 import path from "node:path";
 import { Contract, keccak256, Wallet } from "ethers";
-import hre, { network as hardhat } from "hardhat";
+import { artifacts, network as hardhat } from "hardhat";
 import { type Chain, chainFromProvider } from "../../src/chain/connect.js";
 import { networkById, NETWORKS } from "../../src/config/networks.js";
 import { Secret } from "../../src/config/secrets.js";
@@ -28,7 +28,7 @@ describe("deployExecutor", () => {
   let artifact: Artifact;
   let folder: string;
   before(async () => {
-    artifact = await hre.artifacts.readArtifact("DeployTarget");
+    artifact = await artifacts.readArtifact("DeployTarget");
   });
   beforeEach(() => (folder = mkdtempSync(path.join(os.tmpdir(), "deploy-"))));
   afterEach(() => rmSync(folder, { recursive: true }));

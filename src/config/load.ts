@@ -1,0 +1,186 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { getNodeValue, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
+import { ArbError } from "../errors.js";
+import type { FundingId } from "../funding/funding.js";
+import { parseAmount, unitOf } from "../units.js";
+import type { PoolId } from "../venues/venue.js";
+import { unverified } from "./facts.js";
+import { fail, type Fault, faultsOf, findDuplicate, type Path, place, refuseSecrets } from "./faults.js";
+import type { Network } from "./network.js";
+import { findToken, networkByName } from "./networks.js";
+import { configSchema, type ParsedConfig, type ParsedNetwork } from "./schema.js";
+import { readSecret } from "./secrets.js";
+
+/** One network to trade on. Amounts in wei; fees in wei per gas. */
+export interface NetworkConfig {
+  /** The registry's entry with the configured tokens added. */
+  network: Network;
+  /** As configured: URLs or references; `resolveEndpoints` reads them. */
+  rpc: string[];
+  /** Configured executor; null = the one of deployments/NAME.json. */
+  executor: string | null;
+  maxFeePerGas: bigint;
+  priorityFee: bigint;
+  maxGasCost: bigint;
+  /** Pools allowed beside those of the registry's factories. */
+  pools: PoolId[];
+  /** Least net profit in base units by token address; a token that is not here is not traded for profit. */
+  minNetProfit: Map<string, bigint>;
+}
+
+/** A checked configuration. Shares in parts per million, times in milliseconds. */
+export interface Config {
+  /** Absolute path of the file. */
+  file: string;
+  mode: "dry-run" | "live";
+  /** The enabled networks. */
+  networks: NetworkConfig[];
+  wallet: { keystore: string; password: string } | null;
+  slippage: ParsedConfig["slippage"];
+  marginOverCostPpm: number;
+  gas: { bufferPpm: number; patienceBlocks: number };
+  timeouts: { rpcMs: number; opportunityMs: number; receiptMs: number };
+  fundingPreference: FundingId[];
+}
+
+/**
+ * Reads `arb.config.jsonc`. Every fault is reported with line and column. Raises ArbError "config", and "secrets" when the file
+ * holds a key or a mnemonic, whatever the place; the secret is not repeated in the message.
+ */
+export function loadConfig(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new ArbError("config", "the configuration cannot be read", { where: file, hint: "make one with: arb init", cause });
+  }
+  return parseConfig(text, path.resolve(file));
+}
+
+/** The same for text that is already read; `file` names it in messages and is what relative paths refer to. */
+export function parseConfig(text: string, file: string): Config {
+  refuseSecrets(text, file);
+  const errors: ParseError[] = [];
+  const tree = parseTree(text, errors, { allowTrailingComma: true });
+  const [syntax] = errors;
+  if (syntax || tree?.type !== "object") {
+    const what = syntax ? printParseErrorCode(syntax.error) : "an object in braces is expected";
+    throw new ArbError("config", `${place(text, file, syntax?.offset ?? 0)} is not valid JSONC: ${what}`, {
+      where: place(text, file, syntax?.offset ?? 0),
+    });
+  }
+  const duplicate = findDuplicate(tree, []);
+  if (duplicate) fail(text, file, tree, [{ path: duplicate, message: "is given twice", atKey: true }]);
+  const parsed = configSchema.safeParse(getNodeValue(tree));
+  if (!parsed.success) fail(text, file, tree, parsed.error.issues.flatMap(faultsOf));
+  const faults: Fault[] = [];
+  const config = resolve(parsed.data, file, faults);
+  if (faults.length > 0) fail(text, file, tree, faults);
+  return config;
+}
+
+/** Reads the endpoints of a network: "env:NAME" and "file:/path" are replaced by what they hold. Raises ArbError "secrets", "config". */
+export async function resolveEndpoints(config: NetworkConfig): Promise<string[]> {
+  const where = `networks.${config.network.name}.rpc`;
+  return Promise.all(
+    config.rpc.map(async (reference, i) => {
+      if (/^https?:/i.test(reference)) return reference;
+      const url = (await readSecret(reference, { allowEnv: true, where: `${where}[${i}]` })).reveal().trim();
+      if (!/^https?:\/\/\S+$/i.test(url))
+        throw new ArbError("config", `${reference} holds no http(s) URL`, { where: `${where}[${i}]` });
+      return url;
+    }),
+  );
+}
+
+/** Reads what belongs together across fields; faults are collected. */
+function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
+  const networks = Object.entries(c.networks).flatMap(([name, n]) =>
+    n?.enabled ? [resolveNetwork(name, n, c.profit.minNet, faults)] : [],
+  );
+  c.profit.minNet.forEach((amount, i) => {
+    const known = networks.some((n) => findToken(n.network, unitOf(amount) ?? "") !== null);
+    // the defaults name tokens that a small configuration may not have
+    if (!known && networkTokenUnknown(unitOf(amount) ?? ""))
+      faults.push({ path: ["profit", "minNet", i], message: `names ${unitOf(amount)}, which is no token of an enabled network` });
+  });
+  if (networks.length === 0) faults.push({ path: ["networks"], message: "enables no network; at least one is needed" });
+  if (c.mode === "live" && !c.wallet) faults.push({ path: ["mode"], message: 'is "live", which needs a wallet' });
+  if (c.mode === "live" && c.wallet?.password.startsWith("env:"))
+    faults.push({
+      path: ["wallet", "password"],
+      message: 'is read from the environment, which live mode refuses; use "file:/path", "fd:3" or "prompt"',
+    });
+  return {
+    file,
+    mode: c.mode,
+    networks,
+    wallet: c.wallet ? { keystore: path.resolve(path.dirname(file), c.wallet.keystore), password: c.wallet.password } : null,
+    slippage: c.slippage,
+    marginOverCostPpm: c.profit.marginOverCost,
+    gas: { bufferPpm: c.gas.buffer, patienceBlocks: c.gas.patienceBlocks },
+    timeouts: { rpcMs: c.timeouts.rpc, opportunityMs: c.timeouts.opportunity, receiptMs: c.timeouts.receipt },
+    fundingPreference: c.funding.preference,
+  };
+}
+
+const DEFAULT_TOKENS = new Set(["weth", "usdc", "usdt", "dai", "wbtc", "cbbtc"]);
+const networkTokenUnknown = (symbol: string): boolean => !DEFAULT_TOKENS.has(symbol.toLowerCase());
+
+function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults: Fault[]): NetworkConfig {
+  const known = networkByName(name);
+  if (!known) throw new ArbError("internal", `the registry has no ${name}`);
+  const network: Network = { ...known, tokens: [...known.tokens] };
+  n.tokens.forEach((t, i) => {
+    if (findToken(network, t.symbol) ?? findToken(network, t.address))
+      faults.push({
+        path: ["networks", name, "tokens", i],
+        message: `is already listed: ${t.symbol} or its address is known on ${network.title}`,
+      });
+    else network.tokens.push({ symbol: t.symbol, decimals: t.decimals, ...unverified(t.address, "arb.config.jsonc") });
+  });
+  const pools = n.pools.flatMap((p, i): PoolId[] => {
+    const at: Path = ["networks", name, "pools", i];
+    const tokens = (["token0", "token1"] as const).map((key) => {
+      const found = findToken(network, p[key]);
+      if (!found) faults.push({ path: [...at, key], message: `is no token of ${network.title}; list it under tokens first` });
+      return found?.address;
+    });
+    const [a, b] = tokens;
+    if (a === undefined || b === undefined) return [];
+    if (a === b) faults.push({ path: [...at, "token1"], message: "is the same token as token0" });
+    const [token0, token1] = BigInt(a) < BigInt(b) ? [a, b] : [b, a];
+    return [{ venue: p.venue, address: p.address, token0, token1, feePips: p.fee }];
+  });
+  const minNetProfit = new Map<string, bigint>();
+  minNet.forEach((amount, i) => {
+    const token = findToken(network, unitOf(amount) ?? "");
+    if (!token) return;
+    if (minNetProfit.has(token.address)) faults.push({ path: ["profit", "minNet", i], message: `names ${token.symbol} twice` });
+    try {
+      minNetProfit.set(token.address, parseAmount(amount, token));
+    } catch (error) {
+      if (!(error instanceof ArbError)) throw error;
+      faults.push({ path: ["profit", "minNet", i], message: error.message });
+    }
+  });
+  const [maxFeePerGas, priorityFee, maxGasCost] =
+    network.stack === "l1" ? [30n * 10n ** 9n, 10n ** 8n, 10n ** 15n] : [10n ** 9n, 10n ** 6n, 2n * 10n ** 14n];
+  const config = {
+    network,
+    rpc: n.rpc,
+    executor: n.executor ?? null,
+    maxFeePerGas: n.maxFeePerGas ?? maxFeePerGas,
+    priorityFee: n.priorityFee ?? priorityFee,
+    maxGasCost: n.maxGasCost ?? maxGasCost,
+    pools,
+    minNetProfit,
+  };
+  if (config.priorityFee > config.maxFeePerGas)
+    faults.push({
+      path: ["networks", name, n.priorityFee === undefined ? "maxFeePerGas" : "priorityFee"],
+      message: "makes the tip higher than maxFeePerGas",
+    });
+  return config;
+}

@@ -1,0 +1,47 @@
+import type { FundingId } from "../funding/funding.js";
+import type { Rejection } from "../opportunity/reject.js";
+import type { VenueId } from "../venues/venue.js";
+
+/** One signed transaction on its way. */
+export interface Attempt {
+  opportunityId: string;
+  chainId: number;
+  from: string;
+  nonce: number;
+  hash: string;
+  raw: string;
+  /** Milliseconds since the epoch, when it was handed to the route. */
+  sentAt: number;
+}
+
+/** What was sent, whatever became of it. Amounts in base units of the profit token. */
+export interface Trade {
+  opportunityId: string;
+  chainId: number;
+  path: { venue: VenueId; pool: string }[];
+  funding: FundingId;
+  amountIn: bigint;
+  expectedProfit: bigint;
+  /** Least profit that the contract would accept. */
+  minProfit: bigint;
+  profitToken: string;
+  txHash: string;
+  /** From intake to the receipt. */
+  seconds: number;
+}
+
+/** What a landed trade really did, read from its receipt and checked against balances. */
+export interface LandedTrade extends Trade {
+  profit: bigint;
+  gasUsed: bigint;
+  /** Everything paid for inclusion, in wei: gas, and the L1 part where the network has one. */
+  feeWei: bigint;
+  blockNumber: number;
+}
+
+/** The end of an opportunity. `unknown`: sent, and the deadline passed without an answer; it may still land. */
+export type Outcome =
+  | { status: "rejected"; rejection: Rejection }
+  | { status: "landed"; trade: LandedTrade }
+  | { status: "reverted"; trade: Trade; reason: string; gasUsed: bigint; feeWei: bigint }
+  | { status: "unknown"; trade: Trade; reason: string };

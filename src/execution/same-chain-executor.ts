@@ -1,0 +1,224 @@
+import type { TransactionReceipt } from "ethers";
+import type { Chain } from "../chain/connect.js";
+import { type FeePolicy, suggestFees } from "../chain/fees.js";
+import { waitForReceipt } from "../chain/receipts.js";
+import { formatToken } from "../config/format-token.js";
+import { ArbError } from "../errors.js";
+import type { FundingId } from "../funding/funding.js";
+import { quoteAtBlock } from "../market/market.js";
+import type { Opportunity } from "../opportunity/opportunity.js";
+import type { Quote } from "../opportunity/quote.js";
+import { REJECT_REASONS, type RejectReason, type Result } from "../opportunity/reject.js";
+import { type PlannedTrade, type PlannerSettings, makePlan } from "../plan/planner.js";
+import { simulate } from "../plan/simulate.js";
+import type { SlippageManager } from "../plan/slippage.js";
+import { TransactionBuilder } from "../plan/transaction-builder.js";
+import type { TransactionExecutor } from "../submit/transaction-executor.js";
+import { ErrorHandler } from "./error-handler.js";
+import type { Outcome, Trade } from "./outcome.js";
+import { balanceChange, feePaid, profitFromLogs } from "./profit.js";
+
+export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit"> {
+  /** Least net profit by profit token (EIP-55 address), base units; a token that is not listed is refused. */
+  minNetProfit: ReadonlyMap<string, bigint>;
+  /** How long a sent transaction is waited for. */
+  watchMs: number;
+  pollMs: number;
+  /** Sources that may fund a trade; among equally cheap ones the first counts. */
+  funding: FundingId[];
+  /** Most that one transaction may cost, wei. */
+  maxGasCost: bigint;
+  fees: FeePolicy;
+}
+
+export interface SameChainContext {
+  chain: Chain;
+  executor: string;
+  transactions: TransactionExecutor;
+  slippage: SlippageManager;
+  settings: SameChainSettings;
+}
+
+/** Steps of one execution, for progress and for a hook between them. */
+export type Step = "quoted" | "planned" | "sent";
+export type OnStep = (
+  step: Step,
+  detail: { opportunity: Opportunity; trade?: PlannedTrade; txHash?: string },
+) => Promise<void> | void;
+
+/** Carries one opportunity on one chain from quote to booked outcome. */
+export class SameChainExecutor {
+  readonly #builder: TransactionBuilder;
+  readonly #errors = new ErrorHandler();
+
+  constructor(readonly context: SameChainContext) {
+    this.#builder = new TransactionBuilder(context.chain.network, context.chain.provider);
+  }
+
+  /** Exact quote, size and funding on the head block. */
+  async quote(opportunity: Opportunity): Promise<Result<Quote>> {
+    const { chain, executor } = this.context;
+    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, funding: this.context.settings.funding })).result;
+  }
+
+  /** A simulated plan for a quote, or why there is none. */
+  async plan(quote: Quote): Promise<Result<PlannedTrade>> {
+    const { chain, executor, slippage, settings, transactions } = this.context;
+    const head = await this.#head();
+    const token = quote.hops[0]?.tokenIn ?? "";
+    const minNetProfit = settings.minNetProfit.get(token);
+    if (minNetProfit === undefined) {
+      const detail = `no least net profit is configured for ${token}`;
+      return { ok: false, rejection: { opportunityId: quote.opportunity.id, reason: "risk-limit", detail, where: null } };
+    }
+    const fees = await suggestFees(chain, settings.fees);
+    return await makePlan(quote, {
+      chain,
+      executor,
+      wallet: transactions.wallet,
+      builder: this.#builder,
+      slippage,
+      fees,
+      settings: { ...settings, minNetProfit },
+      headTime: head.timestamp,
+    });
+  }
+
+  /** The whole path. Every refusal is an outcome with its reason; only faults that are not about this opportunity throw. */
+  async execute(opportunity: Opportunity, onStep: OnStep = () => undefined): Promise<Outcome> {
+    const started = performance.now();
+    const seconds = () => Math.round(performance.now() - started) / 1000;
+    try {
+      if (opportunity.deadline !== null && opportunity.deadline * 1000 < Date.now()) {
+        return reject(
+          opportunity,
+          "expired",
+          "deadline",
+          `its deadline was ${new Date(opportunity.deadline * 1000).toISOString()}`,
+        );
+      }
+      const gone = await this.#awaitAfter(opportunity);
+      if (gone !== null) return gone;
+      const quote = await this.quote(opportunity);
+      if (!quote.ok) return { status: "rejected", rejection: quote.rejection };
+      await onStep("quoted", { opportunity });
+      const planned = await this.plan(quote.value);
+      if (!planned.ok) return { status: "rejected", rejection: planned.rejection };
+      await onStep("planned", { opportunity, trade: planned.value });
+      return await this.#submit(planned.value, onStep, seconds);
+    } catch (error) {
+      return { status: "rejected", rejection: this.#errors.toRejection(error, opportunity.id) };
+    }
+  }
+
+  /** Waits for the transaction that the opportunity follows, so that the quote sees what it did. Null: go on. */
+  async #awaitAfter(opportunity: Opportunity): Promise<Outcome | null> {
+    const { chain, settings } = this.context;
+    const { after, deadline } = opportunity;
+    if (after === null) return null;
+    if ((await chain.provider.getTransaction(after)) === null) {
+      return reject(opportunity, "after-not-found", "after", `${chain.network.title} does not know transaction ${after}`);
+    }
+    const left = deadline === null ? settings.watchMs : Math.min(settings.watchMs, deadline * 1000 - Date.now());
+    const { status } = await waitForReceipt(chain.provider, after, { deadlineMs: left, pollMs: settings.pollMs });
+    return status === "mined" ? null : reject(opportunity, "after-not-found", "after", `${after} was not mined in ${left} ms`);
+  }
+
+  async #submit(planned: PlannedTrade, onStep: OnStep, seconds: () => number): Promise<Outcome> {
+    const { transactions, settings } = this.context;
+    const { opportunity } = planned.quote;
+    const attempt = await transactions.send(opportunity.id, planned.call, planned.gasLimit, planned.fees);
+    const trade = (): Trade => ({
+      opportunityId: opportunity.id,
+      chainId: opportunity.chainId,
+      path: opportunity.hops.map(({ venue, pool }) => ({ venue, pool })),
+      funding: planned.plan.funding.source,
+      amountIn: planned.quote.amountIn,
+      expectedProfit: planned.quote.profit,
+      minProfit: planned.plan.minProfit,
+      profitToken: planned.plan.profitToken,
+      txHash: attempt.hash,
+      seconds: seconds(),
+    });
+    await onStep("sent", { opportunity, trade: planned, txHash: attempt.hash });
+    const watched = await transactions.watch(attempt, settings.watchMs, settings.pollMs);
+    // from here on the transaction is out: a failing read must not turn it into a rejection
+    if (watched.status === "unknown") {
+      const error = watched.lastError === null ? "" : `; the node's last answer: ${watched.lastError}`;
+      return { status: "unknown", trade: trade(), reason: `no receipt after ${watched.waitedMs} ms${error}` };
+    }
+    try {
+      return await this.#book(watched.receipt, trade(), planned);
+    } catch (error) {
+      const { message } = this.#errors.describe(error);
+      return {
+        status: "unknown",
+        trade: trade(),
+        reason: `mined in block ${watched.receipt.blockNumber}, not yet booked: ${message}`,
+      };
+    }
+  }
+
+  async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade): Promise<Outcome> {
+    const { chain, executor } = this.context;
+    const { provider } = chain;
+    const feeWei = await feePaid(provider, receipt);
+    const { gasUsed, blockNumber } = receipt;
+    if (receipt.status !== 1) {
+      return { status: "reverted", trade, reason: await this.#reasonOf(planned, receipt), gasUsed, feeWei };
+    }
+    const profit = profitFromLogs(receipt, trade.profitToken, executor);
+    const change = await balanceChange(provider, trade.profitToken, executor, blockNumber);
+    if (change !== profit) {
+      // another transaction of the block may have moved the balance; the difference must be explained, not booked
+      const others = await this.#othersInBlock(receipt, trade.profitToken);
+      if (change !== profit + others) {
+        throw new ArbError("internal", `logs say ${profit}, balances say ${change} (others in the block: ${others})`, {
+          where: receipt.hash,
+        });
+      }
+    }
+    return { status: "landed", trade: { ...trade, profit, gasUsed, feeWei, blockNumber } };
+  }
+
+  /** What other transactions of the same block did to the executor's balance of `token`. */
+  async #othersInBlock(receipt: TransactionReceipt, token: string): Promise<bigint> {
+    const { chain, executor } = this.context;
+    const logs = await chain.provider.getLogs({ address: token, blockHash: receipt.blockHash });
+    const others = logs.filter((log) => log.transactionHash !== receipt.hash);
+    return profitFromLogs({ logs: others }, token, executor);
+  }
+
+  /** The reason of a revert: what the contracts said, and what the pools would give on the state that it met. */
+  async #reasonOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
+    const said = await this.#revertOf(planned, receipt);
+    const { chain, executor } = this.context;
+    const opportunity = { ...planned.quote.opportunity, amountIn: planned.quote.amountIn, funding: planned.plan.funding.source };
+    const { result } = await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, block: receipt.blockNumber });
+    const units = (amount: bigint) => formatToken(chain.network, planned.plan.profitToken, amount);
+    const now = result.ok
+      ? `after block ${receipt.blockNumber} the pools would leave a profit of ${units(result.value.profit)}`
+      : `after block ${receipt.blockNumber}: ${REJECT_REASONS[result.rejection.reason]} (${result.rejection.detail})`;
+    return `${said} The plan needed ${units(planned.plan.minProfit)}; ${now}.`;
+  }
+
+  /** What the same call reverts with on the state after its block, else before it. */
+  async #revertOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
+    const { chain, transactions } = this.context;
+    for (const block of [receipt.blockNumber, receipt.blockNumber - 1]) {
+      const run = await simulate(chain.provider, planned.call, transactions.wallet.address, planned.gasLimit, block);
+      if (!run.ok) return run.reason;
+    }
+    return "Reverted at its place in the block, though not on the state before or after the block.";
+  }
+
+  async #head(): Promise<{ number: number; hash: string; timestamp: number }> {
+    const block = await this.context.chain.provider.getBlock("latest");
+    if (!block?.hash) throw new ArbError("network", `${this.context.chain.network.title} gave no head block`);
+    return { number: block.number, hash: block.hash, timestamp: block.timestamp };
+  }
+}
+
+function reject(opportunity: Opportunity, reason: RejectReason, where: string, detail: string): Outcome {
+  return { status: "rejected", rejection: { opportunityId: opportunity.id, reason, detail, where } };
+}

@@ -1,0 +1,103 @@
+import { Interface, isHexString } from "ethers";
+import { ArbExecutor__factory } from "../../types/contracts/index.js";
+
+/** What a revert means: a name to count by, its arguments, and one sentence for people. */
+export interface RevertExplanation {
+  /** Custom error's name, "Error", "Panic", "empty" or "unknown". A pool's or token's own string is `args[0]` of "Error". */
+  name: string;
+  args: (bigint | string)[];
+  text: string;
+}
+
+/** One sentence per custom error of ArbExecutor. */
+const OWN_ERRORS: Record<string, (args: (bigint | string)[]) => string> = {
+  NotOperator: () => "The sender is not an operator of this executor.",
+  NotOwner: () => "Only the owner (or, to accept, the offered owner) may do this.",
+  PlanRunning: () => "A plan is running; nothing else can be started inside it.",
+  UnexpectedCallback: () => "A contract called back that should not, twice, or with altered data.",
+  MalformedPlan: () => "The bytes are not a plan, or are cut off.",
+  Expired: () => "The block's time is past the plan's deadline.",
+  OutsideBlockWindow: () => "The block is outside the plan's block window.",
+  PaymentAboveCap: ([payment, cap]) =>
+    `The first pool wants ${payment} base units, more than the cap of ${cap}: the price moved.`,
+  LenderFeeAboveCap: ([fee, cap]) => `The lender asks a fee of ${fee} base units, more than the cap of ${cap}.`,
+  AllowanceLeft: () => "The lender did not take back its loan; an allowance would have been left.",
+  TokenCallFailed: () => "A token refused a transfer or an approval, or is no token.",
+  ProfitTooLow: ([got, needed]) => `The balance changed by ${got} base units where at least ${needed} was required.`,
+  InvalidOwner: () => "The owner must not be zero or an operator.",
+  InvalidOperators: () => "One to four different operators are needed, none of them zero or the owner.",
+  NativeTransferFailed: () => "The owner did not accept the ETH, or there is less than that.",
+};
+
+/** Strings of the protocols that we call. Sources: v2-core, v3-core, WETH9, Aave core-v3 (helpers/Errors.sol), Balancer V2. */
+const STRINGS: Record<string, string> = {
+  "UniswapV2: K": "A V2 pair got too little input for the output: its reserves changed since the quote.",
+  "UniswapV2: INSUFFICIENT_INPUT_AMOUNT": "A V2 pair received no input.",
+  "UniswapV2: INSUFFICIENT_OUTPUT_AMOUNT": "A V2 pair was asked for nothing.",
+  "UniswapV2: INSUFFICIENT_LIQUIDITY": "A V2 pair was asked for more than its reserve.",
+  "UniswapV2: INVALID_TO": "A V2 pair was told to send to one of its own tokens.",
+  "UniswapV2: LOCKED": "A V2 pair was called inside its own swap.",
+  "UniswapV2: TRANSFER_FAILED": "A token refused the transfer out of a V2 pair.",
+  "UniswapV2: OVERFLOW": "A V2 pair's reserve would exceed 112 bits.",
+  LOK: "A V3 pool was called inside its own swap, or is not initialised.",
+  IIA: "A V3 pool got less than it was owed.",
+  SPL: "A V3 pool's price is already beyond the price limit.",
+  AS: "A V3 pool was asked to swap nothing.",
+  TF: "A token refused the transfer out of a V3 pool.",
+  "26": "Aave: the amount is not valid.",
+  "27": "Aave: the reserve is not active.",
+  "29": "Aave: the reserve is paused.",
+  "91": "Aave: flash loans of this token are disabled.",
+  "13": "Aave: the receiver of the flash loan did not answer true.",
+  "BAL#400": "Balancer: the call was re-entered.",
+  "BAL#402": "Balancer: the vault is paused.",
+  "BAL#515": "Balancer: the flash loan was not repaid.",
+  "BAL#602": "Balancer: the fee of the flash loan was not paid.",
+  "BAL#528": "Balancer: the vault does not hold that much.",
+};
+// SushiSwap and PancakeSwap changed the prefix only
+const V2_PREFIXES = ["UniswapV2: ", "Pancake: "];
+
+const standard = new Interface(["error Error(string)", "error Panic(uint256)"]);
+const own = ArbExecutor__factory.createInterface();
+
+/** Explains the revert data of a transaction or `eth_call` to the executor. Never throws. */
+export function explainRevert(data: string): RevertExplanation {
+  if (!isHexString(data)) return { name: "unknown", args: [data], text: "The node reported no revert data." };
+  if (data === "0x") {
+    return { name: "empty", args: [], text: "Reverted without data: out of gas, or a call to something that is no contract." };
+  }
+  const ours = parse(own, data);
+  const explain = ours && OWN_ERRORS[ours.name];
+  if (explain) return { ...ours, text: explain(ours.args) };
+  const error = parse(standard, data);
+  if (error?.name === "Panic") {
+    return { ...error, text: `A contract failed an internal check (Solidity panic 0x${BigInt(error.args[0]!).toString(16)}).` };
+  }
+  if (error) {
+    const message = String(error.args[0]);
+    if (message === "")
+      return { ...error, text: "A pool or token reverted without a reason: most often a payment that is not covered." };
+    return { ...error, text: sentence(message) ?? `A pool, token or lender refused: "${message}".` };
+  }
+  return { name: "unknown", args: [data], text: `A pool, token or lender refused with ${data.slice(0, 10)}.` };
+}
+
+function sentence(message: string): string | undefined {
+  const prefix = V2_PREFIXES.find((start) => message.startsWith(start));
+  return STRINGS[prefix ? "UniswapV2: " + message.slice(prefix.length) : message];
+}
+
+function parse(contract: Interface, data: string): { name: string; args: (bigint | string)[] } | null {
+  try {
+    const error = contract.parseError(data);
+    return error && { name: error.name, args: error.args.toArray().map(plain) };
+  } catch {
+    // the selector matches but the arguments do not decode: someone else's bytes
+    return null;
+  }
+}
+
+function plain(value: unknown): bigint | string {
+  return typeof value === "bigint" ? value : String(value);
+}

@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { Wallet, hexlify, randomBytes } from "ethers";
+import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { type Chain, connectChain } from "../chain/connect.js";
+import type { FeePolicy } from "../chain/fees.js";
+import { Secret } from "../config/secrets.js";
+import { deployExecutor } from "../deploy/deploy.js";
+import { SameChainExecutor } from "../execution/same-chain-executor.js";
+import { SlippageManager } from "../plan/slippage.js";
+import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
+import { createKeystore } from "../wallet/keystore.js";
+import { WalletManager } from "../wallet/wallet-manager.js";
+import type { LocalChain } from "./chain.js";
+
+/** A driver with everything it needs on one local chain, connected over JSON-RPC as to a real node. */
+export interface Desk {
+  local: LocalChain;
+  chain: Chain;
+  wallet: WalletManager;
+  owner: string;
+  executor: string;
+  driver: SameChainExecutor;
+  close(): void;
+}
+
+const ETHER = 10n ** 18n;
+/** scrypt's cost in the local world, where keys are made for minutes and hold nothing. */
+const LOCAL_SCRYPT_N = 1024;
+const FEES: FeePolicy = { priorityFee: 1_000_000n, patienceBlocks: 2, maxFeePerGas: 1_000_000_000_000n };
+
+/**
+ * Makes an operator with an encrypted keystore, funds it, deploys the executor by the CREATE2 proxy, and gives it the one unit
+ * of each token that an executor in use holds.
+ */
+export async function openDesk(local: LocalChain): Promise<Desk> {
+  const chain = await connectChain(local.network, [local.url], { local: true, pollMs: 20 });
+  const folder = mkdtempSync(path.join(os.tmpdir(), "arb-desk-"));
+  try {
+    const keystore = path.join(folder, "operator.json");
+    const password = new Secret(hexlify(randomBytes(16)));
+    await createKeystore(keystore, password, { insecureScryptN: LOCAL_SCRYPT_N });
+    const wallet = await WalletManager.fromKeystore(keystore, password);
+    const owner = Wallet.createRandom().address;
+    await local.fund(wallet.address, { eth: ETHER });
+    const { deployment } = await deployExecutor({
+      chain,
+      wallet,
+      artifact: ArbExecutor__factory,
+      arguments: { owner, operators: [wallet.address] },
+      folder,
+      name: `local-${local.network.name}`,
+      fees: FEES,
+      deadlineMs: 10_000,
+      pollMs: 10,
+    });
+    const executor = deployment.address;
+    await local.fund(executor, { tokens: { WETH: 1n, USDC: 1n, DAI: 1n } });
+    const driver = new SameChainExecutor({
+      chain,
+      executor,
+      transactions: new TransactionExecutor(chain, wallet, nodeRoute(chain.provider)),
+      slippage: new SlippageManager(),
+      settings: {
+        costMarginPpm: 100_000,
+        minNetProfit: new Map(local.network.tokens.map((t) => [t.address, 10n ** BigInt(t.decimals) / 10_000n])),
+        gasBufferPpm: 200_000,
+        timeToLive: 60,
+        watchMs: 15_000,
+        pollMs: 10,
+        funding: ["flash-swap", "balancer-v2", "aave-v3", "own-balance"],
+        maxGasCost: ETHER / 100n,
+        fees: FEES,
+      },
+    });
+    return { local, chain, wallet, owner, executor, driver, close: () => chain.close() };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,61 @@
+import { expect } from "chai";
+import { encodePlan } from "../../src/plan/codec.js";
+import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
+
+for (const wethFirst of [false, true]) {
+  describe(`ArbExecutor: paths, WETH is token${wethFirst ? 0 : 1}`, function () {
+    let world: World;
+    /** Pools by leg and kind: WB buys B dear, BC, CD at par, BW, CW, DW sell dear. */
+    let pools: Record<string, TestPool>;
+
+    before(async function () {
+      world = await createWorld(wethFirst);
+      const [b, c, d] = [await world.token("B"), await world.token("C"), await world.token("D")];
+      const E = ETHER;
+      pools = {
+        "WB v2": await world.addV2(world.weth, b, 500n * E, 1_030_000n * E, 0),
+        "WB v3": await world.addV3(world.weth, b, E, 2060n * E, 500),
+        "BW v2": await world.addV2(b, world.weth, 970_000n * E, 500n * E, 1),
+        "BW v3": await world.addV3(b, world.weth, 1940n * E, E, 3000),
+        "BC v2": await world.addV2(b, c, 1_000_000n * E, 1_000_000n * E),
+        "BC v3": await world.addV3(b, c, E, E, 500, 2_000_000n * E),
+        "CD v2": await world.addV2(c, d, 1_000_000n * E, 1_000_000n * E),
+        "CD v3": await world.addV3(c, d, E, E, 500, 2_000_000n * E),
+        "CW v2": await world.addV2(c, world.weth, 970_000n * E, 500n * E),
+        "CW v3": await world.addV3(c, world.weth, 1940n * E, E, 3000),
+        "DW v2": await world.addV2(d, world.weth, 970_000n * E, 500n * E),
+        "DW v3": await world.addV3(d, world.weth, 1940n * E, E, 3000),
+      };
+    });
+
+    const LEGS: Record<number, string[]> = { 2: ["WB", "BW"], 3: ["WB", "BC", "CW"], 4: ["WB", "BC", "CD", "DW"] };
+    for (const [hops, legs] of Object.entries(LEGS)) {
+      for (let bits = 0; bits < 1 << Number(hops); bits++) {
+        const names = legs.map((leg, i) => `${leg} ${((bits >> i) & 1) === 1 ? "v3" : "v2"}`);
+        for (const amounts of ["fixed", "adaptive"] as const) {
+          for (const source of ["flash-swap", "own-balance"] as const) {
+            it(`${names.map((name) => name.slice(3)).join("-")} ${amounts} ${source} gains what was computed`, async function () {
+              await world.rolledBack(async () => {
+                const path = names.map((name) => pools[name]!);
+                const amountIn = 2n * ETHER;
+                if (source === "own-balance") await world.weth.transfer(world.executorAddress, amountIn);
+                const plan = await world.planFor(path, amountIn, { amounts, funding: { source, lender: null, maxFee: 0n } });
+                const { payment, profit } = await world.expectation(plan, path);
+                expect(profit > 0n).to.equal(true);
+                // the tightest bounds: the cap and the least profit are exactly what happens
+                const bounded = { ...plan, maxAmountIn: plan.hops[0]!.amountIn, minProfit: profit };
+                expect(payment <= bounded.maxAmountIn).to.equal(true);
+                const before = await world.weth.balanceOf(world.executorAddress);
+                await world.operator.sendTransaction({ to: world.executorAddress, data: encodePlan(bounded) });
+                expect((await world.weth.balanceOf(world.executorAddress)) - before).to.equal(profit);
+                for (const name of ["B", "C", "D"]) {
+                  expect(await (await world.token(name)).balanceOf(world.executorAddress)).to.equal(0n);
+                }
+              });
+            });
+          }
+        }
+      }
+    }
+  });
+}

@@ -1,0 +1,177 @@
+import { expect } from "chai";
+import type { Outcome } from "../../src/execution/outcome.js";
+import type { OnStep } from "../../src/execution/same-chain-executor.js";
+import { type Found, scanBlock } from "../../src/market/watcher.js";
+import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
+import { type Desk, openDesk } from "../../src/sim/desk.js";
+import { findPool, movePrice, rival, shareOf } from "../../src/sim/trader.js";
+import type { FundingId } from "../../src/funding/funding.js";
+import { IERC20__factory } from "../../types/contracts/index.js";
+
+describe("SameChainExecutor on a chain with real protocols", () => {
+  let local: LocalChain;
+  let desk: Desk;
+  let snapshot: string;
+
+  before(async () => {
+    local = await startLocalChain(1);
+    desk = await openDesk(local);
+  });
+  beforeEach(async () => {
+    snapshot = await local.rpc<string>("evm_snapshot");
+  });
+  afterEach(async () => {
+    await local.rpc("evm_revert", [snapshot]);
+  });
+  after(async () => {
+    desk.close();
+    await local.close();
+  });
+
+  const token = (symbol: string) => local.network.tokens.find((t) => t.symbol === symbol)!.address;
+  const balance = (address: string) => IERC20__factory.connect(address, desk.chain.provider).balanceOf(desk.executor);
+
+  /** WETH falls on Uniswap V2; what the watcher finds between it and the other WETH/USDC pools. */
+  async function openGap(ppm = 20_000): Promise<Found> {
+    const pool = findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!;
+    await movePrice(local, pool, token("WETH"), await shareOf(local, pool, token("WETH"), ppm));
+    const pools = local.pools.filter(
+      (p) => [p.token0, p.token1].includes(token("USDC")) && [p.token0, p.token1].includes(token("WETH")),
+    );
+    const found = await scanBlock(desk.chain.provider, local.network, pools, {
+      profitTokens: [token("WETH")],
+      lifetimeSeconds: 60,
+    });
+    return found[0]!;
+  }
+
+  function landed(outcome: Outcome) {
+    if (outcome.status !== "landed") {
+      throw new Error(
+        `expected a landed trade, got ${JSON.stringify(outcome, (_, v) => (typeof v === "bigint" ? String(v) : v))}`,
+      );
+    }
+    return outcome.trade;
+  }
+
+  for (const funding of ["flash-swap", "aave-v3", "balancer-v2", "own-balance"] as FundingId[]) {
+    for (const amounts of ["fixed", "adaptive"] as const) {
+      it(`lands a trade funded by ${funding} with ${amounts} amounts, its profit equal to the estimate to the wei`, async () => {
+        const { opportunity } = await openGap();
+        if (funding === "own-balance") await local.fund(desk.executor, { tokens: { WETH: 200n * 10n ** 18n } });
+        const before = await balance(token("WETH"));
+        const trade = landed(await desk.driver.execute({ ...opportunity, funding, amounts }));
+        expect(trade.funding).to.equal(funding);
+        expect(trade.profit).to.equal(trade.expectedProfit);
+        expect((await balance(token("WETH"))) - before, "the chain's balance").to.equal(trade.profit);
+        expect(trade.profit > 0n && trade.feeWei > 0n).to.equal(true);
+      });
+    }
+  }
+
+  it("lands an adaptive plan with less profit after a rival's dust swap", async () => {
+    const { opportunity } = await openGap();
+    const dust: OnStep = async (step) => {
+      if (step === "planned") await rival(local, "dust", findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!, token("USDC"));
+    };
+    const trade = landed(await desk.driver.execute({ ...opportunity, amounts: "adaptive" }, dust));
+    expect(trade.profit < trade.expectedProfit, `${trade.profit} against ${trade.expectedProfit}`).to.equal(true);
+    expect(trade.profit >= trade.minProfit).to.equal(true);
+  });
+
+  it("reverts on chain after a large adverse move, and every balance but gas is as before", async () => {
+    const { opportunity } = await openGap();
+    const before = await Promise.all(["WETH", "USDC", "DAI"].map((s) => balance(token(s))));
+    const adverse: OnStep = async (step) => {
+      if (step === "planned") await rival(local, "adverse", findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!, token("USDC"));
+    };
+    const gasBefore = await desk.chain.provider.getBalance(desk.wallet.address);
+    const outcome = await desk.driver.execute({ ...opportunity, amounts: "adaptive" }, adverse);
+    if (outcome.status !== "reverted") throw new Error(`expected a revert, got ${outcome.status}`);
+    expect(outcome.reason).to.match(/no more than they are given/);
+    expect(await Promise.all(["WETH", "USDC", "DAI"].map((s) => balance(token(s))))).to.deep.equal(before);
+    expect(gasBefore - (await desk.chain.provider.getBalance(desk.wallet.address))).to.equal(outcome.feeWei);
+  });
+
+  it("books profit from the executor's own logs even if another transaction of the block moves its balance", async () => {
+    const { opportunity } = await openGap();
+    await local.setMining({ auto: false });
+    try {
+      const running = desk.driver.execute(opportunity, async (step) => {
+        if (step !== "sent") return;
+        const data = IERC20__factory.createInterface().encodeFunctionData("transfer", [desk.executor, 12_345n]);
+        await local.rpc("eth_sendTransaction", [{ from: local.owner, to: token("WETH"), data, gas: "0x30000" }]);
+        await local.rpc("evm_mine");
+      });
+      await local.rpc("hardhat_setBalance", [local.owner, "0x56bc75e2d63100000"]);
+      const trade = landed(await running);
+      expect(trade.profit).to.equal(trade.expectedProfit);
+    } finally {
+      await local.setMining({ auto: true });
+    }
+  });
+
+  it("says unknown, not failed, when no block takes the transaction in time", async () => {
+    const { opportunity } = await openGap();
+    await local.setMining({ auto: false });
+    const impatient = new (
+      desk.driver.constructor as typeof import("../../src/execution/same-chain-executor.js").SameChainExecutor
+    )({
+      ...desk.driver.context,
+      settings: { ...desk.driver.context.settings, watchMs: 60 },
+    });
+    try {
+      const outcome = await impatient.execute(opportunity);
+      expect(outcome.status).to.equal("unknown");
+    } finally {
+      await local.setMining({ auto: true });
+      await local.rpc("evm_mine");
+    }
+  });
+
+  describe("refuses before it sends", () => {
+    const nonce = () => desk.chain.provider.getTransactionCount(desk.wallet.address, "pending");
+
+    async function refused(change: Parameters<typeof desk.driver.execute>[0]): Promise<string> {
+      const before = await nonce();
+      const outcome = await desk.driver.execute(change);
+      expect(await nonce(), "nothing was sent").to.equal(before);
+      if (outcome.status !== "rejected") throw new Error(`expected a rejection, got ${outcome.status}`);
+      expect(outcome.rejection.opportunityId).to.equal(change.id);
+      expect(outcome.rejection.detail).to.not.equal("");
+      return outcome.rejection.reason;
+    }
+
+    it("a cycle in the wrong direction: not-profitable", async () => {
+      const { opportunity } = await openGap();
+      const hops = opportunity.hops.toReversed().map((h) => ({ ...h, tokenIn: h.tokenOut, tokenOut: h.tokenIn }));
+      expect(await refused({ ...opportunity, hops })).to.equal("not-profitable");
+    });
+
+    it("a profit below gas and margin: below-cost", async () => {
+      const { opportunity } = await openGap();
+      expect(await refused({ ...opportunity, amountIn: 10n ** 15n })).to.equal("below-cost");
+    });
+
+    it("a deadline that has passed: expired", async () => {
+      const { opportunity } = await openGap();
+      expect(await refused({ ...opportunity, deadline: Math.floor(Date.now() / 1000) - 1 })).to.equal("expired");
+    });
+
+    it("a transaction to follow that nobody knows: after-not-found", async () => {
+      const { opportunity } = await openGap();
+      expect(await refused({ ...opportunity, after: `0x${"ab".repeat(32)}` })).to.equal("after-not-found");
+    });
+
+    it("more than own balance holds: no-funding", async () => {
+      const { opportunity } = await openGap();
+      expect(await refused({ ...opportunity, funding: "own-balance", amountIn: 10n ** 20n })).to.equal("no-funding");
+    });
+
+    it("an operator without gas money: a refusal that says how much is missing", async () => {
+      const { opportunity } = await openGap();
+      await local.rpc("hardhat_setBalance", [desk.wallet.address, "0x1"]);
+      expect(await refused(opportunity)).to.be.oneOf(["insufficient-gas-funds", "risk-limit"]);
+    });
+  });
+});
