@@ -26,7 +26,7 @@ describe("funding", () => {
     chain = await startChain();
     aave = await deployAave(chain, 5, SUPPLY);
     token = aave.token.target as string;
-    const { abi, bytecode } = await artifacts.readArtifact("BalancerLender");
+    const { abi, bytecode } = await artifacts.readArtifact("BalancerFees");
     vault = await chain.deploy({ abi: abi as never, bytecode }, [3n * 10n ** 14n]);
     const at = (address: string) => ({ address, source: "test", verified: false });
     network = {

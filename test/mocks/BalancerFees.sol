@@ -2,7 +2,7 @@
 pragma solidity ^0.8.37;
 
 /// @notice Answers the two reads that a quote of Balancer V2's flash loan makes.
-contract BalancerLender {
+contract BalancerFees {
     uint256 public getFlashLoanFeePercentage;
 
     constructor(uint256 fraction) {
