@@ -138,14 +138,6 @@ export function v3Piece(pool: V3Pool, zeroForOne: boolean, k: number): CurveEntr
   };
 }
 
-/** Largest input whose quote the known ticks can answer, and whether more of them would answer more. */
-export function v3Reach(pool: V3Pool, zeroForOne: boolean): { input: bigint; needsTicks: boolean } {
-  const table = tableOf(pool, zeroForOne);
-  while (table.end === null) extend(pool, table);
-  const input = table.inputBefore.at(-1)!;
-  return { input: table.cutOff && input > 0n ? input - 1n : input, needsTicks: table.end === "unknown" };
-}
-
 function tableOf(pool: V3Pool, zeroForOne: boolean): Table {
   let both = tables.get(pool);
   if (both === undefined) tables.set(pool, (both = {}));

@@ -1,5 +1,5 @@
 /** Synthetic pool values that hang together as a chain of tokens. */
-import { sqrtRatioAtTick, squareRoot, tickAtSqrtRatio } from "../../src/venues/tick-math.js";
+import { squareRoot, tickAtSqrtRatio } from "../../src/venues/tick-math.js";
 import type { Tick, V2Pool, V3Pool } from "../../src/venues/venue.js";
 import type { RouteHop } from "../../src/opportunity/quoter.js";
 
@@ -73,5 +73,3 @@ export function randomCycle(next: () => number, kinds: ("v2" | "v3")[], edge: nu
     return { pool: { ...makeV3(root, positions, { feePips, tickSpacing, n: 900 + i }), ...tokens }, tokenIn, tokenOut };
   });
 }
-
-export { sqrtRatioAtTick };

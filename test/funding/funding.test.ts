@@ -1,0 +1,119 @@
+import { expect } from "chai";
+import { artifacts } from "hardhat";
+import { networkById } from "../../src/config/networks.js";
+import type { Network } from "../../src/config/network.js";
+import { flashLoanFee as aaveFee } from "../../src/funding/aave-v3.js";
+import { flashLoanFee as balancerFee } from "../../src/funding/balancer-v2.js";
+import type { FundingOffer } from "../../src/funding/funding.js";
+import { FUNDING, FUNDING_IDS, cheapestOffer, fundingOffers } from "../../src/funding/index.js";
+import { type AaveWorld, deployAave } from "../helpers/aave-reserve.js";
+import { type AnyContract, type Chain, startChain } from "../helpers/chain.js";
+import { random, randomAmount } from "../helpers/random.js";
+
+const E18 = 10n ** 18n;
+const SUPPLY = 1000n * E18;
+
+describe("funding", () => {
+  let chain: Chain;
+  let aave: AaveWorld;
+  let vault: AnyContract;
+  let network: Network;
+  let token: string;
+  const offer = (id: "aave-v3" | "balancer-v2" | "own-balance", executor = chain.me, asset = token) =>
+    FUNDING[id].offer(chain.provider, network, executor, asset, "latest");
+
+  before(async () => {
+    chain = await startChain();
+    aave = await deployAave(chain, 5, SUPPLY);
+    token = aave.token.target as string;
+    const { abi, bytecode } = await artifacts.readArtifact("BalancerFees");
+    vault = await chain.deploy({ abi: abi as never, bytecode }, [3n * 10n ** 14n]);
+    const at = (address: string) => ({ address, source: "test", verified: false });
+    network = {
+      ...networkById(1)!,
+      lenders: { "aave-v3": at(aave.pool.target as string), "balancer-v2": at(vault.target as string) },
+    };
+  });
+
+  it("charges what the real Aave charges, to the wei, for amounts on either side of its rounding", async () => {
+    const lent = (await offer("aave-v3"))!;
+    expect(lent).to.deep.include({ source: "aave-v3", lender: aave.pool.target, limit: SUPPLY });
+    const next = random();
+    const amounts = [1n, 999n, 1000n, 1001n, 2999n, 3000n, 3001n, lent.limit!];
+    while (amounts.length < 24) amounts.push(randomAmount(next, 1n, SUPPLY));
+    for (const amount of amounts) {
+      const tx = await aave.pool["flashLoanSimple"](aave.receiver.target, token, amount, "0x", 0, { gasLimit: 3_000_000n });
+      const receipt = await tx.wait();
+      const events = receipt.logs
+        .map((log: any) => aave.pool.interface.parseLog(log))
+        .filter((event: any) => event?.name === "FlashLoan");
+      expect(events).to.have.length(1);
+      expect(lent.fee(amount)).to.equal(events[0].args.premium);
+    }
+  });
+
+  it("offers no more than Aave can pay out", async () => {
+    const lent = (await offer("aave-v3"))!;
+    const borrow = (amount: bigint) => aave.pool["flashLoanSimple"].staticCall(aave.receiver.target, token, amount, "0x", 0);
+    await borrow(lent.limit!);
+    const error = await borrow(lent.limit! + 1n).catch((e: unknown) => e);
+    expect(error).to.be.instanceOf(Error);
+  });
+
+  it("offers nothing of Aave while the reserve is paused, without flash loans or not listed", async () => {
+    const configurator = aave.configurator;
+    await (await configurator["setReservePause"](token, true)).wait();
+    expect(await offer("aave-v3")).to.equal(null);
+    await (await configurator["setReservePause"](token, false)).wait();
+    await (await configurator["setReserveFlashLoaning"](token, false)).wait();
+    expect(await offer("aave-v3")).to.equal(null);
+    await (await configurator["setReserveFlashLoaning"](token, true)).wait();
+    expect(await offer("aave-v3")).to.not.equal(null);
+    expect(await offer("aave-v3", chain.me, network.wrappedNative)).to.equal(null);
+  });
+
+  it("rounds up since Aave v3.5 and half up before", () => {
+    expect([999n, 1000n, 1001n].map((amount) => aaveFee(amount, 5n, 8n))).to.deep.equal([0n, 1n, 1n]);
+    expect([1n, 2000n, 2001n].map((amount) => aaveFee(amount, 5n, 9n))).to.deep.equal([1n, 1n, 2n]);
+    expect(aaveFee(10n ** 18n, 0n, 9n)).to.equal(0n);
+  });
+
+  it("reads Balancer's fee and what its vault holds", async () => {
+    expect(await offer("balancer-v2")).to.equal(null);
+    await (await aave.token["mint(address,uint256)"](vault.target, 7n * E18)).wait();
+    const lent = (await offer("balancer-v2"))!;
+    expect(lent).to.deep.include({ source: "balancer-v2", lender: vault.target, limit: 7n * E18 });
+    expect(lent.fee(E18)).to.equal(3n * 10n ** 14n);
+    expect([0n, 1n, 10_000n, 10_001n].map((amount) => balancerFee(amount, 10n ** 14n))).to.deep.equal([0n, 1n, 1n, 2n]);
+  });
+
+  it("leaves one unit of the executor's own balance", async () => {
+    const executor = "0x00000000000000000000000000000000000000e1";
+    expect(await offer("own-balance", executor)).to.equal(null);
+    await (await aave.token["mint(address,uint256)"](executor, 1n)).wait();
+    expect(await offer("own-balance", executor)).to.equal(null);
+    await (await aave.token["mint(address,uint256)"](executor, 41n)).wait();
+    expect((await offer("own-balance", executor))!.limit).to.equal(41n);
+  });
+
+  it("offers only what exists on the network, and takes the cheapest that is large enough", async () => {
+    const bare = { ...network, lenders: {} };
+    const ids = (await fundingOffers(chain.provider, bare, aave.pool.target as string, token, "latest")).map((o) => o.source);
+    expect(ids).to.deep.equal(["flash-swap"]);
+    expect(FUNDING_IDS).to.have.members(["flash-swap", "own-balance", "balancer-v2", "aave-v3"]);
+
+    const make = (source: FundingOffer["source"], limit: bigint | null, fee: bigint): FundingOffer => ({
+      source,
+      lender: null,
+      limit,
+      fee: () => fee,
+    });
+    const offers = [make("aave-v3", 1000n, 5n), make("own-balance", 10n, 0n), make("balancer-v2", 500n, 1n)];
+    expect(cheapestOffer(offers, 10n)?.source).to.equal("own-balance");
+    expect(cheapestOffer(offers, 11n)?.source).to.equal("balancer-v2");
+    expect(cheapestOffer(offers, 501n)?.source).to.equal("aave-v3");
+    expect(cheapestOffer(offers, 1001n)).to.equal(null);
+    expect(cheapestOffer(offers, 10n, "aave-v3")?.source).to.equal("aave-v3");
+    expect(cheapestOffer([make("flash-swap", null, 0n), ...offers], 10n)?.source).to.equal("flash-swap");
+  });
+});
