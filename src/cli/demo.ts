@@ -13,8 +13,8 @@ export function demoCommand(): Command {
     .description("the main job on four embedded local chains with real protocol bytecode")
     .action(async (options: { json?: boolean; quiet?: boolean }) => {
       const output = makeOutput(options);
-      const { runDemo } = await loadLocalWorld<DemoModule>("demo");
-      const outcomes = await runDemo((text) => output.note(text));
+      const local = await loadLocalWorld<DemoModule>("demo");
+      const outcomes = await local.runDemo((text) => output.note(text));
       output.result(reportOf(outcomes), () => tradesTable(outcomes));
     });
 }

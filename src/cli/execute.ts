@@ -18,7 +18,10 @@ export function executeCommand(): Command {
       if (session.config.mode === "dry-run") output.note('mode is "dry-run": everything is done but sending');
       const codes = new Set<number>();
       try {
-        for await (const item of itemsOf(file, createIntake(session.validation))) {
+        for await (const item of itemsOf(
+          file,
+          createIntake(() => session.validation()),
+        )) {
           try {
             const outcome = await run(item, session);
             codes.add(exitCodeOf(outcome));

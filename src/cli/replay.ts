@@ -30,8 +30,8 @@ export function replayCommand(): Command {
     .option("--cold", "an executor that never held the profit token")
     .action(async (file: string, options: CommonOptions & { cold?: boolean }) => {
       const output = makeOutput(options);
-      const { replay } = await loadLocalWorld<ReplayModule>("replay");
-      const result = await replay(file, { cold: options.cold === true });
+      const local = await loadLocalWorld<ReplayModule>("replay");
+      const result = await local.replay(file, { cold: options.cold === true });
       output.result(result, () => replayText(result));
     });
 }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Outcome } from "../../src/execution/outcome.js";
-import type { OnStep } from "../../src/execution/same-chain-executor.js";
+import { type OnStep, SameChainExecutor } from "../../src/execution/same-chain-executor.js";
 import { type Found, scanBlock } from "../../src/market/watcher.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";

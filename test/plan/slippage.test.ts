@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import fc from "fast-check";
+import { bigInt, constantFrom, property as forAll } from "fast-check";
 import { SlippageManager } from "../../src/plan/slippage.js";
 import { property } from "../helpers/property.js";
 
@@ -59,9 +59,9 @@ describe("SlippageManager", () => {
   });
 
   it("never lets a trade that pays its cap and gets the quoted output end below the floor", () => {
-    const amount = fc.bigInt({ min: 1n, max: 10n ** 24n });
+    const amount = bigInt({ min: 1n, max: 10n ** 24n });
     property(
-      fc.property(amount, amount, amount, fc.constantFrom("optimum", "given", "tiers"), (amountIn, gain, floor, sizing) => {
+      forAll(amount, amount, amount, constantFrom("optimum", "given", "tiers"), (amountIn, gain, floor, sizing) => {
         const amountOut = amountIn + gain;
         const trade = { amountIn, amountOut, profit: gain, sizing, amounts: "adaptive" } as const;
         const bounds = slippage.bounds(trade, floor);
