@@ -114,9 +114,7 @@ describe("SameChainExecutor on a chain with real protocols", () => {
   it("says unknown, not failed, when no block takes the transaction in time", async () => {
     const { opportunity } = await openGap();
     await local.setMining({ auto: false });
-    const impatient = new (
-      desk.driver.constructor as typeof import("../../src/execution/same-chain-executor.js").SameChainExecutor
-    )({
+    const impatient = new SameChainExecutor({
       ...desk.driver.context,
       settings: { ...desk.driver.context.settings, watchMs: 60 },
     });
