@@ -33,11 +33,11 @@ export async function openSession(config: Config, options: { deployments: string
   const open = async (networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
     chains.push(chain);
-    const executor = networkConfig.executor ?? readDeployment(options.deployments, networkConfig.network.name)?.address ?? null;
+    const executor = executorOf(networkConfig, options.deployments);
     if (executor === null) {
       throw new ArbError("config", `no executor is deployed on ${networkConfig.network.title}`, {
         where: `networks.${networkConfig.network.name}.executor`,
-        hint: `deploy one with: arb deploy --network ${networkConfig.network.name}, or give its address`,
+        hint: `deploy one with: arb deploy --network ${networkConfig.network.name} --owner 0x..., or give its address`,
       });
     }
     const operator = await operatorOf(chain, executor, wallet);
@@ -74,18 +74,30 @@ export async function openSession(config: Config, options: { deployments: string
       if (!networkConfig) throw new ArbError("config", `chain ${chainId} is not configured`, { where: "networks" });
       const opened = drivers.get(chainId) ?? open(networkConfig);
       drivers.set(chainId, opened);
+      // a node that was away when the first opportunity came is asked again by the next one
+      opened.catch(() => drivers.delete(chainId));
       return opened;
     },
-    validation: () => ({
-      networks: config.networks.map((n) => n.network),
-      allowedPools: config.networks.flatMap((n) =>
-        n.pools.map(({ address, feePips }) => ({ chainId: n.network.chainId, address, kind: "v2" as const, feePips })),
-      ),
-      now: Math.floor(Date.now() / 1000),
-    }),
+    validation: () => validationOf(config),
     close: () => {
       for (const chain of chains) chain.close();
     },
+  };
+}
+
+/** The configured executor of a network, else the one in its deployment record; null when there is none. */
+export function executorOf({ executor, network }: NetworkConfig, deployments: string): string | null {
+  return executor ?? readDeployment(deployments, network.name)?.address ?? null;
+}
+
+/** What opportunities are validated against: the configured networks, tokens and pools, at this moment. */
+export function validationOf(config: Config): ValidationContext {
+  return {
+    networks: config.networks.map((n) => n.network),
+    allowedPools: config.networks.flatMap((n) =>
+      n.pools.map(({ address, feePips }) => ({ chainId: n.network.chainId, address, kind: "v2" as const, feePips })),
+    ),
+    now: Math.floor(Date.now() / 1000),
   };
 }
 
@@ -109,7 +121,10 @@ export async function openWallet(wallet: NonNullable<Config["wallet"]>, mode: Co
 async function operatorOf(chain: Chain, executor: string, wallet: WalletManager | null): Promise<string> {
   const where = `${chain.network.name} ${executor}`;
   if ((await chain.provider.getCode(executor)) === "0x") {
-    throw new ArbError("config", "there is no contract at the executor's address", { where, hint: "deploy it with: arb deploy" });
+    throw new ArbError("config", "there is no contract at the executor's address", {
+      where,
+      hint: `deploy it with: arb deploy --network ${chain.network.name} --owner 0x...`,
+    });
   }
   const operators: string[] = await ArbExecutor__factory.connect(executor, chain.provider).operators();
   const operator = wallet === null ? operators[0] : operators.find((o) => o === wallet.address);
