@@ -51,8 +51,9 @@ export function walletCommand(): Command {
           const chain = await connectTo(networkConfig, config);
           try {
             const address = executorOf(networkConfig, options.deployments);
-            const held = address === null ? null : await manager.balances(chain, { account: address });
-            return { ...(await manager.balances(chain)), executor: held && { address, tokens: held.tokens } };
+            const executor =
+              address === null ? null : { address, tokens: (await manager.balances(chain, { account: address })).tokens };
+            return { ...(await manager.balances(chain)), executor };
           } finally {
             chain.close();
           }
@@ -61,7 +62,7 @@ export function walletCommand(): Command {
       makeOutput(options).result({ address: manager.address, balances }, () => {
         const rows = balances.flatMap(({ network, native, tokens, executor }) => [
           [network, "wallet", manager.address, native.text, ...tokens.map((t) => t.text)],
-          ...(executor ? [[network, "executor", executor.address ?? "", "", ...executor.tokens.map((t) => t.text)]] : []),
+          ...(executor ? [[network, "executor", executor.address, "", ...executor.tokens.map((t) => t.text)]] : []),
         ]);
         return columns(rows);
       });
