@@ -104,6 +104,11 @@ export function validationOf(config: Config): ValidationContext {
 /** Connects to a configured network. A loopback endpoint may be a local world, which has its own genesis block. */
 export async function connectTo(networkConfig: NetworkConfig, config: Pick<Config, "timeouts">): Promise<Chain> {
   const urls = await resolveEndpoints(networkConfig);
+  for (const [i, url] of urls.entries()) {
+    // the URL itself may hold a key and is not repeated
+    if (!URL.canParse(url))
+      throw new ArbError("config", "the endpoint is no URL", { where: `networks.${networkConfig.network.name}.rpc[${i}]` });
+  }
   const local = urls.every((url) => LOCAL_HOSTS.has(new URL(url).hostname));
   return await connectChain(networkConfig.network, urls, { timeoutMs: config.timeouts.rpcMs, local });
 }
