@@ -6,11 +6,13 @@ import { existsSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { isBuilt } from "../scripts/setup/build-stamp.mjs";
+import { extractAll } from "../scripts/setup/extracts.mjs";
 import { findNode, root } from "../scripts/setup/find-node.mjs";
 
 try {
   if (!existsSync(path.join(root, "node_modules"))) throw new Error("The packages are not installed: run `npm ci` in " + root);
   const node = findNode();
+  if (process.argv[2] === "demo") await extractAll();
   if (!isBuilt()) {
     console.error("Building (the sources changed) ...");
     const { status } = spawnSync(node, [path.join(root, "scripts", "build.mjs")], { stdio: ["ignore", 2, 2] });
