@@ -69,6 +69,29 @@ describe("ArbExecutor: reentrancy", function () {
       expect(await stepped(fake, sent.hash)).to.deep.equal(["done", "UnexpectedCallback", "done"]);
     });
 
+    it("the first pool cannot call back again while it is paid", async function () {
+      const hook = await new HookToken__factory(world.deployer).deploy();
+      const first = await new Scripted__factory(world.deployer).deploy();
+      const onTransfer = await new Scripted__factory(world.deployer).deploy();
+      const profitToken = await hook.getAddress();
+      await hook.mint(fake, 2n * ETHER);
+      await hook.mint(executor, ETHER);
+      const plan = await world.planFor(v3Path, ETHER, {});
+      plan.profitToken = profitToken;
+      plan.hops[0] = { ...plan.hops[0]!, tokenIn: profitToken, pool: await first.getAddress() };
+      plan.hops[1] = { ...plan.hops[1]!, tokenOut: profitToken, pool: await fake.getAddress() };
+      const data = v3("uniswapV3SwapCallback", ETHER, -1n)(bodyOf(plan));
+      const lend = await step(hook, hook.interface.encodeFunctionData("transfer", [executor, 2n * ETHER]));
+      await fake.script(SWAP_V3, [lend, await step(executor, data)], "0x");
+      await first.script(SWAP_V3, [await step(executor, data)], "0x");
+      await onTransfer.script(ON_TRANSFER, [await lateCall(first, data)], "0x");
+      await hook.setHook(onTransfer);
+      const sent = await send(encodePlan(plan));
+      // too early, while the pivot pays out; its own callback; once more, inside the payment that this makes
+      expect((await stepped(first, sent.hash)).toSorted()).to.deep.equal(["UnexpectedCallback", "UnexpectedCallback", "done"]);
+      expect(await hook.balanceOf(first)).to.equal(ETHER);
+    });
+
     it("a pool cannot call back while the lender is repaid", async function () {
       const hook = await new HookToken__factory(world.deployer).deploy();
       const lender = await new Scripted__factory(world.deployer).deploy();
