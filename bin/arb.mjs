@@ -7,13 +7,15 @@ import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { isBuilt } from "../scripts/setup/build-stamp.mjs";
+import { extractAll } from "../scripts/setup/extracts.mjs";
 import { findNode, root } from "../scripts/setup/find-node.mjs";
 
 const main = path.join(root, "dist", "src", "cli", "main.js");
 
-function readyNode() {
+async function readyNode() {
   if (!existsSync(path.join(root, "node_modules"))) throw new Error("The packages are not installed: run `npm ci` in " + root);
   const node = findNode();
+  if (process.argv[2] === "demo") await extractAll();
   if (isBuilt()) return node;
   console.error("Building (the sources changed) ...");
   const { status } = spawnSync(node, [path.join(root, "scripts", "build.mjs")], { stdio: ["ignore", 2, 2] });
@@ -43,7 +45,7 @@ function run(node, args) {
 }
 
 try {
-  const node = readyNode();
+  const node = await readyNode();
   if (node === process.execPath) await import(pathToFileURL(main).href);
   else run(node, process.argv.slice(2));
 } catch (error) {

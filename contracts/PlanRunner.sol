@@ -3,7 +3,7 @@ pragma solidity ^0.8.37;
 
 /// @title PlanRunner
 /// @notice Interprets plans. Their layout and the order of the calls are described at ArbExecutor.
-/// @dev One block of assembly, because what a plan costs decides which trades exist: about 1,400 gas less per trade than the
+/// @dev One block of assembly, because what a plan costs decides which trades exist: about 900 gas less per trade than the
 /// same steps as Solidity functions. Values come from the plan (at most 96 bits), from reserves (112 bits) or from the arguments
 /// of a callback. Nothing depends on the latter being honest: whatever they are, payments are capped, and the rule at the end of
 /// `start` decides whether the plan lands.

@@ -7,8 +7,11 @@ import { root } from "./setup/find-node.mjs";
 
 const run = (tool, ...args) => {
   const file = path.join(root, "node_modules", ".bin", tool);
-  const { status } = spawnSync(process.execPath, [file, ...args], { cwd: root, stdio: ["ignore", 2, 2] });
-  if (status !== 0) process.exit(status ?? 1);
+  // compiler warnings are for those who change the contracts (`hardhat build` shows them), not for those who run them
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...args], { cwd: root, encoding: "utf8" });
+  if (status === 0) return;
+  process.stderr.write(`${stdout}${stderr}`);
+  process.exit(status ?? 1);
 };
 const hash = sourceHash();
 rmSync(path.join(root, "dist"), { recursive: true, force: true });

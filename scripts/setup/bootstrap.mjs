@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { extractAll } from "./extracts.mjs";
 import { findNode, root } from "./find-node.mjs";
-import { linkNode } from "./link-node.mjs";
+import { linkBins } from "./link-bins.mjs";
 
 const mark = path.join(root, "node_modules", ".installed-from");
 const want = createHash("sha256")
@@ -22,7 +22,7 @@ try {
     if (npm.error) throw npm.error;
     if (npm.status !== 0) throw new Error("npm ci failed; see its message above");
   }
-  linkNode();
+  linkBins();
   findNode();
   await extractAll();
   if (have !== want) writeFileSync(mark, want);

@@ -21,7 +21,7 @@ export const PLAN_PREFIX = 0xa0;
 const FLAGS = { adaptive: 1, token: 2, guards: 4 } as const;
 const FUNDING: readonly FundingId[] = ["flash-swap", "own-balance", "aave-v3", "balancer-v2"];
 
-/** Profit token of plans that name none: the table in PlanRunner._wrappedNative, checked against the network registry by a test. */
+/** Profit token of plans that name none, by chain id: the contract's own table, see PlanRunner._wrappedNative. */
 export const BUILT_IN_TOKENS: Readonly<Record<number, string>> = {
   1: "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2",
   10: "0x4200000000000000000000000000000000000006",

@@ -17,10 +17,8 @@ import { PASSWORD, PRIVATE_KEY, type Run, type RunOptions, arb, jsonLines, tempo
 
 const ETHER = 10n ** 18n;
 const OWNER = "0x00000000000000000000000000000000000A11cE";
-const LANDED_FIELDS = [
-  ...["amountIn", "block", "chainId", "expectedProfit", "feeWei", "funding", "gasUsed", "opportunityId", "path", "profit"],
-  ...["profitToken", "seconds", "status", "txHash"],
-];
+const LANDED_FIELDS =
+  "amountIn block chainId expectedProfit feeWei funding gasUsed opportunityId path profit profitToken seconds status txHash";
 
 describe("arb: trading on local chains over loopback", function () {
   const { folder: cwd, remove } = temporaryFolder();
@@ -273,7 +271,7 @@ describe("arb: trading on local chains over loopback", function () {
           ["landed", "live-2"],
         ]);
         for (const trade of trades) {
-          expect(Object.keys(trade).toSorted()).to.deep.equal(LANDED_FIELDS);
+          expect(Object.keys(trade).toSorted().join(" ")).to.equal(LANDED_FIELDS);
           const receipt = await base.rpc<Record<string, string>>("eth_getTransactionReceipt", [trade["txHash"]]);
           expect(receipt).to.include({ status: "0x1", to: executor.toLowerCase(), from: operator.toLowerCase() });
           expect([Number(receipt["gasUsed"]), Number(receipt["blockNumber"])]).to.deep.equal([trade["gasUsed"], trade["block"]]);

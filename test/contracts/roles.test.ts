@@ -1,11 +1,14 @@
 import { expect } from "chai";
-import { MaxUint256, ZeroAddress } from "ethers";
+import { MaxUint256, type Signer, ZeroAddress } from "ethers";
+import { network } from "hardhat";
+import { BUILT_IN_TOKENS } from "../../src/plan/codec.js";
 import {
   ArbExecutor__factory,
   FalseToken__factory,
   ForceEther__factory,
   MissingReturnToken__factory,
   Scripted__factory,
+  TestToken__factory,
 } from "../../types/contracts/index.js";
 import { explainRevert } from "../../src/plan/errors.js";
 import { createWorld, ETHER, type World } from "../helpers/pools.js";
@@ -129,19 +132,31 @@ describe("ArbExecutor: roles and rescue", function () {
     });
   });
 
-  it("names the wrapped native token by the chain, so that the same code serves every chain", async function () {
-    // elsewhere than on a known chain, a plan that names no token fails instead of trading in nothing
-    const { network } = await import("hardhat");
-    const connection = await network.create();
-    const [signer, other] = await connection.ethers.getSigners();
-    const executor = await new ArbExecutor__factory(signer as never).deploy(other!.address, [signer!.address]);
-    const fake = await new Scripted__factory(signer as never).deploy();
-    const pool = (await fake.getAddress()).slice(2);
-    const plan = "0xa0110000" + "00".repeat(12) + (pool + "00".repeat(12)).repeat(2) + "00".repeat(12);
-    const data = executor.interface.encodeFunctionData("execute", [plan]);
-    const answer = await connection.provider
-      .request({ method: "eth_call", params: [{ from: signer!.address, to: await executor.getAddress(), data }, "latest"] })
-      .catch((error: { data: string }) => error.data);
-    expect(explainRevert(answer as string).name).to.equal("TokenCallFailed");
+  it("knows the wrapped native token of each chain, and fails elsewhere", async function () {
+    for (const [chainId, token] of [...Object.entries(BUILT_IN_TOKENS), ["31337", ZeroAddress]] as [string, string][]) {
+      const override = { type: "edr-simulated", chainId: Number(chainId) } as never;
+      const { ethers, provider, networkHelpers } = await network.create({ network: "default", override });
+      const [signer, other] = (await ethers.getSigners()) as unknown as [Signer & { address: string }, Signer];
+      const executor = await new ArbExecutor__factory(signer).deploy(other, [signer]);
+      const idle = await (await new Scripted__factory(signer).deploy()).getAddress();
+      // pools that do nothing: the plan reads the balance of its profit token twice, and lands
+      const plan = "0xa0110000" + "00".repeat(12) + (idle.slice(2) + "00".repeat(12)).repeat(2) + "00".repeat(12);
+      const outcome = () =>
+        provider
+          .request({ method: "eth_call", params: [{ from: signer.address, to: executor.target, data: plan }, "latest"] })
+          .then(
+            () => "landed",
+            (error: { data: string }) => explainRevert(error.data).name,
+          );
+      expect(await outcome(), chainId).to.equal("TokenCallFailed");
+      if (token !== ZeroAddress) {
+        const code = await provider.request({
+          method: "eth_getCode",
+          params: [await (await new TestToken__factory(signer).deploy("W")).getAddress(), "latest"],
+        });
+        await networkHelpers.setCode(token, code as string);
+        expect(await outcome(), chainId).to.equal("landed");
+      }
+    }
   });
 });

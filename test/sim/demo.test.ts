@@ -49,8 +49,19 @@ describe("the main job on four local chains", () => {
     expect(Object.keys(report)).to.deep.equal(["trades", "rejected", "reverted"]);
     expect(fields(report.trades)).to.deep.equal(
       of(
-        ...["opportunityId", "chainId", "path", "funding", "amountIn", "expectedProfit", "profit", "profitToken"],
-        ...["gasUsed", "feeWei", "txHash", "block", "seconds"],
+        "opportunityId",
+        "chainId",
+        "path",
+        "funding",
+        "amountIn",
+        "expectedProfit",
+        "profit",
+        "profitToken",
+        "gasUsed",
+        "feeWei",
+        "txHash",
+        "block",
+        "seconds",
       ),
     );
     expect(fields(report.trades.flatMap((t) => t["path"] as Json[]))).to.deep.equal(of("venue", "pool"));
