@@ -2,8 +2,10 @@ import { expect } from "chai";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { connectChain } from "../../src/chain/connect.js";
+import { loadConfig } from "../../src/config/load.js";
 import { networkById } from "../../src/config/networks.js";
 import { Secret } from "../../src/config/secrets.js";
+import { openSession } from "../../src/execution/session.js";
 import { quoteAtBlock } from "../../src/market/market.js";
 import { scanBlock } from "../../src/market/watcher.js";
 import { type OpportunityJson, toJson } from "../../src/opportunity/schema.js";
@@ -51,7 +53,8 @@ describe("arb: trading on local chains over loopback", function () {
   function writeConfig(file: string, change: object): void {
     const networks = { base: { rpc: [base.url] }, optimism: { rpc: [world.chain(10).url] } };
     const wallet = { keystore: "operator.json", password: "file:password" };
-    write(file, JSON.stringify({ networks, wallet, ...change }));
+    // a busy machine answers late
+    write(file, JSON.stringify({ networks, wallet, timeouts: { rpc: "30 s" }, ...change }));
   }
 
   const run = async (command: string, config: string, args: string[] = [], options: Partial<RunOptions> = {}): Promise<Run> =>
@@ -170,6 +173,22 @@ describe("arb: trading on local chains over loopback", function () {
         expect(seen.stderr).to.match(message);
       });
     }
+
+    it("asks a node again that did not answer the first time", async () => {
+      write("endpoint", "http://127.0.0.1:1");
+      const rpc = [`file:${path.join(cwd, "endpoint")}`];
+      writeConfig("moving.jsonc", { networks: { base: { rpc } }, wallet: undefined });
+      const config = loadConfig(path.join(cwd, "moving.jsonc"));
+      const session = await openSession(config, { deployments: path.join(cwd, "deployments"), send: false });
+      try {
+        const first = await session.driver(8453).catch((error: unknown) => error);
+        expect(first).to.have.property("code", "network");
+        write("endpoint", base.url);
+        expect((await session.driver(8453)).context.executor).to.equal(executor);
+      } finally {
+        session.close();
+      }
+    });
 
     it("ends with 2 for a file that is not there", async () => {
       const seen = await run("quote", "dry.jsonc", ["nowhere.json"]);
@@ -356,7 +375,7 @@ describe("arb: trading on local chains over loopback", function () {
     it("ends with 10 when the end of what it sent is not known", async () => {
       await atSnapshot(async () => {
         write("open.json", JSON.stringify(await gap("open-1")));
-        writeConfig("hasty.jsonc", { mode: "live", timeouts: { receipt: "300 ms" } });
+        writeConfig("hasty.jsonc", { mode: "live", timeouts: { rpc: "30 s", receipt: "300 ms" } });
         await base.setMining({ auto: false });
         const seen = await run("execute", "hasty.jsonc", ["open.json", "--json"]);
         expect(seen.code, seen.stderr).to.equal(10);
