@@ -79,7 +79,9 @@ export async function openSession(config: Config, options: { deployments: string
     validation: () => ({
       networks: config.networks.map((n) => n.network),
       allowedPools: config.networks.flatMap((n) =>
-        n.pools.map(({ address, feePips }) => ({ chainId: n.network.chainId, address, kind: "v2" as const, feePips })),
+        n.pools.map(({ address, token0, token1, feePips }) => {
+          return { chainId: n.network.chainId, address, kind: "v2" as const, tokens: [token0, token1] as const, feePips };
+        }),
       ),
       now: Math.floor(Date.now() / 1000),
     }),
