@@ -64,7 +64,7 @@ export function tooDeep(text: string): number | null {
   let depth = 0;
   for (scanner.scan(); scanner.getTokenLength() > 0; scanner.scan()) {
     if (scanner.getTokenLength() > 1) continue;
-    const token = scanner.getTokenValue();
+    const token = text[scanner.getTokenOffset()];
     if (token === "{" || token === "[") depth++;
     if (token === "}" || token === "]") depth--;
     if (depth > MAX_DEPTH) return scanner.getTokenOffset();
