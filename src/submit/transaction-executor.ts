@@ -34,9 +34,14 @@ const NOT_TAKEN: ReadonlySet<NodeErrorKind> = new Set([
   "intrinsic-gas-too-low",
 ]);
 
+/** How long a transaction that the node took is believed to be there although another answer does not show it. */
+const LAG_MS = 30_000;
+
 /** Signs and sends the transactions of one account on one chain, one at a time, and watches them to their end. */
 export class TransactionExecutor {
   #queue: Promise<unknown> = Promise.resolve();
+  /** The last transaction that counts as sent. */
+  #last: Attempt | null = null;
 
   constructor(
     readonly chain: Chain,
@@ -58,10 +63,7 @@ export class TransactionExecutor {
   async #send(opportunityId: string, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
     const { address } = this.wallet;
     const { provider, network } = this.chain;
-    const [nonce, balance] = await Promise.all([
-      provider.getTransactionCount(address, "pending"),
-      provider.getBalance(address, "pending"),
-    ]);
+    const [nonce, balance] = await Promise.all([this.#nextNonce(), provider.getBalance(address, "pending")]);
     const needed = gasLimit * fees.maxFeePerGas + call.value;
     if (balance < needed) {
       throw new ArbError("refused", `${address} holds ${balance} wei on ${network.title}, the transaction may cost ${needed}`, {
@@ -89,11 +91,42 @@ export class TransactionExecutor {
       await this.route.send(raw);
     } catch (error) {
       const { kind } = classifyNodeError(error);
-      if (NOT_TAKEN.has(kind)) {
+      if (NOT_TAKEN.has(kind) && (await this.#isUnknown(hash))) {
         throw new ArbError("network", `${network.title} refused the transaction: ${kind}`, { where: attempt.hash });
       }
     }
+    this.#last = attempt;
     return attempt;
+  }
+
+  /**
+   * The account's next nonce. Endpoints with several nodes behind them may count without our last transaction: its nonce is not
+   * given out again while it may be there, because one of the two would replace the other. Throws "network" where that is not known.
+   */
+  async #nextNonce(): Promise<number> {
+    const { provider, network } = this.chain;
+    const pending = await provider.getTransactionCount(this.wallet.address, "pending");
+    const last = this.#last;
+    if (last === null || pending > last.nonce) return pending;
+    if ((await provider.getTransaction(last.hash)) !== null) return last.nonce + 1;
+    if (Date.now() - last.sentAt > LAG_MS) return pending;
+    throw new ArbError("network", `${network.title} does not show the transaction that was sent last, with nonce ${last.nonce}`, {
+      where: last.hash,
+      hint: "its nonce is given out again when it is not seen for a while",
+    });
+  }
+
+  /**
+   * Whether the node has no such transaction after it refused the bytes: where a gateway repeats a request, the second answer is a
+   * refusal of what the first took. A node that does not answer has not said so.
+   */
+  async #isUnknown(hash: string): Promise<boolean> {
+    try {
+      return (await this.chain.provider.getTransaction(hash)) === null;
+    } catch {
+      // not known: the caller goes on to watch it
+      return false;
+    }
   }
 
   /** Waits for the receipt until the deadline; what is not known by then is "unknown", never "failed". */
