@@ -110,7 +110,7 @@ async function checkGenesis(
  */
 class EndpointProvider extends JsonRpcProvider {
   override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
-    const request = this._getConnection();
+    const request = this._getConnection(); // oxlint-disable-line no-underscore-dangle -- ethers' own name
     request.body = JSON.stringify(payload);
     request.setHeader("content-type", "application/json");
     try {

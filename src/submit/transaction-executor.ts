@@ -40,7 +40,7 @@ const LAG_MS = 30_000;
 /** Signs and sends the transactions of one account on one chain, one at a time, and watches them to their end. */
 export class TransactionExecutor {
   #queue: Promise<unknown> = Promise.resolve();
-  /** The last transaction that counts as sent. */
+  /** The last transaction that counts as sent, until its receipt is there. */
   #last: Attempt | null = null;
 
   constructor(
@@ -131,6 +131,8 @@ export class TransactionExecutor {
 
   /** Waits for the receipt until the deadline; what is not known by then is "unknown", never "failed". */
   async watch(attempt: Attempt, deadlineMs: number, pollMs: number): Promise<ReceiptResult> {
-    return await waitForReceipt(this.chain.provider, attempt.hash, { deadlineMs, pollMs });
+    const result = await waitForReceipt(this.chain.provider, attempt.hash, { deadlineMs, pollMs });
+    if (result.status === "mined" && this.#last?.hash === attempt.hash) this.#last = null;
+    return result;
   }
 }
