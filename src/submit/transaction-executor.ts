@@ -63,13 +63,17 @@ export class TransactionExecutor {
   async #send(opportunityId: string, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
     const { address } = this.wallet;
     const { provider, network } = this.chain;
-    const [nonce, balance] = await Promise.all([this.#nextNonce(), provider.getBalance(address, "pending")]);
+    const [pending, balance] = await Promise.all([
+      provider.getTransactionCount(address, "pending"),
+      provider.getBalance(address, "pending"),
+    ]);
     const needed = gasLimit * fees.maxFeePerGas + call.value;
     if (balance < needed) {
       throw new ArbError("refused", `${address} holds ${balance} wei on ${network.title}, the transaction may cost ${needed}`, {
         hint: "fund the operator, or lower the gas price limit",
       });
     }
+    const nonce = await this.#nonceFrom(pending);
     const { raw, hash } = this.wallet.sign({
       chainId: network.chainId,
       nonce,
@@ -100,12 +104,11 @@ export class TransactionExecutor {
   }
 
   /**
-   * The account's next nonce. Endpoints with several nodes behind them may count without our last transaction: its nonce is not
+   * The account's next nonce, where the node counts `pending` transactions. Endpoints with several nodes behind them may count without our last transaction: its nonce is not
    * given out again while it may be there, because one of the two would replace the other. Throws "network" where that is not known.
    */
-  async #nextNonce(): Promise<number> {
+  async #nonceFrom(pending: number): Promise<number> {
     const { provider, network } = this.chain;
-    const pending = await provider.getTransactionCount(this.wallet.address, "pending");
     const last = this.#last;
     if (last === null || pending > last.nonce) return pending;
     if ((await provider.getTransaction(last.hash)) !== null) return last.nonce + 1;

@@ -69,6 +69,17 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     }
   }
 
+  it("has gas for the oracle of a pair that was last moved in the head block", async () => {
+    const { opportunity } = await openGap();
+    const pair = opportunity.hops.find((hop) => hop.venue === "uniswap-v2")!.pool;
+    // price0CumulativeLast and price1CumulativeLast of a pair that never traded before
+    for (const slot of ["0x9", "0xa"]) await local.rpc("hardhat_setStorageAt", [pair, slot, `0x${"00".repeat(32)}`]);
+    const later: OnStep = async (step) => {
+      if (step === "planned") await local.rpc("evm_increaseTime", [5]);
+    };
+    expect(landed(await desk.driver.execute(opportunity, later)).profit > 0n).to.equal(true);
+  });
+
   it("lands an adaptive plan with less profit after a rival's dust swap", async () => {
     const { opportunity } = await openGap();
     const dust: OnStep = async (step) => {
