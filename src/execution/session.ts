@@ -1,6 +1,8 @@
 import path from "node:path";
+import { isError } from "ethers";
 import { ArbExecutor__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../chain/connect.js";
+import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
 import { readSecret } from "../config/secrets.js";
@@ -32,7 +34,16 @@ export async function openSession(config: Config, options: { deployments: string
   const chains: Chain[] = [];
   const open = async (networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
-    chains.push(chain);
+    try {
+      const driver = await driverOn(chain, networkConfig);
+      chains.push(chain);
+      return driver;
+    } catch (error) {
+      chain.close();
+      throw error;
+    }
+  };
+  const driverOn = async (chain: Chain, networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
     const executor = networkConfig.executor ?? readDeployment(options.deployments, networkConfig.network.name)?.address ?? null;
     if (executor === null) {
       throw new ArbError("config", `no executor is deployed on ${networkConfig.network.title}`, {
@@ -72,8 +83,12 @@ export async function openSession(config: Config, options: { deployments: string
     driver: (chainId) => {
       const networkConfig = config.networks.find((n) => n.network.chainId === chainId);
       if (!networkConfig) throw new ArbError("config", `chain ${chainId} is not configured`, { where: "networks" });
-      const opened = drivers.get(chainId) ?? open(networkConfig);
+      const known = drivers.get(chainId);
+      if (known) return known;
+      const opened = open(networkConfig);
       drivers.set(chainId, opened);
+      // a failure is not kept: the endpoint may be back for the next opportunity
+      opened.catch(() => drivers.delete(chainId));
       return opened;
     },
     validation: () => ({
@@ -113,7 +128,12 @@ async function operatorOf(chain: Chain, executor: string, wallet: WalletManager 
   if ((await chain.provider.getCode(executor)) === "0x") {
     throw new ArbError("config", "there is no contract at the executor's address", { where, hint: "deploy it with: arb deploy" });
   }
-  const operators: string[] = await ArbExecutor__factory.connect(executor, chain.provider).operators();
+  const operators: string[] = await ArbExecutor__factory.connect(executor, chain.provider)
+    .operators()
+    .catch((error: unknown) => {
+      if (!isError(error, "BAD_DATA") && classifyNodeError(error).kind !== "reverted") throw error;
+      throw new ArbError("config", "the contract at the executor's address is no ArbExecutor", { where });
+    });
   const operator = wallet === null ? operators[0] : operators.find((o) => o === wallet.address);
   if (operator === undefined) {
     throw new ArbError("config", `${wallet?.address ?? "nobody"} is not an operator of this executor`, {

@@ -304,6 +304,12 @@ describe("endpoints by reference", () => {
     }
   });
 
+  it("takes an address without letters, which has one form only", () => {
+    const op = '{ "symbol": "OP", "decimals": 18, "address": "0x4200000000000000000000000000000000000042" }';
+    const c = parseConfig(`{ "networks": { "optimism": { "rpc": ["env:RPC"], "tokens": [${op}] } } }`, "arb.config.jsonc");
+    expect(findToken(c.networks[0]!.network, "OP")!.address).to.equal("0x4200000000000000000000000000000000000042");
+  });
+
   it("refuses a wait that Node's timers cannot count", () => {
     for (const wait of ["rpc", "opportunity", "receipt"])
       expect(refusal(withNetwork('"enabled": true', `, "timeouts": {"${wait}": "600 h"}`)).message).to.match(/longer than a day/);

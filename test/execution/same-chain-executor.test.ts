@@ -104,6 +104,26 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     expect(gasBefore - (await desk.chain.provider.getBalance(desk.wallet.address))).to.equal(outcome.feeWei);
   });
 
+  it("says reverted, not unknown, where the node cannot tell why", async () => {
+    const { opportunity } = await openGap();
+    let sent = false;
+    const forgetful = new Proxy(desk.chain.provider, {
+      get: (target, key) => {
+        if (sent && key === "call") return async () => Promise.reject(new Error("missing trie node"));
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const driver = new SameChainExecutor({ ...desk.driver.context, chain: { ...desk.chain, provider: forgetful } });
+    const outcome = await driver.execute({ ...opportunity, amounts: "adaptive" }, async (step) => {
+      sent = step === "sent";
+      if (step === "planned") await rival(local, "adverse", findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!, token("USDC"));
+    });
+    if (outcome.status !== "reverted") throw new Error(`expected a revert, got ${JSON.stringify(outcome.status)}`);
+    expect(outcome.reason).to.include("missing trie node");
+    expect(outcome.feeWei > 0n).to.equal(true);
+  });
+
   it("books profit from the executor's own logs even if another transaction of the block moves its balance", async () => {
     const { opportunity } = await openGap();
     await local.setMining({ auto: false });
