@@ -7,14 +7,19 @@ import os from "node:os";
 import path from "node:path";
 import { isBuilt } from "../scripts/setup/build-stamp.mjs";
 import { findNode, root } from "../scripts/setup/find-node.mjs";
+import { exclusively } from "../scripts/setup/lock.mjs";
 
 try {
   if (!existsSync(path.join(root, "node_modules"))) throw new Error("The packages are not installed: run `npm ci` in " + root);
   const node = findNode();
   if (!isBuilt()) {
-    console.error("Building (the sources changed) ...");
-    const { status } = spawnSync(node, [path.join(root, "scripts", "build.mjs")], { stdio: ["ignore", 2, 2] });
-    if (status !== 0) throw new Error("The build failed; see the messages above.");
+    await exclusively(() => {
+      // another one may have built it while this one waited
+      if (isBuilt()) return;
+      console.error("Building (the sources changed) ...");
+      const { status } = spawnSync(node, [path.join(root, "scripts", "build.mjs")], { stdio: ["ignore", 2, 2] });
+      if (status !== 0) throw new Error("The build failed; see the messages above.");
+    });
   }
   const child = spawn(node, [path.join(root, "dist", "src", "cli", "main.js"), ...process.argv.slice(2)], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
