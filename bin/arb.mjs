@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url";
 import { isBuilt } from "../scripts/setup/build-stamp.mjs";
 import { extractAll } from "../scripts/setup/extracts.mjs";
 import { findNode, root } from "../scripts/setup/find-node.mjs";
+import { exclusively } from "../scripts/setup/lock.mjs";
 
 const main = path.join(root, "dist", "src", "cli", "main.js");
 
@@ -17,9 +18,13 @@ async function readyNode() {
   const node = findNode();
   if (process.argv[2] === "demo") await extractAll();
   if (isBuilt()) return node;
-  console.error("Building (the sources changed) ...");
-  const { status } = spawnSync(node, [path.join(root, "scripts", "build.mjs")], { stdio: ["ignore", 2, 2] });
-  if (status !== 0) throw new Error("The build failed; see the messages above.");
+  await exclusively(() => {
+    // another one may have built it while this one waited
+    if (isBuilt()) return;
+    console.error("Building (the sources changed) ...");
+    const { status } = spawnSync(node, [path.join(root, "scripts", "build.mjs")], { stdio: ["ignore", 2, 2] });
+    if (status !== 0) throw new Error("The build failed; see the messages above.");
+  });
   return node;
 }
 

@@ -91,7 +91,14 @@ export async function deployExecutor(request: DeployRequest): Promise<{ deployme
   const found = await provider.getCode(plan.address);
   if (found !== "0x" && found !== expected) throw foreignCode(plan.address, network.name);
   const sent = found === "0x" ? await send(request, plan, proxy) : null;
-  if (sent && (await provider.getCode(plan.address)) !== expected) throw foreignCode(plan.address, network.name);
+  const now = sent ? await provider.getCode(plan.address) : found;
+  if (now === "0x")
+    // an endpoint with several nodes behind it may answer from one that is behind
+    throw new ArbError("network", "the deployment was mined, but the node does not show the contract yet", {
+      where: `${network.name} ${plan.address}`,
+      hint: "run the same command again: it finds the contract, and sends nothing twice",
+    });
+  if (now !== expected) throw foreignCode(plan.address, network.name);
 
   const known = record?.address === plan.address ? record : null;
   const deployment: Deployment = {

@@ -164,7 +164,11 @@ export class SameChainExecutor {
     const feeWei = await feePaid(provider, receipt);
     const { gasUsed, blockNumber } = receipt;
     if (receipt.status !== 1) {
-      return { status: "reverted", trade, reason: await this.#reasonOf(planned, receipt), gasUsed, feeWei };
+      // that it reverted is known; a node that cannot tell why must not turn it into "unknown"
+      const reason = await this.#reasonOf(planned, receipt).catch((error: unknown) => {
+        return `Reverted; the node does not tell why: ${this.#errors.describe(error).message}`;
+      });
+      return { status: "reverted", trade, reason, gasUsed, feeWei };
     }
     const profit = profitFromLogs(receipt, trade.profitToken, executor);
     const change = await balanceChange(provider, trade.profitToken, executor, blockNumber);

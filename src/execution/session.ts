@@ -1,6 +1,8 @@
 import path from "node:path";
+import { isError } from "ethers";
 import { ArbExecutor__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../chain/connect.js";
+import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
 import { readSecret } from "../config/secrets.js";
@@ -32,7 +34,16 @@ export async function openSession(config: Config, options: { deployments: string
   const chains: Chain[] = [];
   const open = async (networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
-    chains.push(chain);
+    try {
+      const driver = await driverOn(chain, networkConfig);
+      chains.push(chain);
+      return driver;
+    } catch (error) {
+      chain.close();
+      throw error;
+    }
+  };
+  const driverOn = async (chain: Chain, networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
     const executor = executorOf(networkConfig, options.deployments);
     if (executor === null) {
       throw new ArbError("config", `no executor is deployed on ${networkConfig.network.title}`, {
@@ -95,7 +106,9 @@ export function validationOf(config: Config): ValidationContext {
   return {
     networks: config.networks.map((n) => n.network),
     allowedPools: config.networks.flatMap((n) =>
-      n.pools.map(({ address, feePips }) => ({ chainId: n.network.chainId, address, kind: "v2" as const, feePips })),
+      n.pools.map(({ address, token0, token1, feePips }) => {
+        return { chainId: n.network.chainId, address, kind: "v2" as const, tokens: [token0, token1] as const, feePips };
+      }),
     ),
     now: Math.floor(Date.now() / 1000),
   };
@@ -131,7 +144,12 @@ async function operatorOf(chain: Chain, executor: string, wallet: WalletManager 
       hint: `deploy it with: arb deploy --network ${chain.network.name} --owner 0x...`,
     });
   }
-  const operators: string[] = await ArbExecutor__factory.connect(executor, chain.provider).operators();
+  const operators: string[] = await ArbExecutor__factory.connect(executor, chain.provider)
+    .operators()
+    .catch((error: unknown) => {
+      if (!isError(error, "BAD_DATA") && classifyNodeError(error).kind !== "reverted") throw error;
+      throw new ArbError("config", "the contract at the executor's address is no ArbExecutor", { where });
+    });
   const operator = wallet === null ? operators[0] : operators.find((o) => o === wallet.address);
   if (operator === undefined) {
     throw new ArbError("config", `${wallet?.address ?? "nobody"} is not an operator of this executor`, {

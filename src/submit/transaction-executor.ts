@@ -94,12 +94,25 @@ export class TransactionExecutor {
       await this.route.send(raw);
     } catch (error) {
       const { kind } = classifyNodeError(error);
-      if (NOT_TAKEN.has(kind)) {
+      if (NOT_TAKEN.has(kind) && (await this.#isUnknown(hash))) {
         throw new ArbError("network", `${network.title} refused the transaction: ${kind}`, { where: attempt.hash });
       }
     }
     this.#open.set(nonce, attempt);
     return attempt;
+  }
+
+  /**
+   * Whether the node has no such transaction after it refused the bytes: where a gateway repeats a request, the second answer is
+   * a refusal of what the first took. A node that does not answer has not said so.
+   */
+  async #isUnknown(hash: string): Promise<boolean> {
+    try {
+      return (await this.chain.provider.getTransaction(hash)) === null;
+    } catch {
+      // not known: the caller goes on to watch it
+      return false;
+    }
   }
 
   async #nextNonce(): Promise<number> {

@@ -69,6 +69,17 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     }
   }
 
+  it("has gas for the oracle of a pair that was last moved in the head block", async () => {
+    const { opportunity } = await openGap();
+    const pair = opportunity.hops.find((hop) => hop.venue === "uniswap-v2")!.pool;
+    // price0CumulativeLast and price1CumulativeLast of a pair that never traded before
+    for (const slot of ["0x9", "0xa"]) await local.rpc("hardhat_setStorageAt", [pair, slot, `0x${"00".repeat(32)}`]);
+    const later: OnStep = async (step) => {
+      if (step === "planned") await local.rpc("evm_increaseTime", [5]);
+    };
+    expect(landed(await desk.driver.execute(opportunity, later)).profit > 0n).to.equal(true);
+  });
+
   it("lands an adaptive plan with less profit after a rival's dust swap", async () => {
     const { opportunity } = await openGap();
     const dust: OnStep = async (step) => {
@@ -91,6 +102,26 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     expect(outcome.reason).to.match(/no more than they are given/);
     expect(await Promise.all(["WETH", "USDC", "DAI"].map((s) => balance(token(s))))).to.deep.equal(before);
     expect(gasBefore - (await desk.chain.provider.getBalance(desk.wallet.address))).to.equal(outcome.feeWei);
+  });
+
+  it("says reverted, not unknown, where the node cannot tell why", async () => {
+    const { opportunity } = await openGap();
+    let sent = false;
+    const forgetful = new Proxy(desk.chain.provider, {
+      get: (target, key) => {
+        if (sent && key === "call") return async () => Promise.reject(new Error("missing trie node"));
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const driver = new SameChainExecutor({ ...desk.driver.context, chain: { ...desk.chain, provider: forgetful } });
+    const outcome = await driver.execute({ ...opportunity, amounts: "adaptive" }, async (step) => {
+      sent = step === "sent";
+      if (step === "planned") await rival(local, "adverse", findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!, token("USDC"));
+    });
+    if (outcome.status !== "reverted") throw new Error(`expected a revert, got ${JSON.stringify(outcome.status)}`);
+    expect(outcome.reason).to.include("missing trie node");
+    expect(outcome.feeWei > 0n).to.equal(true);
   });
 
   it("books profit from the executor's own logs even if another transaction of the block moves its balance", async () => {
