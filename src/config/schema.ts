@@ -124,7 +124,7 @@ const profit = z.strictObject({
     .describe("A token without an entry is not traded for profit"),
   marginOverCost: percent
     .default(1_000_000)
-    .describe("How far the profit must exceed the worst-case cost: 100 % asks for twice the cost"),
+    .describe("How far the profit must exceed the expected cost: the default, 100 %, asks for twice the cost"),
 });
 
 const gas = z.strictObject({

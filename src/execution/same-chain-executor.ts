@@ -60,8 +60,9 @@ export class SameChainExecutor {
 
   /** Exact quote, size and funding on the head block. */
   async quote(opportunity: Opportunity): Promise<Result<Quote>> {
-    const { chain, executor } = this.context;
-    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, funding: this.context.settings.funding }))
+    const { chain, executor, slippage, settings } = this.context;
+    const reduce = (amountIn: bigint, impactPpm: number) => slippage.size(amountIn, impactPpm);
+    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, funding: settings.funding, reduce }))
       .result;
   }
 

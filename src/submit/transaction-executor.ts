@@ -71,6 +71,7 @@ export class TransactionExecutor {
     if (balance < needed) {
       throw new ArbError("refused", `${address} holds ${balance} wei on ${network.title}, the transaction may cost ${needed}`, {
         hint: "fund the operator, or lower the gas price limit",
+        reason: "insufficient-gas-funds",
       });
     }
     const { raw, hash } = this.wallet.sign({

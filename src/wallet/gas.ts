@@ -9,7 +9,7 @@ export const DEFAULT_GAS_BUFFER_PPM = 200_000;
 /**
  * Gas that a call of `tx.from` is expected to use by the node's estimate, and the limit to give it: the estimate plus a buffer and
  * `extra` gas, never beyond the network's cap for one transaction.
- * Raises ArbError "reverted" (it would fail), "refused" (the estimate alone is beyond the cap), "network".
+ * Raises ArbError "reverted" (it would fail), "refused" (the estimate alone is beyond the cap, or the sender cannot pay), "network".
  */
 export async function estimateGas(
   chain: Chain,
@@ -23,6 +23,13 @@ export async function estimateGas(
   } catch (error) {
     const { kind, message, revertData } = classifyNodeError(error);
     if (kind === "gas-limit-exceeded") throw beyondCap(chain, message);
+    if (kind === "insufficient-funds") {
+      throw new ArbError("refused", `${String(tx.from)} cannot pay the gas on ${chain.network.title}`, {
+        where: chain.network.name,
+        hint: `send ${chain.network.nativeSymbol} to it`,
+        reason: "insufficient-gas-funds",
+      });
+    }
     throw new ArbError(kind === "reverted" ? "reverted" : "network", `gas cannot be estimated (${kind}: ${message})`, {
       where: `${chain.network.name}${revertData === null ? "" : `, revert data ${revertData}`}`,
     });
