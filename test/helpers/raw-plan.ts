@@ -8,6 +8,7 @@ export interface RawPlan {
   hops?: number;
   pivot?: number;
   v3?: number;
+  /** Absent = every hop swaps token0, so that a pool asks for its payment as amount0. */
   directions?: number;
   amountIn?: bigint;
   words: readonly (readonly [pool: string, amount: bigint])[];
@@ -29,7 +30,7 @@ export function rawBody(plan: RawPlan): string {
     hex(0xa0 | flags, 1),
     hex(shape, 1),
     hex(plan.v3 ?? 0, 1),
-    hex(plan.directions ?? 0, 1),
+    hex(plan.directions ?? 0xff, 1),
     hex(plan.amountIn ?? MOST, 12),
     ...plan.words.map(([pool, amount]) => pool.slice(2) + hex(amount, 12)),
     plan.token?.slice(2) ?? "",
