@@ -9,10 +9,12 @@ pragma solidity ^0.8.37;
 /// `start` decides whether the plan lands.
 ///
 /// The transient word says who may call:
-///   0                                                nothing runs
-///   1                                                a plan runs and nobody may call
-///   caller (160 bits) | hash (88 bits) | step (8)    a plan runs, and this contract may call back with these bytes
-/// It is written right before a call that is answered by a callback, set to 1 by the callback before anything else is called
+///   0                             nothing runs
+///   1                             a plan runs and nobody may call
+///   hash (248 bits) | step (8)    a plan runs; the contract that the step names in the hashed bytes may call back with them
+/// The hash is kept whole: cut to fewer bits, a thief with an operator's key could search two bodies with one hash, start the
+/// one that names a worthless profit token, and be called back with the one that names WETH.
+/// The word is written right before a call that is answered by a callback, set to 1 by the callback before anything else is called
 /// (or to the next such word), and set to 1 when the call returns. It becomes 0 at the plan's end, before static calls only.
 /// The step: bits 0-2 the hop that calls back, bits 3-6 the word of the arguments that its data start at, which tells the
 /// callbacks apart:
@@ -209,13 +211,7 @@ abstract contract PlanRunner {
                 calldatacopy(0xe0, plan, size)
 
                 if and(shr(add(232, pivot), head), 1) {
-                    tstore(
-                        0,
-                        or(
-                            and(hop, not(0xffffffffffffffffffffffff)),
-                            or(and(keccak256(0xe0, size), 0xffffffffffffffffffffff00), or(32, pivot))
-                        )
-                    )
+                    tstore(0, or(and(keccak256(0xe0, size), not(0xff)), or(32, pivot)))
                     // its output goes straight to the next pair, if there is one
                     let to := address()
                     if lt(add(pivot, 1), and(shr(243, head), 7)) {
@@ -262,13 +258,7 @@ abstract contract PlanRunner {
                         mstore(place, or(and(mload(place), not(0xffffffffffffffffffffffff)), amountOut))
                     }
                 }
-                tstore(
-                    0,
-                    or(
-                        and(hop, not(0xffffffffffffffffffffffff)),
-                        or(and(keccak256(0xe0, size), 0xffffffffffffffffffffff00), or(40, pivot))
-                    )
-                )
+                tstore(0, or(and(keccak256(0xe0, size), not(0xff)), or(40, pivot)))
                 // one word higher than elsewhere, so that the data lies at 0xe0
                 let side := and(shr(add(219, pivot), head), 32)
                 mstore(0x20, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
@@ -288,16 +278,7 @@ abstract contract PlanRunner {
                 let dataSize := add(size, 44)
                 calldatacopy(0x140, plan, dataSize)
                 let isAave := eq(and(shr(246, head), 3), 2)
-                tstore(
-                    0,
-                    or(
-                        and(terms, not(0xffffffffffffffffffffffff)),
-                        or(
-                            and(keccak256(0x140, dataSize), 0xffffffffffffffffffffff00),
-                            add(48, mul(40, iszero(isAave)))
-                        )
-                    )
-                )
+                tstore(0, or(and(keccak256(0x140, dataSize), not(0xff)), add(48, mul(40, iszero(isAave)))))
                 let start := 0x1c
                 let callSize := add(0x124, and(add(dataSize, 31), not(31)))
                 mstore(0x120, dataSize)
@@ -404,14 +385,19 @@ abstract contract PlanRunner {
 
             // ------------------------------------------------------------------------------------- a callback's frame
 
-            if xor(caller(), shr(96, state)) {
-                fail(0xdab1e993) // UnexpectedCallback()
-            }
             let plan := add(4, and(shl(2, state), 0x1e0))
             // cut to what a plan can have, so that a false length costs no more gas than a true one
             let size := and(calldataload(sub(plan, 0x20)), 0x1ff)
             calldatacopy(0xe0, plan, size)
-            if and(xor(keccak256(0xe0, size), state), 0xffffffffffffffffffffff00) {
+            // the hop's own pool, or the lender behind the body
+            let place := add(16, shl(5, and(state, 7)))
+            if and(state, 16) {
+                place := sub(size, 44)
+            }
+            if or(
+                xor(caller(), shr(96, calldataload(add(plan, place)))),
+                and(xor(keccak256(0xe0, size), state), not(0xff))
+            ) {
                 fail(0xdab1e993) // UnexpectedCallback()
             }
             let head := calldataload(plan)
@@ -509,13 +495,7 @@ abstract contract PlanRunner {
                         }
                     }
                     // the same bytes may come back, from this pool
-                    tstore(
-                        0,
-                        or(
-                            and(hop, not(0xffffffffffffffffffffffff)),
-                            or(and(state, 0xffffffffffffffffffffff00), or(32, k))
-                        )
-                    )
+                    tstore(0, or(and(state, not(0xff)), or(32, k)))
                     swapV3(shr(96, hop), and(shr(add(224, k), head), 1), sub(0, owed), to, size)
                     tstore(0, 1)
                     if xor(next, i) {

@@ -334,4 +334,13 @@ describe("ArbExecutor: attacks that fail", function () {
     );
     expect(failed).to.equal(true);
   }
+
+  it("two bodies with one hash cannot be searched: all 248 bits of the hash are compared", async function () {
+    // a comparison of fewer bits stands in the code as a mask of ones that ends in the step's zero byte
+    const code = await world.ethers.provider.getCode(executor);
+    for (let bytes = 4; bytes < 31; bytes++) {
+      const mask = `${(0x5f + bytes + 1).toString(16)}${"ff".repeat(bytes)}00`;
+      expect(code.includes(mask), `a mask of ${bytes * 8} bits`).to.equal(false);
+    }
+  });
 });
