@@ -96,9 +96,10 @@ export function mutantsOf(file, ast, source) {
     add(within, "condition", node, "1");
   };
 
+  /** Whether others can see when it happens: calls, transient storage, ends; our own functions may do any of these. */
   const hasEffect = (node) => {
-    if (node.nodeType === "YulExpressionStatement") return node.expression.nodeType === "YulFunctionCall";
-    return node.nodeType === "YulIf" || node.nodeType === "YulAssignment";
+    const calls = [...text(node).matchAll(/(\w+)\s*\(/g)].map(([, name]) => name);
+    return calls.some((name) => functions.has(name) || /^(call|staticcall|[ts]store|return|stop|revert)$/.test(name));
   };
   const isStore = (node) => /^(mstore|calldatacopy)\b/.test(text(node));
   const isDeclaration = (node) => node.nodeType === "YulVariableDeclaration" || node.nodeType === "YulFunctionDefinition";

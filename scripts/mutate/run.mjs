@@ -77,7 +77,7 @@ async function work() {
       const since = Date.now();
       const result = await judge(worker, mutant);
       record(mutant, { ...result, ms: Date.now() - since });
-      if (result.status === "timeout") break;
+      if (result.status === "timeout" || result.status === "crashed") break;
     }
     worker.kill();
   }
@@ -88,12 +88,12 @@ async function startWorker() {
   const worker = fork(path.join(root, "scripts/mutate/worker.mjs"), [], {
     cwd: root,
     execArgv: ["--import", tsx],
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
   await answer(worker);
   worker.send({ control: true });
   const { done, by } = (await answer(worker)) ?? {};
-  if (done !== "survived") throw new Error(`the tests fail without a mutant: ${by ?? "no answer in time"}`);
+  if (done !== "survived") throw new Error(`the tests fail without a mutant: ${by ?? "no answer"}; try \`npm test\` first`);
   return worker;
 }
 
@@ -106,10 +106,11 @@ async function judge(worker, mutant) {
   codes.set(code, mutant.id);
   worker.send({ run: true });
   const outcome = await answer(worker);
-  return outcome ? { status: outcome.done, by: outcome.by } : { status: "timeout" };
+  if (outcome) return { status: outcome.done, by: outcome.by };
+  return { status: worker.killed ? "timeout" : "crashed" };
 }
 
-/** A worker's next message; null if it does not come in time. */
+/** A worker's next message; null if it does not come in time, or the tests end the process. */
 function answer(worker) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => end(() => (worker.kill("SIGKILL"), resolve(null))), TIMEOUT_MS);
@@ -120,7 +121,7 @@ function answer(worker) {
     };
     const onMessage = (message) =>
       end(() => (message.failed ? reject(new Error(`a worker failed: ${message.failed}`)) : resolve(message)));
-    const onExit = (code) => end(() => reject(new Error(`a worker ended with ${code}`)));
+    const onExit = () => end(() => resolve(null));
     worker.on("message", onMessage).on("exit", onExit);
   });
 }
@@ -150,9 +151,9 @@ function earlier() {
 }
 
 function score() {
-  const counts = { killed: 0, timeout: 0, gas: 0, survived: 0, duplicate: 0, unchanged: 0, invalid: 0 };
+  const counts = { killed: 0, timeout: 0, crashed: 0, gas: 0, survived: 0, duplicate: 0, unchanged: 0, invalid: 0 };
   for (const { status } of results.values()) counts[status]++;
-  const dead = counts.killed + counts.timeout;
+  const dead = counts.killed + counts.timeout + counts.crashed;
   const tested = dead + counts.gas + counts.survived;
   const percent = (n) => Math.round((10_000 * n) / Math.max(1, tested)) / 100;
   return { ...counts, tested, percent: percent(dead), percentWithGas: percent(dead + counts.gas) };
@@ -168,7 +169,7 @@ function summary() {
   for (const { id, file } of chosen) {
     const row = (files[file] ??= { tested: 0, killed: 0, survived: 0 });
     const status = results.get(id)?.status;
-    if (status === "killed" || status === "timeout") row.killed++;
+    if (["killed", "timeout", "crashed"].includes(status)) row.killed++;
     else if (status === "survived" || status === "gas") row.survived++;
     row.tested = row.killed + row.survived;
   }
@@ -179,7 +180,7 @@ function summary() {
       console.log(`${survivor.status}, not explained in docs/mutation.md: ${describe(survivor)}`);
     }
     console.log(
-      `${total.tested} mutants tested, ${total.killed} killed, ${total.timeout} timed out, ${total.survived} survived, ` +
+      `${total.tested} mutants tested, ${total.killed} killed, ${total.timeout} timed out, ${total.crashed} crashed, ${total.survived} survived, ` +
         `${total.gas} noticed by the gas tests only; not counted: ${total.duplicate} duplicates, ${total.unchanged} ` +
         `without effect on the bytecode, ${total.invalid} that do not compile. Score ${total.percent} %.`,
     );
