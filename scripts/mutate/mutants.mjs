@@ -134,6 +134,9 @@ export function mutantsOf(file, ast, source) {
         if (kept) add(within, "mask", node, text(kept));
       }
     }
+    // where nothing is kept of an answer, its place does not matter
+    const [place, size] = /^(static)?call$/.test(name) ? node.arguments.slice(-2) : [];
+    if (size?.nodeType === "YulLiteral" && Number(size.value) === 0) skipped.add(place);
     const own = functions.has(name);
     if (own || NOT_COMMUTATIVE.has(name)) {
       for (let i = 1; i < node.arguments.length; i++) swapSpans(within, "arguments", node.arguments[i - 1], node.arguments[i]);
@@ -141,6 +144,7 @@ export function mutantsOf(file, ast, source) {
   };
 
   const functions = new Set();
+  const skipped = new Set();
   const collect = (node) => {
     if (Array.isArray(node)) return node.forEach(collect);
     if (!node || typeof node !== "object") return;
@@ -233,7 +237,7 @@ export function mutantsOf(file, ast, source) {
         break;
       case "YulLiteral":
       case "Literal":
-        constant(inside, node);
+        if (!skipped.has(node)) constant(inside, node);
         break;
       default:
         soliditySpecific(inside, node);

@@ -2,10 +2,10 @@
 pragma solidity ^0.8.37;
 
 import {ArbExecutor} from "../../contracts/ArbExecutor.sol";
-import {BalancerLender, ForkPair} from "../mocks/Pools.sol";
+import {BalancerLender, ForkPair, PullLender} from "../mocks/Pools.sol";
 import {HookToken} from "../mocks/Tokens.sol";
 import {HostilePool} from "./ArbExecutor.t.sol";
-import {IdlePool, IExecutor, IPlanClock, LinePool, PullLender, Reenterer} from "./InvariantWorld.sol";
+import {IdlePool, IExecutor, IPlanClock, LinePool, Reenterer} from "./InvariantWorld.sol";
 import {TestBase} from "./TestBase.sol";
 
 /// @notice Does to an executor, in any order, what its operators, its owner, pools, lenders, tokens and strangers may do, and
