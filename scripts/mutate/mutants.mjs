@@ -199,7 +199,8 @@ export function mutantsOf(file, ast, source) {
         for (const [i, statement] of node.statements.entries()) {
           const next = node.statements[i + 1];
           if (next && [statement, next].every(({ nodeType }) => /^(ExpressionStatement|IfStatement)$/.test(nodeType))) {
-            if (/\brevert\b/.test(text(statement)) && /\brevert\b/.test(text(next))) continue;
+            // two refusals, or two plain assignments, change places without a trace
+            if ([statement, next].every((each) => /\brevert\b/.test(text(each)) || !text(each).includes("("))) continue;
             const [a, b] = [statement, next].map((each) => withSemicolon(source, span(each)));
             const between = source.subarray(a[0] + a[1], b[0]).toString();
             const part = ([start, length]) => source.subarray(start, start + length).toString();
