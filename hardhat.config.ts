@@ -3,6 +3,9 @@ import hardhatToolboxMochaEthers from "@nomicfoundation/hardhat-toolbox-mocha-et
 import { defineConfig } from "hardhat/config";
 
 const require = createRequire(import.meta.url);
+/** Calls of the stateful fuzz test, in sequences of this many. */
+const depth = 50;
+const invariantCalls = Number(process.env.INVARIANT_CALLS ?? 10_000);
 
 export default defineConfig({
   plugins: [hardhatToolboxMochaEthers],
@@ -22,6 +25,9 @@ export default defineConfig({
   typechain: { outDir: "types/contracts" },
   test: {
     mocha: { timeout: 60_000 },
-    solidity: { fuzz: { runs: 256, seed: "0x5eed" }, invariant: { runs: 64, depth: 50, failOnRevert: false } },
+    solidity: {
+      fuzz: { runs: 256, seed: "0x5eed" },
+      invariant: { runs: Math.ceil(invariantCalls / depth), depth, failOnRevert: false },
+    },
   },
 });

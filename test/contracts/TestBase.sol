@@ -7,6 +7,7 @@ interface Vm {
     function assume(bool condition) external pure;
     function roll(uint256 blockNumber) external;
     function warp(uint256 timestamp) external;
+    function deal(address account, uint256 balance) external;
 }
 
 abstract contract TestBase {

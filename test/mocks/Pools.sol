@@ -102,6 +102,31 @@ contract BalancerLender {
     }
 }
 
+/// @notice Lends like Aave V3: takes its money itself, by an allowance.
+contract PullLender {
+    function flashLoanSimple(address to, address token, uint256 amount, bytes calldata params, uint16) external {
+        uint256 premium = amount / 2000;
+        IERC20(token).transfer(to, amount);
+        (bool success, bytes memory answer) = to.call(
+            abi.encodeWithSignature(
+                "executeOperation(address,uint256,uint256,address,bytes)",
+                token,
+                amount,
+                premium,
+                msg.sender,
+                params
+            )
+        );
+        if (!success) {
+            assembly ("memory-safe") {
+                revert(add(answer, 32), mload(answer))
+            }
+        }
+        require(abi.decode(answer, (bool)), "13");
+        IERC20(token).transferFrom(to, address(this), amount + premium);
+    }
+}
+
 interface IFlashLoanRecipient {
     function receiveFlashLoan(
         address[] calldata tokens,

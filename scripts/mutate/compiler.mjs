@@ -1,0 +1,56 @@
+// solc in this process: one load of the compiler serves thousands of mutants.
+import { readFileSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { root } from "../setup/find-node.mjs";
+
+const require = createRequire(import.meta.url);
+let solc;
+
+/** Sources by path, as solc names them: all of contracts/ but the local world's. */
+export function readSources() {
+  const files = readdirSync(path.join(root, "contracts"), { recursive: true })
+    .map((file) => path.posix.join("contracts", file.split(path.sep).join("/")))
+    .filter((file) => file.endsWith(".sol") && !file.startsWith("contracts/sim/"))
+    .toSorted((a, b) => (a < b ? -1 : 1));
+  return Object.fromEntries(files.map((file) => [file, readFileSync(path.join(root, file))]));
+}
+
+/** Files that are mutated: those with code of the product. */
+export const isTarget = (file) => !file.startsWith("contracts/interfaces/");
+
+/** solc's answer; `settings` are Hardhat's of the product. */
+export function compile(sources, settings, outputSelection) {
+  solc ??= require("solc-0.8.37/wrapper.js")(require("solc-0.8.37/soljson.js"));
+  const input = {
+    language: "Solidity",
+    sources: Object.fromEntries(Object.entries(sources).map(([file, content]) => [file, { content: content.toString() }])),
+    settings: { ...settings, outputSelection },
+  };
+  return JSON.parse(solc.compile(JSON.stringify(input)));
+}
+
+/** Syntax trees by file. */
+export function parse(sources) {
+  const { sources: parsed, errors } = compile(sources, {}, { "*": { "": ["ast"] } });
+  const fatal = errors?.find(({ severity }) => severity === "error");
+  if (fatal) throw new Error(fatal.formattedMessage);
+  return Object.fromEntries(Object.entries(parsed).map(([file, { ast }]) => [file, ast]));
+}
+
+/** Creation code by contract name, of the contracts that can be deployed; null if the sources do not compile. */
+export function bytecodes(sources, settings, names) {
+  const selection = Object.fromEntries(
+    Object.keys(sources)
+      .filter(isTarget)
+      .map((file) => [file, names ? Object.fromEntries(names.map((name) => [name, CODE])) : { "*": CODE }]),
+  );
+  const { contracts, errors } = compile(sources, settings, selection);
+  if (errors?.some(({ severity }) => severity === "error")) return null;
+  const codes = {};
+  for (const file of Object.values(contracts ?? {})) {
+    for (const [name, { evm }] of Object.entries(file)) if (evm.bytecode.object) codes[name] = "0x" + evm.bytecode.object;
+  }
+  return codes;
+}
+const CODE = ["evm.bytecode.object"];

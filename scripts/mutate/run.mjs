@@ -1,0 +1,204 @@
+// npm run mutate [-- --limit N --seed S --resume --workers N --file PART --within NAME --json]
+// Mutation testing of the contracts: docs/mutation.md says what it does and who survives.
+import { fork, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { root } from "../setup/find-node.mjs";
+import { isTarget, parse, readSources } from "./compiler.mjs";
+import { mutantsOf } from "./mutants.mjs";
+
+/** Longest time for one mutant; an endless loop ends with the block's gas long before. */
+const TIMEOUT_MS = 90_000;
+/** A worker is replaced after so many mutants: chains leave some memory behind. */
+const WORKER_LIFE = 60;
+const TARGET_PERCENT = 95;
+
+const { values: options } = parseArgs({
+  options: {
+    limit: { type: "string" },
+    seed: { type: "string", default: "1" },
+    workers: { type: "string" },
+    file: { type: "string" },
+    within: { type: "string" },
+    resume: { type: "boolean" },
+    list: { type: "boolean" },
+    json: { type: "boolean" },
+  },
+});
+
+const hash = (parts) => createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 16);
+const sources = readSources();
+const tests = ["test/contracts", "test/helpers", "test/mocks"].flatMap((folder) =>
+  readdirSync(path.join(root, folder), { recursive: true })
+    .filter((file) => /\.(ts|sol)$/.test(file))
+    .toSorted((a, b) => (a < b ? -1 : 1))
+    .map((file) => readFileSync(path.join(root, folder, file), "utf8")),
+);
+const state = { source: hash(Object.values(sources).map(String)), tests: hash(tests) };
+const folder = path.join(root, "cache", "mutation");
+const logFile = path.join(folder, "results.jsonl");
+
+const trees = parse(sources);
+const all = Object.keys(sources)
+  .filter(isTarget)
+  .flatMap((file) => mutantsOf(file, trees[file], sources[file]));
+const chosen = sample(
+  all.filter(({ file, within }) => file.includes(options.file ?? "") && (!options.within || within === options.within)),
+);
+if (options.list) {
+  for (const mutant of chosen) console.log(describe(mutant));
+  process.exit(0);
+}
+
+// the bindings must be those of the source
+const build = spawnSync(process.execPath, [path.join(root, "node_modules/.bin/hardhat"), "build", "--quiet"], { cwd: root });
+if (build.status !== 0) throw new Error(`the contracts do not build:\n${String(build.stdout)}${String(build.stderr)}`);
+
+const known = options.resume ? earlier() : new Map();
+const results = new Map(chosen.filter(({ id }) => known.has(id)).map(({ id }) => [id, known.get(id)]));
+const queue = chosen.filter(({ id }) => !results.has(id));
+const codes = new Map();
+mkdirSync(folder, { recursive: true });
+const started = Date.now();
+console.error(`${all.length} mutants, ${chosen.length} chosen, ${results.size} known from before`);
+const count = Math.max(1, Number(options.workers ?? Math.min(2, os.availableParallelism())));
+await Promise.all(Array.from({ length: Math.min(count, queue.length) }, work));
+summary();
+
+/** One worker process after the other, until the queue is empty. */
+async function work() {
+  while (queue.length > 0) {
+    const worker = await startWorker();
+    for (let i = 0; i < WORKER_LIFE && queue.length > 0; i++) {
+      const mutant = queue.shift();
+      const since = Date.now();
+      const result = await judge(worker, mutant);
+      record(mutant, { ...result, ms: Date.now() - since });
+      if (result.status === "timeout" || result.status === "crashed") break;
+    }
+    worker.kill();
+  }
+}
+
+async function startWorker() {
+  const tsx = new URL(import.meta.resolve("tsx")).href;
+  const worker = fork(path.join(root, "scripts/mutate/worker.mjs"), [], {
+    cwd: root,
+    execArgv: ["--import", tsx],
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  await answer(worker);
+  worker.send({ control: true });
+  const { done, by } = (await answer(worker)) ?? {};
+  if (done !== "survived") throw new Error(`the tests fail without a mutant: ${by ?? "no answer"}; try \`npm test\` first`);
+  return worker;
+}
+
+async function judge(worker, mutant) {
+  worker.send({ mutant });
+  const { compiled } = (await answer(worker)) ?? { compiled: "invalid" };
+  if (compiled === "invalid" || compiled === "unchanged") return { status: compiled };
+  const code = hash([compiled]);
+  if (codes.has(code)) return { status: "duplicate", by: codes.get(code) };
+  codes.set(code, mutant.id);
+  worker.send({ run: true });
+  const outcome = await answer(worker);
+  if (outcome) return { status: outcome.done, by: outcome.by };
+  return { status: worker.killed ? "timeout" : "crashed" };
+}
+
+/** A worker's next message; null if it does not come in time, or the tests end the process. */
+function answer(worker) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => end(() => (worker.kill("SIGKILL"), resolve(null))), TIMEOUT_MS);
+    const end = (then) => {
+      clearTimeout(timer);
+      worker.off("message", onMessage).off("exit", onExit);
+      then();
+    };
+    const onMessage = (message) =>
+      end(() => (message.failed ? reject(new Error(`a worker failed: ${message.failed}`)) : resolve(message)));
+    const onExit = () => end(() => resolve(null));
+    worker.on("message", onMessage).on("exit", onExit);
+  });
+}
+
+function record(mutant, result) {
+  results.set(mutant.id, result);
+  appendFileSync(logFile, JSON.stringify({ id: mutant.id, ...state, ...result }) + "\n");
+  if (result.status === "survived" || result.status === "gas") console.error(`${result.status}: ${describe(mutant)}`);
+  const left = queue.length;
+  if (left > 0 && left % 50 === 0) {
+    console.error(`${left} left, ${Math.round((Date.now() - started) / 1000)} s, score so far ${score().percent} %`);
+  }
+}
+
+/** Results of earlier runs on the same source. Only new tests can change the fate of a survivor. */
+function earlier() {
+  const found = new Map();
+  if (!existsSync(logFile)) return found;
+  for (const line of readFileSync(logFile, "utf8").split("\n").filter(Boolean)) {
+    const { id, source, tests: with_, ...result } = JSON.parse(line);
+    if (source !== state.source) continue;
+    const final = result.status !== "survived" && result.status !== "gas";
+    if (final || with_ === state.tests) found.set(id, result);
+    else found.delete(id);
+  }
+  return found;
+}
+
+function score() {
+  const counts = { killed: 0, timeout: 0, crashed: 0, gas: 0, survived: 0, duplicate: 0, unchanged: 0, invalid: 0 };
+  for (const { status } of results.values()) counts[status]++;
+  const dead = counts.killed + counts.timeout + counts.crashed;
+  const tested = dead + counts.gas + counts.survived;
+  const percent = (n) => Math.round((10_000 * n) / Math.max(1, tested)) / 100;
+  return { ...counts, tested, percent: percent(dead), percentWithGas: percent(dead + counts.gas) };
+}
+
+function summary() {
+  const explained = readFileSync(path.join(root, "docs", "mutation.md"), "utf8");
+  const survivors = chosen
+    .filter(({ id }) => ["survived", "gas"].includes(results.get(id)?.status))
+    .map((mutant) => ({ ...mutant, ...results.get(mutant.id), explained: explained.includes(`\`${mutant.id}\``) }));
+  const total = score();
+  const files = {};
+  for (const { id, file } of chosen) {
+    const row = (files[file] ??= { tested: 0, killed: 0, survived: 0 });
+    const status = results.get(id)?.status;
+    if (["killed", "timeout", "crashed"].includes(status)) row.killed++;
+    else if (status === "survived" || status === "gas") row.survived++;
+    row.tested = row.killed + row.survived;
+  }
+  if (options.json) console.log(JSON.stringify({ ...state, mutants: chosen.length, ...total, files, survivors }, null, 2));
+  else {
+    console.table(files);
+    for (const survivor of survivors.filter((each) => !each.explained)) {
+      console.log(`${survivor.status}, not explained in docs/mutation.md: ${describe(survivor)}`);
+    }
+    console.log(
+      `${total.tested} mutants tested, ${total.killed} killed, ${total.timeout} timed out, ${total.crashed} crashed, ${total.survived} survived, ` +
+        `${total.gas} noticed by the gas tests only; not counted: ${total.duplicate} duplicates, ${total.unchanged} ` +
+        `without effect on the bytecode, ${total.invalid} that do not compile. Score ${total.percent} %.`,
+    );
+  }
+  if (total.percent < TARGET_PERCENT) {
+    console.error(`The score is below ${TARGET_PERCENT} %`);
+    process.exitCode = 1;
+  }
+}
+
+function describe({ id, file, line, within, operator, original, text }) {
+  const flat = (code) => code.replace(/\s+/g, " ").trim();
+  return `${id} ${file}:${line} ${within} (${operator}): ${flat(original)} -> ${flat(text) || "nothing"}`;
+}
+
+/** With --limit a part of the mutants, which one by --seed. */
+function sample(mutants) {
+  const key = ({ id }) => hash([options.seed, id]);
+  const shuffled = mutants.map((mutant) => [key(mutant), mutant]).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return shuffled.slice(0, options.limit ? Number(options.limit) : undefined).map(([, mutant]) => mutant);
+}

@@ -1,0 +1,149 @@
+import { expect } from "chai";
+import { concat, dataLength, dataSlice, toBeHex, zeroPadValue } from "ethers";
+import { encodePlan } from "../../src/plan/codec.js";
+import type { Plan } from "../../src/plan/plan.js";
+import { explainRevert } from "../../src/plan/errors.js";
+import { type PullLender, PullLender__factory, TestToken__factory } from "../../types/contracts/index.js";
+import { type Arena, createArena } from "../helpers/enemies.js";
+import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
+
+/** What only mutation testing showed to be untested: each test kills mutants that survived all others. */
+describe("ArbExecutor: bits that nothing else looks at", function () {
+  let arena: Arena;
+  let plan: Plan;
+
+  before(async function () {
+    arena = await createArena();
+    plan = await arena.world.planFor(arena.path, ETHER, { minProfit: 1n });
+  });
+
+  it("deadline and window have forty bits each, and none of their neighbours'", async function () {
+    const now = await arena.world.networkHelpers.time.latest();
+    const block = await arena.world.networkHelpers.time.latestBlock();
+    const high = 2 ** 39;
+    const outcome = (deadline: number | null, from: number, to: number) =>
+      arena.refusal(encodePlan({ ...plan, deadline, blocks: { from, to } }));
+    expect(await outcome(now + 100, 0, block + 5)).to.equal("landed");
+    expect(await outcome(now + 100, block, block + 5)).to.equal("landed");
+    expect(await outcome(now - 100, 0, block + 5)).to.equal("Expired");
+    expect(await outcome(now + 100, block + 5, block + 9)).to.equal("OutsideBlockWindow");
+    expect(await outcome(now + 100, 0, block - 1)).to.equal("OutsideBlockWindow");
+    expect(await outcome(now + 100, 1, block - 1)).to.equal("OutsideBlockWindow");
+    // the topmost bit counts
+    expect(await outcome(high + 1, 0, high + 1)).to.equal("landed");
+    expect(await outcome(null, high + 1, high + 2)).to.equal("OutsideBlockWindow");
+  });
+
+  it("guards are read behind a lender and behind a token, too", async function () {
+    const now = await arena.world.networkHelpers.time.latest();
+    const lender = await arena.fake.getAddress();
+    for (const chainId of [1, 31337]) {
+      for (const source of ["flash-swap", "aave-v3", "balancer-v2"] as const) {
+        const lent = source !== "flash-swap";
+        // with another chain's number the encoder names the token; the lender is idle, so that only the guard can refuse
+        const changed: Plan = {
+          ...plan,
+          chainId,
+          minProfit: 0n,
+          funding: { source, lender: lent ? lender : null, maxFee: lent ? 2n ** 95n : 0n },
+        };
+        expect(await arena.refusal(encodePlan({ ...changed, deadline: now + 100 }))).to.equal("landed");
+        expect(await arena.refusal(encodePlan({ ...changed, deadline: now - 100 }))).to.equal("Expired");
+        expect(await arena.refusal(encodePlan({ ...changed, blocks: { from: 2 ** 39, to: 2 ** 39 + 1 } }))).to.equal(
+          "OutsideBlockWindow",
+        );
+        const missed = { ...changed, minProfit: 10n ** 24n };
+        expect(await arena.refusal(encodePlan(lent ? missed : { ...missed, funding: { ...plan.funding } }))).to.not.equal(
+          "landed",
+        );
+      }
+    }
+  });
+
+  it("a pair that cannot tell its reserves says so itself", async function () {
+    const adaptive: Plan = { ...plan, amounts: "adaptive" };
+    for (const place of [0, 1]) {
+      const hops = adaptive.hops.map((hop, i) => (i === place ? { ...hop, pool: arena.ownAddress } : hop));
+      // an idle executor's own refusal of a stranger's call
+      expect(await arena.refusal(encodePlan({ ...adaptive, hops }))).to.equal("NotOperator");
+    }
+  });
+
+  it("every bit of a V2 fee counts", async function () {
+    const data = encodePlan({ ...plan, amounts: "adaptive" });
+    expect(await arena.refusal(data)).to.equal("landed");
+    for (const hop of [0, 1]) {
+      const place = 16 + 32 * hop + 20;
+      const fee = (extra: bigint) =>
+        concat([
+          dataSlice(data, 0, place),
+          zeroPadValue(toBeHex(3000n + extra), 12),
+          dataSlice(data, place + 12, dataLength(data)),
+        ]);
+      for (const bit of [95n, 90n, 64n, 20n]) expect(await arena.refusal(fee(1n << bit))).to.not.equal("landed");
+    }
+  });
+
+  describe("amounts of 96 bits, in every place that a plan has for them", function () {
+    const amountIn = (3n << 94n) - 1n;
+    let world: World;
+    let profitToken: string;
+    let pools: Record<string, TestPool>;
+    let pull: PullLender;
+
+    before(async function () {
+      world = await createWorld();
+      const deploy = async (name: string) => {
+        const token = await new TestToken__factory(world.deployer).deploy(name);
+        for (const holder of [world.deployer, world.trader]) await token.mint(holder, 1n << 130n);
+        return token;
+      };
+      const [p, q, r] = [await deploy("P"), await deploy("Q"), await deploy("R")];
+      const deep = 1n << 110n;
+      const low = (deep * 9n) / 10n;
+      profitToken = await p.getAddress();
+      pools = {
+        "PQ v2": await world.addV2(p, q, low, deep, 0),
+        "PQ v3": await world.addV3(p, q, low, deep, 3000, deep),
+        "QR v2": await world.addV2(q, r, deep, deep, 0),
+        "QP v2": await world.addV2(q, p, low, deep, 1),
+        "QP v3": await world.addV3(q, p, low, deep, 10_000, deep),
+        "RP v2": await world.addV2(r, p, low, deep, 0),
+        "RP v3": await world.addV3(r, p, low, deep, 3000, deep),
+      };
+      pull = await new PullLender__factory(world.deployer).deploy();
+      await p.mint(pull, 1n << 97n);
+      await p.mint(world.executorAddress, amountIn + 1n);
+    });
+
+    const PATHS = ["PQ v2, QP v2", "PQ v2, QP v3", "PQ v3, QP v2", "PQ v3, QP v3", "PQ v3, QR v2, RP v3", "PQ v2, QR v2, RP v3"];
+    for (const names of PATHS) {
+      for (const amounts of ["fixed", "adaptive"] as const) {
+        it(`${names}, ${amounts}`, async function () {
+          const path = names.split(", ").map((name) => pools[name]!);
+          for (const source of ["flash-swap", "own-balance", "aave-v3"] as const) {
+            const lent = source === "aave-v3";
+            const fee = lent ? amountIn / 2000n : 0n;
+            const funding = { source, lender: lent ? await pull.getAddress() : null, maxFee: fee };
+            const made = await world.planFor(path, amountIn, { profitToken, amounts, funding });
+            const { profit, payment } = await world.expectation(made, path);
+            expect(profit > 1n << 90n && payment > 1n << 95n).to.equal(true);
+            const run = (changes: Partial<Plan>) =>
+              outcomeOf(world, encodePlan({ ...made, minProfit: profit - fee, ...changes }));
+            expect(await run({})).to.equal("landed");
+            expect(await run({ minProfit: profit - fee + 1n })).to.equal("ProfitTooLow");
+          }
+        });
+      }
+    }
+  });
+});
+
+/** Name of the error that an operator's call ends with, or "landed". */
+async function outcomeOf(world: World, data: string): Promise<string> {
+  const call = { from: await world.operator.getAddress(), to: world.executorAddress, data };
+  return world.provider.request({ method: "eth_call", params: [call, "latest"] }).then(
+    () => "landed",
+    (error: { data?: string }) => explainRevert(error.data ?? "none").name,
+  );
+}

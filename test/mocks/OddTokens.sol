@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {TestToken} from "./Tokens.sol";
+
+/// @notice A plain ERC-20 until `turn` makes it odd. Sources: d-xo/weird-erc20, Trail of Bits' token checklist.
+contract OddToken is TestToken {
+    enum Kind {
+        Plain,
+        // a tenth of each transfer is lost on the way
+        Fee,
+        // only `marked` can move all of it; others deliver a tenth (Salmonella)
+        Salmonella,
+        // with each transfer the balance of `marked` shrinks by 1 %
+        Rebasing,
+        // nothing goes to or from `marked`
+        Blocklist,
+        Paused,
+        // burns all gas that it gets
+        GasBomb,
+        // answers true and half a megabyte of zeros
+        ReturnBomb,
+        // reverts with half a megabyte
+        RevertBomb,
+        // says true and does nothing
+        Liar,
+        // answers with the number 2
+        Two
+    }
+
+    Kind public kind;
+    address public marked;
+
+    constructor() TestToken("ODD") {}
+
+    function turn(Kind kind_, address marked_) external {
+        (kind, marked) = (kind_, marked_);
+    }
+
+    function transfer(address to, uint256 value) external override returns (bool) {
+        if (kind != Kind.Liar) _move(msg.sender, to, value);
+        if (kind == Kind.ReturnBomb || kind == Kind.Two) {
+            uint256 size = kind == Kind.Two ? 32 : 500_000;
+            uint256 word = kind == Kind.Two ? 2 : 1;
+            assembly ("memory-safe") {
+                let free := mload(0x40)
+                mstore(free, word)
+                return(free, size)
+            }
+        }
+        return true;
+    }
+
+    function _move(address from, address to, uint256 value) internal override {
+        require(kind != Kind.Paused, "paused");
+        require(kind != Kind.Blocklist || (from != marked && to != marked), "blocked");
+        if (kind == Kind.GasBomb) {
+            assembly ("memory-safe") {
+                invalid()
+            }
+        }
+        if (kind == Kind.RevertBomb) {
+            assembly ("memory-safe") {
+                revert(mload(0x40), 500000)
+            }
+        }
+        super._move(from, to, value);
+        uint256 lost;
+        address loser = to;
+        if (kind == Kind.Fee) lost = value / 10;
+        if (kind == Kind.Salmonella && from != marked) lost = (value * 9) / 10;
+        if (kind == Kind.Rebasing) (lost, loser) = (balanceOf[marked] / 100, marked);
+        balanceOf[loser] -= lost;
+    }
+}
