@@ -50,9 +50,7 @@ const OWN_BALANCE: PlanFunding = { source: "own-balance", lender: null, maxFee: 
  * Measures every row of the scenario on a fresh chain, one after the other. `mainOnly`: the rows with two hops alone.
  * `progress` is told each row's name before it is measured. Throws where a transaction reverts.
  */
-export async function measureGas(
-  options: { mainOnly?: boolean; progress?: (row: string) => void } = {},
-): Promise<GasReport> {
+export async function measureGas(options: { mainOnly?: boolean; progress?: (row: string) => void } = {}): Promise<GasReport> {
   const stage = await buildStage();
   const naive = await naiveBaseline(stage);
   const universalRouter = await universalRouterBaseline(stage);

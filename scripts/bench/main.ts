@@ -1,22 +1,27 @@
-import { ArbError } from "../../src/errors.js";
 import { columns } from "../../src/cli/table.js";
 import { measureGas } from "./gas.js";
+import { measureReplays } from "./replay.js";
 
-const USAGE = "usage: npm run bench -- gas|replay [--json]";
+const progress = (what: string) => process.stderr.write(`${what} ...\n`);
+const BENCHES: Record<string, () => Promise<{ rows: object[]; skipped: object[] }>> = {
+  gas: () => measureGas({ progress }),
+  replay: () => measureReplays(progress),
+};
 
-async function main(): Promise<void> {
-  const [name, ...flags] = process.argv.slice(2);
-  const json = flags.includes("--json");
-  if (flags.some((flag) => flag !== "--json")) throw new ArbError("usage", USAGE);
-  const progress = (what: string) => process.stderr.write(`${what} ...\n`);
-  const report = name === "gas" ? await measureGas({ progress }) : null;
-  if (report === null) throw new ArbError("usage", USAGE);
-  if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  else process.stdout.write(`${table(report.rows)}\n`);
+const [name = "", ...flags] = process.argv.slice(2);
+const bench = BENCHES[name];
+if (bench === undefined || flags.some((flag) => flag !== "--json")) {
+  process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--json]\n`);
+  process.exit(2);
 }
+const report = await bench();
+if (flags.includes("--json")) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+else {
+  for (const rows of [report.rows, report.skipped]) if (rows.length > 0) process.stdout.write(`${table(rows)}\n\n`);
+}
+// what Hardhat keeps open would hold the process
+process.exit(0);
 
 function table(rows: object[]): string {
   return columns([Object.keys(rows[0]!), ...rows.map((row) => Object.values(row).map((value) => String(value ?? "-")))]);
 }
-
-await main();

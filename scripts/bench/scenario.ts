@@ -8,10 +8,13 @@ import { createWorld, ETHER, type TestPool, type World } from "../../test/helper
 export const SCENARIO = {
   chain: "Hardhat's EDR, osaka rules, chain id 1; every transaction in a block of its own",
   code: "npm bytecode of Uniswap v2-core, v3-core and WETH9, of Aave core-v3 and Balancer's Vault where they lend; X and Y are plain ERC-20s",
-  cycle: "WETH -> X -> WETH and WETH -> X -> Y -> WETH with 1 WETH in and about 1 % profit; WETH is token0; no initialised tick is crossed",
+  cycle:
+    "WETH -> X -> WETH and WETH -> X -> Y -> WETH with 1 WETH in and about 1 % profit; WETH is token0; no initialised tick is crossed",
   pools: "traded in both directions in earlier blocks, not yet touched in the block that is measured",
-  executor: "holds 0.001 WETH and 1 wei of X and of Y; operator check on, least profit 90 % of the profit, deadline and window off",
-  gasUsed: "of the whole transaction, from its receipt; gasUsedWithAccessList: with a list of all slots of pools and tokens that it touches",
+  executor:
+    "holds 0.001 WETH and 1 wei of X and of Y; operator check on, least profit 90 % of the profit, deadline and window off",
+  gasUsed:
+    "of the whole transaction, from its receipt; gasUsedWithAccessList: with a list of all slots of pools and tokens that it touches",
   floor: "traced: 21,000 + calldata + the own frames of pools and tokens, less refunds",
   naive: "test/mocks/Naive.sol: Aave V3 flash loan, then Uniswap's V2 Router02 and V3 SwapRouter, on the same pools",
   universalRouter:

@@ -41,6 +41,8 @@ export async function traceAccessList(world: World, hash: string, tx: Transactio
     method: "debug_traceTransaction",
     params: [hash, { tracer: "prestateTracer" }],
   })) as Prestate;
-  const block = (await world.provider.request({ method: "eth_getBlockByNumber", params: ["latest", false] })) as { miner: string };
+  const block = (await world.provider.request({ method: "eth_getBlockByNumber", params: ["latest", false] })) as {
+    miner: string;
+  };
   return accessListOf(touched, new Set([String(tx.from), String(tx.to), block.miner].map((a) => a.toLowerCase())));
 }
