@@ -1,6 +1,6 @@
 import { dataLength } from "ethers";
 import { encodePlan } from "../../src/plan/codec.js";
-import type { Plan, PlanFunding } from "../../src/plan/plan.js";
+import type { PlanFunding } from "../../src/plan/plan.js";
 import { naiveBaseline } from "./naive.js";
 import { AMOUNT_IN, type Baseline, buildStage, type Path, SCENARIO, type Stage } from "./scenario.js";
 import { traceAccessList, traceFloor } from "./trace.js";
@@ -16,7 +16,7 @@ export interface GasRow {
   calldataBytes: number;
   floor: number;
   naive: number;
-  universalRouter: number | null;
+  universalRouter: number;
   /** `naive` through `gasUsed`. */
   naiveRatio: number;
   /** Most gas allowed, in rows that have a bar. */
@@ -43,34 +43,48 @@ export const BARS: Readonly<Record<string, number>> = {
 };
 export const LEAST_RATIO = 2.1;
 
+const V4_PATHS = ["V4-V4", "V4-V3"];
+const LENDERS = ["aave-v3", "balancer-v2", "balancer-v3", "uniswap-v3-flash", "uniswap-v4", "morpho-blue", "erc-3156"];
+
 const FLASH_SWAP: PlanFunding = { source: "flash-swap", lender: null, maxFee: 0n };
 const OWN_BALANCE: PlanFunding = { source: "own-balance", lender: null, maxFee: 0n };
 
 /**
- * Measures every row of the scenario on a fresh chain, one after the other. `mainOnly`: the rows with two hops alone.
- * `progress` is told each row's name before it is measured. Throws where a transaction reverts.
+ * Measures every row of the scenario on a fresh chain, one after the other. `progress` is told each row's name before it is measured. Throws where a transaction reverts.
  */
 export async function measureGas(options: { mainOnly?: boolean; progress?: (row: string) => void } = {}): Promise<GasReport> {
   const stage = await buildStage();
-  const naive = await naiveBaseline(stage);
-  const universalRouter = await universalRouterBaseline(stage);
-  const paths = options.mainOnly === true ? stage.paths.filter(({ pools }) => pools.length === 2) : stage.paths;
+  const naive = oncePerPath(await naiveBaseline(stage));
+  const universalRouter = oncePerPath(await universalRouterBaseline(stage));
   const rows: GasRow[] = [];
   const measure = async (path: Path, amounts: "fixed" | "adaptive", funding: PlanFunding) => {
     options.progress?.(`${path.name} ${amounts} ${funding.source}`);
     rows.push(await measureRow(stage, path, amounts, funding, { naive, universalRouter }));
   };
-  for (const path of paths) {
+  for (const path of stage.paths) {
     await measure(path, "fixed", FLASH_SWAP);
     await measure(path, "adaptive", FLASH_SWAP);
   }
-  for (const funding of [OWN_BALANCE, ...stage.lenders]) await measure(paths[0]!, "fixed", funding);
-  const skipped = ["V4-V4", "V4-V3"].map((path) => ({
-    path,
-    funding: FLASH_SWAP.source,
-    reason: "the plan format has no hop through Uniswap V4",
-  }));
+  for (const funding of [OWN_BALANCE, ...stage.lenders]) await measure(stage.paths[0]!, "fixed", funding);
+  const lent = new Set(stage.lenders.map(({ source }) => String(source)));
+  const skipped = [
+    ...V4_PATHS.map((path) => ({ path, funding: "flash-swap", reason: "plans have no hop through Uniswap V4" })),
+    ...LENDERS.filter((funding) => !lent.has(funding)).map((funding) => ({
+      path: stage.paths[0]!.name,
+      funding,
+      reason: "plans cannot borrow there",
+    })),
+  ];
   return { scenario: SCENARIO, leastNaiveRatio: LEAST_RATIO, rows, skipped };
+}
+
+/** The other ways to trade are the same for every plan of a path. */
+function oncePerPath(baseline: Baseline): Baseline {
+  const known = new Map<string, Promise<number>>();
+  return (path) => {
+    if (!known.has(path.name)) known.set(path.name, baseline(path));
+    return known.get(path.name)!;
+  };
 }
 
 async function measureRow(

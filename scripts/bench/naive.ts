@@ -1,4 +1,4 @@
-import { IERC20__factory, NaiveArbitrage__factory } from "../../types/contracts/index.js";
+import { IERC20__factory, type NaiveArbitrage, NaiveArbitrage__factory } from "../../types/contracts/index.js";
 import { deploy } from "../../test/helpers/pools.js";
 import { AMOUNT_IN, type Baseline, factoryOf, type Stage } from "./scenario.js";
 
@@ -25,7 +25,7 @@ export async function naiveBaseline(stage: Stage): Promise<Baseline> {
   };
   return async ({ pools }) => {
     const { hops } = await world.planFor(pools, AMOUNT_IN);
-    const routed = [];
+    const routed: Parameters<NaiveArbitrage["execute"]>[2] = [];
     for (const { kind, pool, tokenIn, tokenOut, feePips, amountOut } of hops) {
       const router = await routerOf(kind, pool);
       const amountOutMin = (amountOut * 99n) / 100n;

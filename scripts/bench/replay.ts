@@ -37,7 +37,7 @@ const BAR = 0.95;
 const BARS: Readonly<Record<string, number>> = { "1-17666333-37": 1.02 };
 
 /** The recordings stand beside the repository's folder, where they are shared. */
-const RECORDINGS = path.resolve(import.meta.dirname, "../../../shared/recorded/cases");
+export const RECORDINGS = path.resolve(import.meta.dirname, "../../../shared/recorded/cases");
 
 /**
  * Replays every recorded cycle with an executor in use. `progress` is told each case before it runs. Where there are no

@@ -1,5 +1,4 @@
 import { getBytes } from "ethers";
-import type { TransactionRequest } from "ethers";
 import { type AccessList, accessListOf, type Prestate } from "../../src/sim/access-list.js";
 import type { World } from "../../test/helpers/pools.js";
 
@@ -35,8 +34,8 @@ function ownGas({ to, gasUsed, calls = [] }: Frame, accounts: ReadonlySet<string
   return inside + Number(gasUsed) - calls.reduce((sum, call) => sum + Number(call.gasUsed), 0);
 }
 
-/** What a mined transaction touched, without its sender, its target and the block's beneficiary. */
-export async function traceAccessList(world: World, hash: string, tx: TransactionRequest): Promise<AccessList> {
+/** What a transaction in the latest block touched, without its sender, its target and the block's beneficiary. */
+export async function traceAccessList(world: World, hash: string, tx: { from: string; to: string }): Promise<AccessList> {
   const touched = (await world.provider.request({
     method: "debug_traceTransaction",
     params: [hash, { tracer: "prestateTracer" }],
@@ -44,5 +43,5 @@ export async function traceAccessList(world: World, hash: string, tx: Transactio
   const block = (await world.provider.request({ method: "eth_getBlockByNumber", params: ["latest", false] })) as {
     miner: string;
   };
-  return accessListOf(touched, new Set([String(tx.from), String(tx.to), block.miner].map((a) => a.toLowerCase())));
+  return accessListOf(touched, new Set([tx.from, tx.to, block.miner].map((account) => account.toLowerCase())));
 }

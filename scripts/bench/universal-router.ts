@@ -1,7 +1,7 @@
 import { AbiCoder, concat, Contract, ContractFactory, keccak256, MaxUint256, toBeHex, ZeroAddress } from "ethers";
 import type { PlanHop } from "../../src/plan/plan.js";
 import { artifact as packageArtifact, EXTRACTS, packageText } from "../../src/sim/artifacts.js";
-import { artifact, ETHER, type World } from "../../test/helpers/pools.js";
+import { artifact, type World } from "../../test/helpers/pools.js";
 import { Batch__factory, IERC20__factory } from "../../types/contracts/index.js";
 import { AMOUNT_IN, type Baseline, factoryOf, type Stage } from "./scenario.js";
 

@@ -71,7 +71,10 @@ export type World = Awaited<ReturnType<typeof createWorld>>;
  * tokens whose addresses are all above (`wethFirst`) or all below WETH's.
  */
 export async function createWorld(wethFirst = false) {
-  const connection = await network.create({ network: "default", override: { type: "edr-simulated", chainId: 1, hardfork: "osaka" } as never });
+  const connection = await network.create({
+    network: "default",
+    override: { type: "edr-simulated", chainId: 1, hardfork: "osaka" } as never,
+  });
   const { ethers, provider, networkHelpers } = connection;
   const [deployer, operator, owner, stranger] = (await ethers.getSigners()) as unknown as [Signer, Signer, Signer, Signer];
   const at = async (contract: BaseContract) => contract.getAddress();
