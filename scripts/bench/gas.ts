@@ -4,7 +4,7 @@ import type { PlanFunding } from "../../src/plan/plan.js";
 import { naiveBaseline } from "./naive.js";
 import { AMOUNT_IN, type Baseline, buildStage, type Path, SCENARIO, type Stage } from "./scenario.js";
 import { traceAccessList, traceFloor } from "./trace.js";
-import { universalRouterBaseline } from "./universal-router.js";
+import { deployUniversalRouters, universalRouterBaseline } from "./universal-router.js";
 
 /** One measured plan. Gas of whole transactions; SCENARIO says what each figure is. */
 export interface GasRow {
@@ -30,7 +30,7 @@ export interface GasReport {
   leastNaiveRatio: number;
   rows: GasRow[];
   /** Rows that this contract has no plan format for. */
-  skipped: { path: string; funding: string; reason: string }[];
+  skipped: { path: string; funding: string; reason: string; naive?: number; universalRouter?: number }[];
 }
 
 /** What rows of fixed amounts, funded by a flash swap, may cost at most. */
@@ -43,38 +43,41 @@ export const BARS: Readonly<Record<string, number>> = {
 };
 export const LEAST_RATIO = 2.1;
 
-const V4_PATHS = ["V4-V4", "V4-V3"];
+/** Every flash source that a row is wanted for. */
 const LENDERS = ["aave-v3", "balancer-v2", "balancer-v3", "uniswap-v3-flash", "uniswap-v4", "morpho-blue", "erc-3156"];
 
 const FLASH_SWAP: PlanFunding = { source: "flash-swap", lender: null, maxFee: 0n };
 const OWN_BALANCE: PlanFunding = { source: "own-balance", lender: null, maxFee: 0n };
 
 /**
- * Measures every row of the scenario on a fresh chain, one after the other. `progress` is told each row's name before it is measured. Throws where a transaction reverts.
+ * Measures every row of the scenario on a fresh chain, one after the other. `progress` is told each row's name before it is
+ * measured. Throws where a transaction reverts.
  */
-export async function measureGas(options: { mainOnly?: boolean; progress?: (row: string) => void } = {}): Promise<GasReport> {
+export async function measureGas(options: { progress?: (row: string) => void } = {}): Promise<GasReport> {
   const stage = await buildStage();
-  const naive = oncePerPath(await naiveBaseline(stage));
-  const universalRouter = oncePerPath(await universalRouterBaseline(stage));
+  const routers = await deployUniversalRouters(stage);
+  const naive = oncePerPath(await naiveBaseline(stage, [...routers.values()][0]!));
+  const universalRouter = oncePerPath(await universalRouterBaseline(stage, routers));
   const rows: GasRow[] = [];
+  const skipped: GasReport["skipped"] = [];
   const measure = async (path: Path, amounts: "fixed" | "adaptive", funding: PlanFunding) => {
     options.progress?.(`${path.name} ${amounts} ${funding.source}`);
     rows.push(await measureRow(stage, path, amounts, funding, { naive, universalRouter }));
   };
   for (const path of stage.paths) {
+    if (path.pools.some(({ kind }) => kind === "v4")) {
+      const others = { naive: await naive(path), universalRouter: await universalRouter(path) };
+      skipped.push({ path: path.name, funding: "flash-swap", reason: "plans have no hop through Uniswap V4", ...others });
+      continue;
+    }
     await measure(path, "fixed", FLASH_SWAP);
     await measure(path, "adaptive", FLASH_SWAP);
   }
   for (const funding of [OWN_BALANCE, ...stage.lenders]) await measure(stage.paths[0]!, "fixed", funding);
-  const lent = new Set(stage.lenders.map(({ source }) => String(source)));
-  const skipped = [
-    ...V4_PATHS.map((path) => ({ path, funding: "flash-swap", reason: "plans have no hop through Uniswap V4" })),
-    ...LENDERS.filter((funding) => !lent.has(funding)).map((funding) => ({
-      path: stage.paths[0]!.name,
-      funding,
-      reason: "plans cannot borrow there",
-    })),
-  ];
+  const lent = new Set<string>(stage.lenders.map(({ source }) => source));
+  for (const funding of LENDERS.filter((name) => !lent.has(name))) {
+    skipped.push({ path: stage.paths[0]!.name, funding, reason: "plans cannot borrow there" });
+  }
   return { scenario: SCENARIO, leastNaiveRatio: LEAST_RATIO, rows, skipped };
 }
 
@@ -95,8 +98,9 @@ async function measureRow(
   baselines: { naive: Baseline; universalRouter: Baseline },
 ): Promise<GasRow> {
   const { world } = stage;
-  const plan = await world.planFor(path.pools, AMOUNT_IN, { amounts, funding });
-  const { profit } = await world.expectation(plan, path.pools);
+  const pools = path.pools.filter((pool) => pool.kind !== "v4");
+  const plan = await world.planFor(pools, AMOUNT_IN, { amounts, funding });
+  const { profit } = await world.expectation(plan, pools);
   const data = encodePlan({ ...plan, minProfit: ((profit - funding.maxFee) * 9n) / 10n });
   const tx = { from: await world.operator.getAddress(), to: world.executorAddress, data };
   const weth = await world.weth.getAddress();

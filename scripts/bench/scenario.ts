@@ -3,11 +3,12 @@ import type { PlanFunding } from "../../src/plan/plan.js";
 import { balancerArtifact } from "../../src/sim/artifacts.js";
 import { deployAave } from "../../test/helpers/aave.js";
 import { createWorld, ETHER, type TestPool, type World } from "../../test/helpers/pools.js";
+import { addV4, placeV4, quoteV4, tradeV4, type V4Pool } from "./v4.js";
 
 /** What the figures mean; printed with them. */
 export const SCENARIO = {
   chain: "Hardhat's EDR, osaka rules, chain id 1; every transaction in a block of its own",
-  code: "npm bytecode of Uniswap v2-core, v3-core and WETH9, of Aave core-v3 and Balancer's Vault where they lend; X and Y are plain ERC-20s",
+  code: "npm bytecode of Uniswap v2-core, v3-core, v4-core and WETH9, of Aave core-v3 and Balancer's Vault where they lend; X and Y are plain ERC-20s",
   cycle:
     "WETH -> X -> WETH and WETH -> X -> Y -> WETH with 1 WETH in and about 1 % profit; WETH is token0; no initialised tick is crossed",
   pools: "traded in both directions in earlier blocks, not yet touched in the block that is measured",
@@ -16,7 +17,8 @@ export const SCENARIO = {
   gasUsed:
     "of the whole transaction, from its receipt; gasUsedWithAccessList: with a list of all slots of pools and tokens that it touches",
   floor: "traced: 21,000 + calldata + the own frames of pools and tokens, less refunds",
-  naive: "test/mocks/Naive.sol: Aave V3 flash loan, then Uniswap's V2 Router02 and V3 SwapRouter, on the same pools",
+  naive:
+    "test/mocks/Naive.sol: Aave V3 flash loan, then Uniswap's V2 Router02, V3 SwapRouter and, for V4, Universal Router; on the same pools",
   universalRouter:
     "Uniswap's Universal Router 2.1.0 with own capital through Permit2; pairs of two V2 factories take two routers, called by a contract",
 } as const;
@@ -24,7 +26,18 @@ export const SCENARIO = {
 /** A cycle of the scenario: its name is the kinds of its pools. */
 export interface Path {
   name: string;
-  pools: TestPool[];
+  pools: (TestPool | V4Pool)[];
+}
+
+/** A swap of a cycle, with exact amounts in base units at the present state. */
+export interface PathHop {
+  kind: "v2" | "v3" | "v4";
+  pool: string;
+  tokenIn: string;
+  tokenOut: string;
+  feePips: number;
+  amountIn: bigint;
+  amountOut: bigint;
 }
 
 export interface Stage {
@@ -32,6 +45,8 @@ export interface Stage {
   /** X and Y. */
   tokens: string[];
   paths: Path[];
+  /** The swaps of a path with AMOUNT_IN. */
+  hopsOf(path: Path): Promise<PathHop[]>;
   /** Lenders of the profit token, by funding id. Base units of the fee for 1 WETH. */
   lenders: PlanFunding[];
 }
@@ -71,15 +86,37 @@ export async function buildStage(): Promise<Stage> {
       await world.trade(pool, token, token === (await weth.getAddress()) ? E / 10n : 200n * E);
     }
   }
-  const paths = KINDS.flatMap((a) => KINDS.map((b) => ({ name: `${a}-${b}`, pools: [first[a], last[b]] })));
+  const paths: Path[] = KINDS.flatMap((a) => KINDS.map((b) => ({ name: `${a}-${b}`, pools: [first[a], last[b]] })));
   for (const a of KINDS) {
     for (const b of KINDS) {
       for (const c of KINDS) paths.push({ name: `${a}-${b}-${c}`, pools: [first[a], middle[b], third[c]] });
     }
   }
+  const v4Trader = await placeV4(world);
+  const firstV4 = await addV4(world, v4Trader, [weth, E], [x, 2015n * E], 500, 100_000n * E);
+  const lastV4 = await addV4(world, v4Trader, [weth, E], [x, 1985n * E], 3000, 100_000n * E);
+  for (const pool of [firstV4, lastV4]) {
+    await tradeV4(v4Trader, pool, pool.token0, E / 10n);
+    await tradeV4(v4Trader, pool, pool.token1, 200n * E);
+  }
+  paths.push({ name: "V4-V4", pools: [firstV4, lastV4] }, { name: "V4-V3", pools: [firstV4, last.V3] });
+
+  async function hopsOf({ pools }: Path): Promise<PathHop[]> {
+    const hops: PathHop[] = [];
+    let [tokenIn, amountIn] = [await weth.getAddress(), AMOUNT_IN];
+    for (const pool of pools) {
+      const amountOut =
+        pool.kind === "v4" ? await quoteV4(v4Trader, pool, tokenIn, amountIn) : await world.quoteOut(pool, tokenIn, amountIn);
+      const tokenOut = tokenIn === pool.token0 ? pool.token1 : pool.token0;
+      hops.push({ kind: pool.kind, pool: pool.address, tokenIn, tokenOut, feePips: pool.feePips, amountIn, amountOut });
+      [tokenIn, amountIn] = [tokenOut, amountOut];
+    }
+    return hops;
+  }
+
   for (const token of [x, y]) await token.transfer(world.executorAddress, 1n);
   const tokens = [await x.getAddress(), await y.getAddress()];
-  return { world, tokens, paths, lenders: await placeLenders(world) };
+  return { world, tokens, paths, hopsOf, lenders: await placeLenders(world) };
 }
 
 async function placeLenders(world: World): Promise<PlanFunding[]> {
