@@ -14,7 +14,11 @@ if (bench === undefined || flags.some((flag) => flag !== "--json")) {
   process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--json]\n`);
   process.exit(2);
 }
-const report = await bench();
+const report = await bench().catch((error: unknown) => {
+  // the message alone: Hardhat's errors carry whole source files
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(1);
+});
 if (flags.includes("--json")) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 else {
   for (const rows of [report.rows, report.skipped]) if (rows.length > 0) process.stdout.write(`${table(rows)}\n\n`);
