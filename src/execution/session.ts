@@ -1,6 +1,6 @@
 import path from "node:path";
 import { isError } from "ethers";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
@@ -144,7 +144,7 @@ async function operatorOf(chain: Chain, executor: string, wallet: WalletManager 
       hint: `deploy it with: arb deploy --network ${chain.network.name} --owner 0x...`,
     });
   }
-  const operators: string[] = await ArbExecutor__factory.connect(executor, chain.provider)
+  const operators: string[] = await IArbExecutor__factory.connect(executor, chain.provider)
     .operators()
     .catch((error: unknown) => {
       if (!isError(error, "BAD_DATA") && classifyNodeError(error).kind !== "reverted") throw error;

@@ -24,11 +24,15 @@ export async function estimateGas(
     const { kind, message, revertData } = classifyNodeError(error);
     if (kind === "gas-limit-exceeded") throw beyondCap(chain, message);
     if (kind === "insufficient-funds") {
-      throw new ArbError("refused", `${typeof tx.from === "string" ? tx.from : "the sender"} cannot pay the gas on ${chain.network.title}`, {
-        where: chain.network.name,
-        hint: `send ${chain.network.nativeSymbol} to it`,
-        reason: "insufficient-gas-funds",
-      });
+      throw new ArbError(
+        "refused",
+        `${typeof tx.from === "string" ? tx.from : "the sender"} cannot pay the gas on ${chain.network.title}`,
+        {
+          where: chain.network.name,
+          hint: `send ${chain.network.nativeSymbol} to it`,
+          reason: "insufficient-gas-funds",
+        },
+      );
     }
     throw new ArbError(kind === "reverted" ? "reverted" : "network", `gas cannot be estimated (${kind}: ${message})`, {
       where: `${chain.network.name}${revertData === null ? "" : `, revert data ${revertData}`}`,

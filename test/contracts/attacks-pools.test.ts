@@ -6,6 +6,7 @@ import { explainRevert } from "../../src/plan/errors.js";
 import {
   AnyReserves__factory,
   ArbExecutor__factory,
+  IArbExecutor__factory,
   ForceEther__factory,
   Glutton__factory,
   Liar__factory,
@@ -170,7 +171,7 @@ describe("ArbExecutor: attacks by pools, keys and random plans fail", function (
     });
 
     it("no operator becomes owner, and nobody becomes owner without an offer", async function () {
-      const contract = ArbExecutor__factory.connect(executor, world.owner);
+      const contract = IArbExecutor__factory.connect(executor, world.owner);
       for (const account of [world.operator, world.stranger]) {
         expect(await refusal(contract.interface.encodeFunctionData("acceptOwnership"), executor, account)).to.equal("NotOwner");
         for (const name of ["rescue", "rescueNative", "transferOwnership"] as const) {
@@ -188,7 +189,7 @@ describe("ArbExecutor: attacks by pools, keys and random plans fail", function (
     });
 
     it("no function's selector can be taken for the first byte of a plan", function () {
-      const face = ArbExecutor__factory.createInterface();
+      const face = IArbExecutor__factory.createInterface();
       face.forEachFunction((f) => expect(f.selector[2], f.name).to.not.be.oneOf(["a", "b"]));
     });
   });

@@ -6,7 +6,7 @@ import { encodePlan } from "../../src/plan/codec.js";
 import {
   AllOrNothing__factory,
   AnyReserves__factory,
-  ArbExecutor__factory,
+  IArbExecutor__factory,
   HookToken__factory,
   Liar__factory,
   Pieces__factory,
@@ -299,7 +299,7 @@ describe("ArbExecutor: attacks that fail", function () {
     it("rescue survives tokens that answer with anything, and a plan that starts inside it", async function () {
       const token = await new Scripted__factory(world.deployer).deploy();
       const address = await token.getAddress();
-      const contract = ArbExecutor__factory.connect(executor, world.owner);
+      const contract = IArbExecutor__factory.connect(executor, world.owner);
       const transfer = id("transfer(address,uint256)").slice(0, 10);
       for (const [answer, lands] of [
         ["0x", true],
@@ -319,7 +319,7 @@ describe("ArbExecutor: attacks that fail", function () {
       await expectFailure(contract.rescue.staticCall(fakeAddress.replace(/.$/, "0"), 1n));
       // a thief's contract that is an operator, inside the rescue of its token
       const { botOperator, ownAddress } = arena;
-      const own = ArbExecutor__factory.connect(ownAddress, world.owner);
+      const own = IArbExecutor__factory.connect(ownAddress, world.owner);
       const run = botOperator.interface.encodeFunctionData("run", [[await step(ownAddress, rawPlan(onePool()))]]);
       await token.script(transfer, [await step(botOperator, run)], toBeHex(1, 32));
       await fake.script(SWAP_V3, [await step(ownAddress, v3("uniswapV3SwapCallback", ETHER, -1n)(rawBody(onePool())))], "0x");
