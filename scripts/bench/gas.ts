@@ -1,6 +1,7 @@
 import { dataLength } from "ethers";
 import { encodePlan } from "../../src/plan/codec.js";
 import type { PlanFunding } from "../../src/plan/plan.js";
+import { type FailureRow, type GuardRow, measureFailures, measureGuards } from "./guards.js";
 import { naiveBaseline } from "./naive.js";
 import { AMOUNT_IN, type Baseline, buildStage, type Path, SCENARIO, type Stage } from "./scenario.js";
 import { traceAccessList, traceFloor } from "./trace.js";
@@ -29,6 +30,8 @@ export interface GasReport {
   scenario: typeof SCENARIO;
   leastNaiveRatio: number;
   rows: GasRow[];
+  guards: GuardRow[];
+  failures: FailureRow[];
   /** Rows that this contract has no plan format for. */
   skipped: { path: string; funding: string; reason: string; naive?: number; universalRouter?: number }[];
 }
@@ -78,7 +81,10 @@ export async function measureGas(options: { progress?: (row: string) => void } =
   for (const funding of LENDERS.filter((name) => !lent.has(name))) {
     skipped.push({ path: stage.paths[0]!.name, funding, reason: "plans cannot borrow there" });
   }
-  return { scenario: SCENARIO, leastNaiveRatio: LEAST_RATIO, rows, skipped };
+  options.progress?.("guards and failures");
+  const guards = await measureGuards(stage);
+  const failures = await measureFailures(stage);
+  return { scenario: SCENARIO, leastNaiveRatio: LEAST_RATIO, rows, guards, failures, skipped };
 }
 
 /** The other ways to trade are the same for every plan of a path. */

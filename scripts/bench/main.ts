@@ -3,7 +3,7 @@ import { measureGas } from "./gas.js";
 import { measureReplays } from "./replay.js";
 
 const progress = (what: string) => process.stderr.write(`${what} ...\n`);
-const BENCHES: Record<string, () => Promise<{ rows: object[]; skipped: object[] }>> = {
+const BENCHES: Record<string, () => Promise<object>> = {
   gas: () => measureGas({ progress }),
   replay: () => measureReplays(progress),
 };
@@ -21,7 +21,8 @@ const report = await bench().catch((error: unknown) => {
 });
 if (flags.includes("--json")) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 else {
-  for (const rows of [report.rows, report.skipped]) if (rows.length > 0) process.stdout.write(`${table(rows)}\n\n`);
+  for (const rows of Object.values(report))
+    if (Array.isArray(rows) && rows.length > 0) process.stdout.write(`${table(rows)}\n\n`);
 }
 // what Hardhat keeps open would hold the process
 process.exit(0);

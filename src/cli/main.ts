@@ -4,6 +4,7 @@ import path from "node:path";
 import { Command, CommanderError } from "commander";
 import { ArbError } from "../errors.js";
 import { ROOT } from "./common.js";
+import { decodeCommand } from "./decode.js";
 import { demoCommand } from "./demo.js";
 import { deployCommand } from "./deploy.js";
 import { executeCommand } from "./execute.js";
@@ -31,6 +32,7 @@ const commands = [
   quoteCommand(),
   executeCommand(),
   replayCommand(),
+  decodeCommand(),
 ];
 for (const command of commands) program.addCommand(withCommonOptions(command));
 

@@ -29,6 +29,23 @@ describe("benchmark: gas", function () {
     }
   });
 
+  it("costs no more for any guard or failure than recorded", function () {
+    expect(report.guards.map(({ guard }) => guard)).to.deep.equal(golden.guards.map(({ guard }) => guard));
+    for (const [i, { guard, gasUsed }] of report.guards.entries()) {
+      expect(gasUsed, guard).to.be.at.most(golden.guards[i]!.gasUsed);
+    }
+    expect(report.failures).to.have.lengthOf(golden.failures.length);
+    for (const [i, { path, check, gasUsed }] of report.failures.entries()) {
+      expect(gasUsed, `${path} fails, check: ${check}`).to.be.at.most(golden.failures[i]!.gasUsed);
+    }
+  });
+
+  it("loses a race for under 40,000 gas, if it looks at the first pool before anything else", function () {
+    const checked = report.failures.filter(({ check }) => check === "first pool");
+    expect(checked).to.have.lengthOf(4);
+    for (const { path, gasUsed } of checked) expect(gasUsed, path).to.be.lessThan(40_000);
+  });
+
   it("stays within the bars, and at least 2.1 times below the usual design", function () {
     const judged = report.rows.filter(({ bar }) => bar !== null);
     expect(judged.map(({ path }) => path)).to.include.members(["V2-V2", "V2-V3", "V3-V2", "V3-V3"]);
