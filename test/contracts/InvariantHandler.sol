@@ -12,6 +12,8 @@ import {TestBase} from "./TestBase.sol";
 /// keeps the books of what it must still have. The fuzzer chooses the functions and their arguments.
 /// Every action ends in `_audit`, in the same transaction: what leaked into transient storage would show there.
 contract InvariantHandler is TestBase, IPlanClock {
+    /// @dev never an owner, unlike the actors
+    address private constant NOBODY = address(0x5747);
     IExecutor public immutable executor;
     HookToken[3] public tokens;
     /// @dev What each token's balance was after the last action, and the native one.
@@ -169,7 +171,7 @@ contract InvariantHandler is TestBase, IPlanClock {
         }
         if (kind == 5) call = abi.encodeCall(IExecutor.rescue, (address(tokens[seed % 3]), 1));
         if (kind == 6) call = abi.encodeCall(IExecutor.sweep, (address(tokens[seed % 3])));
-        address[3] memory callers = [address(0xbad), pools[seed % 8], address(hostile[0])];
+        address[3] memory callers = [NOBODY, pools[seed % 8], address(hostile[0])];
         vm.prank(callers[(seed >> 128) % 3]);
         (bool served, ) = address(executor).call(call);
         if (served) _break("a stranger was served");
@@ -177,7 +179,7 @@ contract InvariantHandler is TestBase, IPlanClock {
 
     function strangersLoan(uint256 seed) external audited {
         (bytes memory plan, ) = _livePlan(seed, 1 ether);
-        vm.prank(address(0xbad));
+        vm.prank(NOBODY);
         (bool served, ) = address(pull).call(
             abi.encodeCall(PullLender.flashLoanSimple, (address(executor), address(tokens[0]), 1 ether, plan, 0))
         );

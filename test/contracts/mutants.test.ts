@@ -3,7 +3,7 @@ import { concat, dataLength, dataSlice, toBeHex, zeroPadValue } from "ethers";
 import { encodePlan } from "../../src/plan/codec.js";
 import type { Plan } from "../../src/plan/plan.js";
 import { explainRevert } from "../../src/plan/errors.js";
-import { type PullLender, PullLender__factory, TestToken__factory } from "../../types/contracts/index.js";
+import { EvasiveToken__factory, type PullLender, PullLender__factory, TestToken__factory } from "../../types/contracts/index.js";
 import { type Arena, createArena } from "../helpers/enemies.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 
@@ -61,11 +61,36 @@ describe("ArbExecutor: bits that nothing else looks at", function () {
   });
 
   it("a pair that cannot tell its reserves says so itself", async function () {
-    const adaptive: Plan = { ...plan, amounts: "adaptive" };
+    const getReserves = "0x0902f1ac";
+    const pool = await arena.fake.getAddress();
+    // an idle executor's refusal of a stranger's call stands for the pair's own words
+    await arena.fake.script(getReserves, [await arena.step(arena.ownAddress, "0x")], "0x");
     for (const place of [0, 1]) {
-      const hops = adaptive.hops.map((hop, i) => (i === place ? { ...hop, pool: arena.ownAddress } : hop));
-      // an idle executor's own refusal of a stranger's call
-      expect(await arena.refusal(encodePlan({ ...adaptive, hops }))).to.equal("NotOperator");
+      const hops = plan.hops.map((hop, i) => (i === place ? { ...hop, pool } : hop));
+      expect(await arena.refusal(encodePlan({ ...plan, amounts: "adaptive", hops }))).to.equal("NotOperator");
+    }
+  });
+
+  it("a token that does not answer with a word is no token, before, during and after a plan", async function () {
+    const { world } = arena;
+    const token = await new EvasiveToken__factory(world.deployer).deploy();
+    const lender = await new PullLender__factory(world.deployer).deploy();
+    const profitToken = await token.getAddress();
+    for (const holder of [world.deployer, lender]) await token.mint(holder, 10n ** 30n);
+    const b = await world.token("B");
+    const path = [
+      await world.addV2(token, b, 500n * ETHER, 1_030_000n * ETHER, 0),
+      await world.addV2(token, b, 500n * ETHER, 970_000n * ETHER, 1),
+    ];
+    const funding = { source: "aave-v3", lender: await lender.getAddress(), maxFee: ETHER } as const;
+    const made = encodePlan(await world.planFor(path, ETHER, { profitToken, funding, minProfit: 1n }));
+    expect(await arena.refusal(made)).to.equal("landed");
+    const [word, ...odd] = [0, 1, 2, 3];
+    for (const answer of odd) {
+      await token.turn(word!, answer);
+      expect(await arena.refusal(made), `allowance ${answer}`).to.equal(answer === 2 ? "unknown" : "TokenCallFailed");
+      await token.turn(answer, word!);
+      expect(await arena.refusal(made), `balance ${answer}`).to.equal(answer === 2 ? "unknown" : "TokenCallFailed");
     }
   });
 

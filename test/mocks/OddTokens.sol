@@ -73,3 +73,70 @@ contract OddToken is TestToken {
         balanceOf[loser] -= lost;
     }
 }
+
+/// @notice Moves like an ERC-20, and answers what is asked about it in odd ways.
+contract EvasiveToken {
+    enum Answer {
+        Word,
+        Nothing,
+        // less than a word
+        Short,
+        // reverts, with a word that would do as an answer
+        Revert
+    }
+
+    Answer public toBalance;
+    Answer public toAllowance;
+    mapping(address => uint256) private balances;
+    mapping(address => mapping(address => uint256)) private allowances;
+
+    function turn(Answer toBalance_, Answer toAllowance_) external {
+        (toBalance, toAllowance) = (toBalance_, toAllowance_);
+    }
+
+    function mint(address to, uint256 value) external {
+        balances[to] += value;
+    }
+
+    function transfer(address to, uint256 value) public returns (bool) {
+        balances[msg.sender] -= value;
+        balances[to] += value;
+        return true;
+    }
+
+    function transferFrom(address from, address to, uint256 value) external returns (bool) {
+        allowances[from][msg.sender] -= value;
+        balances[from] -= value;
+        balances[to] += value;
+        return true;
+    }
+
+    function approve(address spender, uint256 value) external returns (bool) {
+        allowances[msg.sender][spender] = value;
+        return true;
+    }
+
+    function balanceOf(address account) external view returns (uint256) {
+        _answer(toBalance, balances[account]);
+    }
+
+    function allowance(address account, address spender) external view returns (uint256) {
+        _answer(toAllowance, allowances[account][spender]);
+    }
+
+    function _answer(Answer how, uint256 value) private pure {
+        assembly ("memory-safe") {
+            mstore(0x00, value)
+            if eq(how, 3) {
+                revert(0x00, 0x20)
+            }
+            if eq(how, 2) {
+                return(0x00, 0x1f)
+            }
+            if eq(how, 1) {
+                return(0x00, 0x00)
+            }
+            return(0x00, 0x20)
+        }
+    }
+}
