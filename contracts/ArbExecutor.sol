@@ -24,7 +24,7 @@ import {PlanRunner} from "./PlanRunner.sol";
 /// Roles. The operators (one to four) are immutable, so that a plan reads no storage; new operators mean a new deployment.
 /// The owner changes in two steps and is never an operator: a stolen operator key costs gas, not assets. A sweep reads the
 /// owner from storage, for 2,100 gas, so that it always goes to the present one.
-/// ETH is not needed, and accepted only from the wrapped native token during a plan; what was forced in can be rescued.
+/// ETH is not needed, and accepted only from the wrapped native token and V4's manager during a plan; what was forced in can be rescued.
 ///
 /// # Layout of a plan
 /// Integers are big-endian; offsets are in bytes.
@@ -61,6 +61,22 @@ import {PlanRunner} from "./PlanRunner.sol";
 /// output if amounts are fixed, the fee in millionths if they are adaptive.
 /// "Amount in" is paid exactly if all hops are V2, or if amounts are fixed and the first hop is V2; else it is a cap.
 /// A plan may have 2 to 6 hops. No selector of this contract starts with the hexadecimal digit A.
+///
+/// # Layout of a plan with Uniswap V4 hops
+/// ```
+///  0        1   0xA8 | flag: 4 guards given (not the first pool)
+///  1        1   1 starts with ETH, 2 ends with ETH instead of the wrapped native token
+///  2        1   length of the body; then a byte of zero
+///  4       12   amount in, paid exactly
+/// 16            the hops: kind (1): 0 V2, 1 V3, 2 V4 | 4 last | 8 hooks given | 16 data for the hooks given; token of the
+///               output (20) but of the last hop, zero for ETH; then V2: pool (20), output (12); V3: pool (20); V4: fee (3),
+///               tick spacing (3), hooks (20), length of data (1) and data
+/// ------------- up to here: the body
+///  +       12   least profit, in the wrapped native token; then the guards as above
+/// ```
+/// It runs inside the PoolManager's `unlock`: V4 hops are netted, V2 and V3 pools are paid by the manager and pay into it, and
+/// what is taken at the end is the profit. This contract pays nothing but what it has just taken, to wrap or unwrap it, so
+/// the profit that the manager books decides; with guards the balance decides as in every other plan.
 ///
 /// # Order of the calls
 /// Without a lender's or own money the pools fund the cycle ("reverse nesting"): the pivot is called first and pays out

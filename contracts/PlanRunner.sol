@@ -22,7 +22,9 @@ pragma solidity ^0.8.37;
 ///   0xa0   uniswapV2Call(sender, amount0, amount1, data)
 ///   0xc0   executeOperation(asset, amount, premium, initiator, params)
 ///   0x60   receiveFlashLoan([token], [amount], [fee], userData): at 0x160
-/// Bit 6 tells a lender from a pool; then bit 5 V2 from V3, and bit 7 Aave from Balancer.
+///   0x40   unlockCallback(data): the data are the body of a V4 plan, the caller is the manager
+///   0xe0   as 0x80, inside unlockCallback: the data are the input token and the pool
+/// Without bit 6 it is a pool; then bit 5 tells V2 from V3.
 ///
 /// Memory of a plan's frame: 0x00-0xdf heads of calls; 0xe0 the body; from 0x200 one word per hop, computed V2 outputs; 0x2e0
 /// the gas left at the start, if it counts. The hottest calls are written out where they are made: each function that is
@@ -483,6 +485,299 @@ abstract contract PlanRunner {
                 stop()
             }
 
+            // ---------------------------------------------------------------------------------------- Uniswap V4
+
+            /// The PoolManager of the chain. Source: @uniswap/sdk-core. Zero elsewhere: there the call has no answer.
+            function poolManager() -> manager {
+                switch chainid()
+                case 1 {
+                    manager := 0x000000000004444c5dc75cB358380D2e3dE08A90
+                }
+                case 8453 {
+                    manager := 0x498581fF718922c3f8e6A244956aF099B2652b2b
+                }
+                case 42161 {
+                    manager := 0x360E68faCcca8cA495c1B759Fd9EEe466db9FB32
+                }
+                case 10 {
+                    manager := 0x9a13F98Cb987694C9F086b1F5eB990EeA8264Ec3
+                }
+                case 11155111 {
+                    manager := 0xE03A1074c86CFeDd5C142C4F04F1a1536e203543
+                }
+                case 84532 {
+                    manager := 0x05E73354cFDd6745C338b50BcFDfA3Aa6fA03408
+                }
+                case 421614 {
+                    manager := 0xFB3e0C6F74eB1a21CC1Da29aeC80D2Dfe6C9a317
+                }
+            }
+
+            /// Runs a cycle inside the manager's `unlock`. This contract pays nothing itself there: what is taken at the end is the
+            /// profit, and the manager reverts unless every debt is settled.
+            function runV4(plan, size) -> bounds {
+                bounds := add(plan, size)
+                mstore(0x00, 0x48c89491) // unlock(bytes)
+                mstore(0x20, 0x20)
+                mstore(0x40, size)
+                calldatacopy(0x60, plan, size)
+                tstore(0, or(and(keccak256(0x60, size), not(0xff)), 0x40))
+                let callSize := add(0x44, and(add(size, 31), not(31)))
+                // a chain without a manager answers with nothing
+                if iszero(and(gt(returndatasize(), 0x5f), call(gas(), poolManager(), 0, 0x1c, callSize, 0x00, 0x60))) {
+                    bubble()
+                }
+            }
+
+            /// The end of a V4 plan without guards.
+            function concludeV4(bounds) {
+                tstore(0, 0)
+                let got := mload(0x40)
+                let needed := shr(160, calldataload(bounds))
+                if slt(got, needed) {
+                    failWith(0x73b889af, got, needed) // ProfitTooLow(int256,uint256)
+                }
+                stop()
+            }
+
+            /// take(address currency, address to, uint256 amount)
+            function take(manager, currency, to, amount) {
+                mstore(0x00, 0x0b0d9c09)
+                mstore(0x20, currency)
+                mstore(0x40, to)
+                mstore(0x60, amount)
+                if iszero(call(gas(), manager, 0, 0x1c, 0x64, 0x00, 0x00)) {
+                    bubble()
+                }
+            }
+
+            /// sync(address currency): what arrives from now on is paid by the next `settle`.
+            function sync(manager, currency) {
+                mstore(0x00, 0xa5841194)
+                mstore(0x20, currency)
+                if iszero(call(gas(), manager, 0, 0x1c, 0x24, 0x00, 0x00)) {
+                    bubble()
+                }
+            }
+
+            function settle(manager, value) -> paid {
+                mstore(0x00, 0x11da60b4) // settle()
+                if iszero(call(gas(), manager, value, 0x1c, 0x04, 0x00, 0x20)) {
+                    bubble()
+                }
+                paid := mload(0x00)
+            }
+
+            /// One V4 swap of an exact input. Returns what the manager booked, which hooks may have changed.
+            function swapV4(manager, tokenIn, tokenOut, amount, kind, at) -> paid, got, place {
+                let zeroForOne := lt(tokenIn, tokenOut)
+                let side := shl(5, zeroForOne)
+                mstore(0x00, 0xf3cd914c) // swap((address,address,uint24,int24,address),(bool,int256,uint160),bytes)
+                mstore(sub(0x40, side), tokenIn)
+                mstore(add(0x20, side), tokenOut)
+                mstore(0x60, shr(232, calldataload(at)))
+                mstore(0x80, shr(232, calldataload(add(at, 3))))
+                place := add(at, 6)
+                mstore(0xa0, 0)
+                if and(kind, 8) {
+                    mstore(0xa0, shr(96, calldataload(place)))
+                    place := add(place, 20)
+                }
+                mstore(0xc0, zeroForOne)
+                mstore(0xe0, sub(0, amount))
+                // the limits of V3's swap, as in swapV3
+                mstore(
+                    0x100,
+                    xor(
+                        4295128740,
+                        mul(iszero(zeroForOne), xor(4295128740, 1461446703485210103287273052203988822378723970341))
+                    )
+                )
+                mstore(0x120, 0x120)
+                let dataSize := 0
+                if and(kind, 16) {
+                    dataSize := byte(0, calldataload(place))
+                    calldatacopy(0x160, add(place, 1), dataSize)
+                    place := add(place, add(1, dataSize))
+                }
+                mstore(0x140, dataSize)
+                let callSize := add(0x144, and(add(dataSize, 31), not(31)))
+                if iszero(call(gas(), manager, 0, 0x1c, callSize, 0x00, 0x20)) {
+                    bubble()
+                }
+                // BalanceDelta: amount0 in the upper half, amount1 in the lower
+                let delta := mload(0x00)
+                got := sar(128, delta)
+                paid := signextend(15, delta)
+                if zeroForOne {
+                    let amount0 := got
+                    got := paid
+                    paid := amount0
+                }
+                paid := sub(0, paid)
+            }
+
+            /// A V2 or V3 swap whose input the manager lends, and whose output goes to the manager. Returns what it got.
+            function swapThrough(manager, tokenIn, tokenOut, amount, kind, at) -> got, place {
+                let pool := shr(96, calldataload(at))
+                let zeroForOne := lt(tokenIn, tokenOut)
+                place := add(at, 20)
+                switch and(kind, 3)
+                case 0 {
+                    take(manager, tokenIn, pool, amount)
+                    sync(manager, tokenOut)
+                    let side := shl(5, zeroForOne)
+                    mstore(0x00, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
+                    mstore(sub(0x40, side), 0)
+                    mstore(add(0x20, side), shr(160, calldataload(place)))
+                    mstore(0x60, manager)
+                    mstore(0x80, 0x80)
+                    mstore(0xa0, 0)
+                    if iszero(call(gas(), pool, 0, 0x1c, 0xa4, 0x00, 0x00)) {
+                        bubble()
+                    }
+                    place := add(place, 12)
+                }
+                default {
+                    sync(manager, tokenOut)
+                    mstore(0xe0, shl(96, tokenIn))
+                    mstore(0xf4, shl(96, pool))
+                    tstore(0, or(and(keccak256(0xe0, 40), not(0xff)), 0xe0))
+                    swapV3(pool, zeroForOne, amount, manager, 40)
+                    tstore(0, 1)
+                }
+                got := settle(manager, 0)
+            }
+
+            /// The manager's callback: swaps forward, unwraps or wraps where one end is native, and takes the profit.
+            function unlocked(plan, size, wrappedToken) {
+                tstore(0, 1)
+                let head := calldataload(plan)
+                let amount := and(shr(128, head), 0xffffffffffffffffffffffff)
+                let tokenIn := mul(wrappedToken, iszero(and(head, shl(240, 1))))
+                let end := add(plan, size)
+                let spent := 0
+                plan := add(plan, 16)
+                for {} lt(plan, end) {} {
+                    let kind := byte(0, calldataload(plan))
+                    plan := add(plan, 1)
+                    let tokenOut := mul(wrappedToken, iszero(and(head, shl(241, 1))))
+                    if iszero(and(kind, 4)) {
+                        tokenOut := shr(96, calldataload(plan))
+                        plan := add(plan, 20)
+                    }
+                    switch and(kind, 0x1b)
+                    case 2 {
+                        // V4 without hooks and their data, as in swapV4
+                        let zeroForOne := lt(tokenIn, tokenOut)
+                        let side := shl(5, zeroForOne)
+                        let key := calldataload(plan)
+                        plan := add(plan, 6)
+                        mstore(0x00, 0xf3cd914c)
+                        mstore(sub(0x40, side), tokenIn)
+                        mstore(add(0x20, side), tokenOut)
+                        mstore(0x60, shr(232, key))
+                        mstore(0x80, and(shr(208, key), 0xffffff))
+                        mstore(0xa0, 0)
+                        mstore(0xc0, zeroForOne)
+                        mstore(0xe0, sub(0, amount))
+                        mstore(
+                            0x100,
+                            xor(
+                                4295128740,
+                                mul(
+                                    iszero(zeroForOne),
+                                    xor(4295128740, 1461446703485210103287273052203988822378723970341)
+                                )
+                            )
+                        )
+                        mstore(0x120, 0x120)
+                        mstore(0x140, 0)
+                        if iszero(call(gas(), caller(), 0, 0x1c, 0x144, 0x00, 0x20)) {
+                            bubble()
+                        }
+                        let delta := mload(0x00)
+                        if iszero(spent) {
+                            spent := sub(0, signextend(15, shr(shl(7, zeroForOne), delta)))
+                        }
+                        amount := signextend(15, shr(shl(7, iszero(zeroForOne)), delta))
+                    }
+                    default {
+                        let paid := amount
+                        switch and(kind, 2)
+                        case 0 {
+                            amount, plan := swapThrough(caller(), tokenIn, tokenOut, amount, kind, plan)
+                        }
+                        default {
+                            paid, amount, plan := swapV4(caller(), tokenIn, tokenOut, amount, kind, plan)
+                        }
+                        if iszero(spent) {
+                            spent := paid
+                        }
+                    }
+                    tokenIn := tokenOut
+                }
+                let got := sub(amount, spent)
+                if slt(got, 0) {
+                    failWith(0x73b889af, got, 0) // ProfitTooLow(int256,uint256)
+                }
+                switch and(shr(240, head), 3)
+                case 0 {
+                    mstore(0x00, 0x0b0d9c09) // take(address,address,uint256)
+                    mstore(0x20, wrappedToken)
+                    mstore(0x40, address())
+                    mstore(0x60, got)
+                    if iszero(call(gas(), caller(), 0, 0x1c, 0x64, 0x00, 0x00)) {
+                        bubble()
+                    }
+                }
+                case 1 {
+                    // owed in ETH, made in its wrapped form
+                    take(caller(), wrappedToken, address(), amount)
+                    mstore(0x00, 0x2e1a7d4d) // withdraw(uint256)
+                    mstore(0x20, spent)
+                    if iszero(call(gas(), wrappedToken, 0, 0x1c, 0x24, 0x00, 0x00)) {
+                        bubble()
+                    }
+                    pop(settle(caller(), spent))
+                }
+                default {
+                    // made in ETH: all of it if the wrapped form is owed, else what is left
+                    let owesWrapped := iszero(and(head, shl(240, 1)))
+                    let made := add(got, mul(spent, owesWrapped))
+                    take(caller(), 0, address(), made)
+                    mstore(0x00, 0xd0e30db0) // deposit()
+                    if iszero(call(gas(), wrappedToken, made, 0x1c, 0x04, 0x00, 0x00)) {
+                        bubble()
+                    }
+                    if owesWrapped {
+                        sync(caller(), wrappedToken)
+                        move(0xa9059cbb, wrappedToken, caller(), spent) // transfer(address,uint256)
+                        pop(settle(caller(), 0))
+                    }
+                }
+                mstore(0x00, 0x20)
+                mstore(0x20, 0x20)
+                mstore(0x40, got)
+                return(0x00, 0x60)
+            }
+
+            /// Inside `unlock`: a V3 pool is paid by the manager.
+            function payFromManager(state) {
+                calldatacopy(0x00, 0x84, 40)
+                let pool := shr(96, calldataload(0x98))
+                if or(xor(caller(), pool), and(xor(keccak256(0x00, 40), state), not(0xff))) {
+                    fail(0xdab1e993) // UnexpectedCallback()
+                }
+                tstore(0, 1)
+                let owed := calldataload(0x04)
+                if slt(owed, 1) {
+                    owed := calldataload(0x24)
+                }
+                take(poolManager(), shr(96, calldataload(0x84)), pool, owed)
+                stop()
+            }
+
             // not a loop: `break` leaves to what is no plan and no callback
             for {} 1 {} {
                 let state := tload(0)
@@ -497,10 +792,18 @@ abstract contract PlanRunner {
                     head := calldataload(0)
                     let planSize := calldatasize()
                     if or(or(xor(caller(), operator), callvalue()), xor(shr(251, head), 0x14)) {
+                        // a V4 plan without guards, the shortest way
+                        if eq(shr(248, head), xor(0xa8, shl(8, xor(caller(), operator)))) {
+                            size := byte(2, head)
+                            if iszero(or(or(xor(add(size, 12), planSize), callvalue()), gt(byte(1, head), 3))) {
+                                concludeV4(runV4(plan, size))
+                            }
+                            size := 0
+                        }
                         // not that operator's bare plan
                         if or(
                             xor(caller(), operator),
-                            iszero(or(eq(shr(224, head), 0x09c5eabe), eq(shr(251, head), 0x14)))
+                            iszero(or(eq(shr(224, head), 0x09c5eabe), eq(shr(252, head), 0x0a)))
                         ) {
                             break
                         }
@@ -518,7 +821,7 @@ abstract contract PlanRunner {
                                 fail(0x2abe262c) // MalformedPlan()
                             }
                             head := calldataload(plan)
-                            if xor(shr(251, head), 0x14) {
+                            if xor(shr(252, head), 0x0a) {
                                 fail(0x2abe262c) // MalformedPlan()
                             }
                         }
@@ -527,7 +830,14 @@ abstract contract PlanRunner {
                     // 16 + 32 * hops
                     size := add(16, and(shr(238, head), 0xe0))
                     // a token, a lender, guards: a plan without them has the length that its hops say
-                    if or(and(head, shl(247, 0xd)), xor(add(size, 12), planSize)) {
+                    if or(and(head, shl(247, 0x1d)), xor(add(size, 12), planSize)) {
+                        if and(head, shl(251, 1)) {
+                            // V4: its own body, and neither computed amounts, nor a token, nor a lender
+                            size := byte(2, head)
+                            if and(head, shl(246, 0x0f)) {
+                                fail(0x2abe262c) // MalformedPlan()
+                            }
+                        }
                         if and(head, shl(249, 1)) {
                             token := shr(96, calldataload(add(plan, size)))
                             size := add(size, 20)
@@ -548,6 +858,14 @@ abstract contract PlanRunner {
                         }
                         if and(head, shl(250, 1)) {
                             checkGuards(place, plan, head)
+                        }
+                        if and(head, shl(251, 1)) {
+                            if iszero(and(head, shl(250, 1))) {
+                                concludeV4(runV4(plan, size))
+                            }
+                            before := balanceOf(token)
+                            pop(runV4(plan, size))
+                            conclude(plan, head, size, token, token, before)
                         }
                         if and(head, shl(247, 1)) {
                             before := balanceOf(token)
@@ -573,19 +891,28 @@ abstract contract PlanRunner {
                     let pool := shr(96, calldataload(add(add(plan, 16), shl(5, and(state, 7)))))
                     let mismatch := and(xor(keccak256(0x00, size), state), not(0xff))
                     if or(xor(caller(), pool), mismatch) {
-                        // unwrapped for a tip
-                        if iszero(or(calldatasize(), xor(caller(), wrapped))) {
+                        let class := and(state, 0xe0)
+                        if eq(class, 0x40) {
+                            if iszero(or(mismatch, xor(caller(), poolManager()))) {
+                                unlocked(plan, size, wrapped)
+                            }
+                        }
+                        // ETH, unwrapped by us or taken from the manager
+                        if and(iszero(calldatasize()), or(eq(caller(), wrapped), eq(caller(), poolManager()))) {
                             stop()
                         }
+                        if eq(class, 0xe0) {
+                            payFromManager(state)
+                        }
                         // or a lender, which the terms behind the body name; Balancer's data lie farther back
-                        if eq(and(state, 0xe0), 0x60) {
+                        if eq(class, 0x60) {
                             plan := 0x164
                             size := and(calldataload(0x144), 0x1ff)
                             calldatacopy(0x00, plan, size)
                             mismatch := and(xor(keccak256(0x00, size), state), not(0xff))
                         }
                         let lender := shr(96, calldataload(add(plan, sub(size, 44))))
-                        if or(or(iszero(and(state, 0x40)), mismatch), xor(caller(), lender)) {
+                        if or(or(iszero(or(eq(class, 0xc0), eq(class, 0x60))), mismatch), xor(caller(), lender)) {
                             // as solc left it
                             mstore(0x40, 0x80)
                             mstore(0x60, 0)
@@ -713,6 +1040,10 @@ abstract contract PlanRunner {
                         stop()
                     }
 
+                    // only words for lenders come here, whoever calls
+                    if iszero(or(eq(and(state, 0xe0), 0xc0), eq(and(state, 0xe0), 0x60))) {
+                        fail(0xdab1e993) // UnexpectedCallback()
+                    }
                     // a lender has lent
                     size := sub(size, 44)
                     let fee := calldataload(0x124)

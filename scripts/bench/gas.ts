@@ -1,9 +1,10 @@
 import { dataLength } from "ethers";
 import { encodePlan } from "../../src/plan/codec.js";
 import type { PlanFunding } from "../../src/plan/plan.js";
+import type { TestPool, World } from "../../test/helpers/pools.js";
 import { type FailureRow, type GuardRow, measureFailures, measureGuards } from "./guards.js";
 import { naiveBaseline } from "./naive.js";
-import { AMOUNT_IN, type Baseline, buildStage, type Path, SCENARIO, type Stage } from "./scenario.js";
+import { AMOUNT_IN, type Baseline, buildStage, pairsOf, type Path, SCENARIO, type Stage } from "./scenario.js";
 import { traceAccessList, traceFloor } from "./trace.js";
 import { deployUniversalRouters, universalRouterBaseline } from "./universal-router.js";
 
@@ -33,7 +34,7 @@ export interface GasReport {
   guards: GuardRow[];
   failures: FailureRow[];
   /** Rows that this contract has no plan format for. */
-  skipped: { path: string; funding: string; reason: string; naive?: number; universalRouter?: number }[];
+  skipped: { path: string; funding: string; reason: string }[];
 }
 
 /** What rows of fixed amounts, funded by a flash swap, may cost at most. */
@@ -68,13 +69,14 @@ export async function measureGas(options: { progress?: (row: string) => void } =
     rows.push(await measureRow(stage, path, amounts, funding, { naive, universalRouter }));
   };
   for (const path of stage.paths) {
-    if (path.pools.some(({ kind }) => kind === "v4")) {
-      const others = { naive: await naive(path), universalRouter: await universalRouter(path) };
-      skipped.push({ path: path.name, funding: "flash-swap", reason: "plans have no hop through Uniswap V4", ...others });
-      continue;
-    }
     await measure(path, "fixed", FLASH_SWAP);
-    await measure(path, "adaptive", FLASH_SWAP);
+    if (!hasV4(path)) await measure(path, "adaptive", FLASH_SWAP);
+    else
+      skipped.push({
+        path: path.name,
+        funding: "flash-swap, adaptive",
+        reason: "V4 and V3 pools compute their amounts themselves",
+      });
   }
   for (const funding of [OWN_BALANCE, ...stage.lenders]) await measure(stage.paths[0]!, "fixed", funding);
   const lent = new Set<string>(stage.lenders.map(({ source }) => source));
@@ -96,6 +98,14 @@ function oncePerPath(baseline: Baseline): Baseline {
   };
 }
 
+const hasV4 = ({ name }: Path) => name.includes("V4");
+
+async function pairPlan(world: World, pools: TestPool[], amounts: "fixed" | "adaptive", funding: PlanFunding) {
+  const plan = await world.planFor(pools, AMOUNT_IN, { amounts, funding });
+  const { profit } = await world.expectation(plan, pools);
+  return { ...plan, profit };
+}
+
 async function measureRow(
   stage: Stage,
   path: Path,
@@ -104,13 +114,11 @@ async function measureRow(
   baselines: { naive: Baseline; universalRouter: Baseline },
 ): Promise<GasRow> {
   const { world } = stage;
-  const pools = path.pools.filter((pool) => pool.kind !== "v4");
-  const plan = await world.planFor(pools, AMOUNT_IN, { amounts, funding });
-  const { profit } = await world.expectation(plan, pools);
+  const { profit, ...plan } = hasV4(path) ? await stage.planOf(path) : await pairPlan(world, pairsOf([path]), amounts, funding);
   const data = encodePlan({ ...plan, minProfit: ((profit - funding.maxFee) * 9n) / 10n });
   const tx = { from: await world.operator.getAddress(), to: world.executorAddress, data };
   const weth = await world.weth.getAddress();
-  const accounts = new Set([weth, ...stage.tokens, ...path.pools.map((pool) => pool.address)].map((a) => a.toLowerCase()));
+  const accounts = new Set([weth, ...stage.tokens, ...plan.hops.map(({ pool }) => pool)].map((a) => a.toLowerCase()));
 
   const prepared = <T>(body: () => Promise<T>) =>
     world.rolledBack(async () => {

@@ -3,7 +3,7 @@ import { encodePlan } from "../../src/plan/codec.js";
 import type { Plan } from "../../src/plan/plan.js";
 import type { TestPool } from "../../test/helpers/pools.js";
 import { IUniswapV2Pair__factory } from "../../types/contracts/index.js";
-import { AMOUNT_IN, type Stage } from "./scenario.js";
+import { AMOUNT_IN, pairsOf, type Stage } from "./scenario.js";
 
 /** What a guard adds to the plan of path V2-V2 with fixed amounts, calldata included. */
 export interface GuardRow {
@@ -102,5 +102,5 @@ async function boundOf({ world }: Stage, pool: TestPool): Promise<bigint> {
 }
 
 function poolsOf({ paths }: Stage, name: string): TestPool[] {
-  return paths.find((path) => path.name === name)!.pools.filter((pool) => pool.kind !== "v4");
+  return pairsOf(paths.filter((path) => path.name === name));
 }

@@ -31,16 +31,15 @@ export async function naiveBaseline(stage: Stage, v4Router: Contract): Promise<B
   };
   for (const token of [weth, ...stage.tokens]) await naive.allow(PERMIT2, token, v4Router);
   return async (path) => {
-    const hops = await stage.hopsOf(path);
+    const { hops, profit } = await stage.planOf(path);
     const routed: Parameters<NaiveArbitrage["execute"]>[2] = [];
-    for (const { kind, pool, tokenIn, tokenOut, feePips, amountOut } of hops) {
+    for (const { kind, pool, tokenIn, tokenOut, feePips, amountOut, v4 } of hops) {
       const router = await routerOf(kind, pool);
       const amountOutMin = (amountOut * 99n) / 100n;
-      routed.push({ kind: KINDS.indexOf(kind), router, tokenIn, tokenOut, fee: feePips, amountOutMin });
+      routed.push({ kind: KINDS.indexOf(kind), router, tokenIn, tokenOut, fee: v4?.fee ?? feePips, amountOutMin });
     }
-    const profit = hops.at(-1)!.amountOut - AMOUNT_IN - aave.maxFee;
     return await world.rolledBack(async () => {
-      const sent = await naive.execute(weth, AMOUNT_IN, routed, (profit * 9n) / 10n);
+      const sent = await naive.execute(weth, AMOUNT_IN, routed, ((profit - aave.maxFee) * 9n) / 10n);
       return Number((await sent.wait())!.gasUsed);
     });
   };

@@ -1,9 +1,9 @@
 import { Contract, ContractFactory, ZeroAddress } from "ethers";
-import type { PlanFunding } from "../../src/plan/plan.js";
+import type { Plan, PlanFunding } from "../../src/plan/plan.js";
 import { balancerArtifact } from "../../src/sim/artifacts.js";
 import { deployAave } from "../../test/helpers/aave.js";
 import { createWorld, ETHER, type TestPool, type World } from "../../test/helpers/pools.js";
-import { addV4, placeV4, quoteV4, tradeV4, type V4Pool } from "./v4.js";
+import { type AnyPool, addV4, keyOf } from "../../test/helpers/v4-world.js";
 
 /** What the figures mean; printed with them. */
 export const SCENARIO = {
@@ -26,18 +26,7 @@ export const SCENARIO = {
 /** A cycle of the scenario: its name is the kinds of its pools. */
 export interface Path {
   name: string;
-  pools: (TestPool | V4Pool)[];
-}
-
-/** A swap of a cycle, with exact amounts in base units at the present state. */
-export interface PathHop {
-  kind: "v2" | "v3" | "v4";
-  pool: string;
-  tokenIn: string;
-  tokenOut: string;
-  feePips: number;
-  amountIn: bigint;
-  amountOut: bigint;
+  pools: AnyPool[];
 }
 
 export interface Stage {
@@ -45,8 +34,8 @@ export interface Stage {
   /** X and Y. */
   tokens: string[];
   paths: Path[];
-  /** The swaps of a path with AMOUNT_IN. */
-  hopsOf(path: Path): Promise<PathHop[]>;
+  /** A plan with AMOUNT_IN and fixed amounts, exact at the present state, funded by the pools, and what it gains. */
+  planOf(path: Path): Promise<Plan & { profit: bigint }>;
   /** Lenders of the profit token, by funding id. Base units of the fee for 1 WETH. */
   lenders: PlanFunding[];
 }
@@ -92,31 +81,19 @@ export async function buildStage(): Promise<Stage> {
       for (const c of KINDS) paths.push({ name: `${a}-${b}-${c}`, pools: [first[a], middle[b], third[c]] });
     }
   }
-  const v4Trader = await placeV4(world);
-  const firstV4 = await addV4(world, v4Trader, [weth, E], [x, 2015n * E], 500, 100_000n * E);
-  const lastV4 = await addV4(world, v4Trader, [weth, E], [x, 1985n * E], 3000, 100_000n * E);
+  const v4 = await addV4(world);
+  await x.mint(v4.trader, 10n ** 30n);
+  const firstV4 = await v4.pool(weth, x, [E, 2015n * E], { fee: 500, tickSpacing: 10 });
+  const lastV4 = await v4.pool(weth, x, [E, 1985n * E]);
   for (const pool of [firstV4, lastV4]) {
-    await tradeV4(v4Trader, pool, pool.token0, E / 10n);
-    await tradeV4(v4Trader, pool, pool.token1, 200n * E);
+    await v4.trader.swap(keyOf(pool), true, E / 10n, "0x");
+    await v4.trader.swap(keyOf(pool), false, 200n * E, "0x");
   }
   paths.push({ name: "V4-V4", pools: [firstV4, lastV4] }, { name: "V4-V3", pools: [firstV4, last.V3] });
-
-  async function hopsOf({ pools }: Path): Promise<PathHop[]> {
-    const hops: PathHop[] = [];
-    let [tokenIn, amountIn] = [await weth.getAddress(), AMOUNT_IN];
-    for (const pool of pools) {
-      const amountOut =
-        pool.kind === "v4" ? await quoteV4(v4Trader, pool, tokenIn, amountIn) : await world.quoteOut(pool, tokenIn, amountIn);
-      const tokenOut = tokenIn === pool.token0 ? pool.token1 : pool.token0;
-      hops.push({ kind: pool.kind, pool: pool.address, tokenIn, tokenOut, feePips: pool.feePips, amountIn, amountOut });
-      [tokenIn, amountIn] = [tokenOut, amountOut];
-    }
-    return hops;
-  }
-
   for (const token of [x, y]) await token.transfer(world.executorAddress, 1n);
   const tokens = [await x.getAddress(), await y.getAddress()];
-  return { world, tokens, paths, hopsOf, lenders: await placeLenders(world) };
+  const planOf = ({ pools }: Path) => v4.planFor(pools, AMOUNT_IN);
+  return { world, tokens, paths, planOf, lenders: await placeLenders(world) };
 }
 
 async function placeLenders(world: World): Promise<PlanFunding[]> {
@@ -130,6 +107,11 @@ async function placeLenders(world: World): Promise<PlanFunding[]> {
     { source: "aave-v3", lender: aave.pool, maxFee: aave.premium(AMOUNT_IN) },
     { source: "balancer-v2", lender: await vault.getAddress(), maxFee: 0n },
   ];
+}
+
+/** The V2 and V3 pools among those of a path. */
+export function pairsOf(paths: Path[]): TestPool[] {
+  return paths.flatMap(({ pools }) => pools).filter((pool) => "kind" in pool);
 }
 
 /** The factory of a V2 or V3 pool. */

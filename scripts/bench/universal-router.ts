@@ -1,9 +1,10 @@
 import { AbiCoder, concat, Contract, ContractFactory, keccak256, MaxUint256, toBeHex, ZeroAddress } from "ethers";
+import type { PlanHop } from "../../src/plan/plan.js";
 import { artifact as packageArtifact, EXTRACTS, packageText } from "../../src/sim/artifacts.js";
 import { artifact, type World } from "../../test/helpers/pools.js";
 import { Batch__factory, IERC20__factory } from "../../types/contracts/index.js";
-import { POOL_MANAGER } from "./v4.js";
-import { AMOUNT_IN, type Baseline, factoryOf, type PathHop, type Stage } from "./scenario.js";
+import { POOL_MANAGER } from "../../test/helpers/v4-world.js";
+import { AMOUNT_IN, type Baseline, factoryOf, pairsOf, type Stage } from "./scenario.js";
 
 export const PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
 const V2_PAIR = "@uniswap/v2-core/build/UniswapV2Pair.json";
@@ -20,10 +21,10 @@ const coder = AbiCoder.defaultAbiCoder();
 
 /** Neighbouring hops that one command swaps. */
 interface Leg {
-  kind: PathHop["kind"];
+  kind: PlanHop["kind"];
   /** The V2 factory whose pairs they are; null for V3. */
   factory: string | null;
-  hops: PathHop[];
+  hops: PlanHop[];
 }
 
 /** Places Permit2, and deploys a Universal Router for each V2 factory of the scenario, by factory. */
@@ -31,7 +32,7 @@ export async function deployUniversalRouters({ world, paths }: Stage): Promise<M
   const code = /hex"([0-9a-f]+)"/.exec(packageText(`${EXTRACTS.permit2}/DeployPermit2.sol`))![1]!;
   await world.networkHelpers.setCode(PERMIT2, `0x${code}`);
   const weth = await world.weth.getAddress();
-  const pools = paths.flatMap((path) => path.pools);
+  const pools = pairsOf(paths);
   const v3Factory = await factoryOf(world, pools.find(({ kind }) => kind === "v3")!.address);
   const { abi, bytecode } = packageArtifact(`${EXTRACTS.universalRouter}/UniversalRouter.sol/UniversalRouter.json`);
   const hashes = [V2_PAIR, V3_POOL].map((file) => keccak256(artifact(file).bytecode));
@@ -66,7 +67,7 @@ export async function universalRouterBaseline(stage: Stage, routers: ReadonlyMap
   const [anyRouter] = [...routers.values()];
 
   return async (path) => {
-    const legs = await legsOf(world, await stage.hopsOf(path));
+    const legs = await legsOf(world, (await stage.planOf(path)).hops);
     const v2Factories = new Set(legs.flatMap(({ factory }) => factory ?? []));
     const commands = legs.map((leg, i) => ({ leg, command: [COMMANDS[leg.kind]], input: inputOf(legs, i) }));
     return await world.rolledBack(async () => {
@@ -95,7 +96,7 @@ export async function universalRouterBaseline(stage: Stage, routers: ReadonlyMap
 }
 
 /** Neighbours of one kind and one factory go together. */
-async function legsOf(world: World, hops: PathHop[]): Promise<Leg[]> {
+async function legsOf(world: World, hops: PlanHop[]): Promise<Leg[]> {
   const legs: Leg[] = [];
   for (const hop of hops) {
     const factory = hop.kind === "v2" ? await factoryOf(world, hop.pool) : null;
@@ -141,7 +142,7 @@ function inputOfV4(legs: Leg[], i: number): string {
   if (i !== 0) throw new Error("a V4 leg behind others is not part of the scenario");
   const { hops } = legs[i]!;
   const { tokenOut, amountOut } = hops.at(-1)!;
-  const path = hops.map((hop) => [hop.tokenOut, hop.feePips, hop.feePips / 50, ZeroAddress, "0x"]);
+  const path = hops.map(({ tokenOut: to, v4 }) => [to, v4!.fee, v4!.tickSpacing, v4!.hooks, v4!.hookData]);
   const swap = coder.encode([EXACT_INPUT], [[hops[0]!.tokenIn, path, [], AMOUNT_IN, 0n]]);
   const isWhole = legs.length === 1;
   const actions = isWhole ? [SWAP_EXACT_IN, TAKE_ALL] : [SWAP_EXACT_IN, SETTLE_ALL, TAKE];

@@ -45,6 +45,11 @@ export class Reader {
     this.data = hexlify(data);
   }
 
+  /** Bytes read so far. */
+  get read(): number {
+    return this.position / 2 - 1;
+  }
+
   uint(size: number): bigint {
     return BigInt("0x" + this.take(size));
   }

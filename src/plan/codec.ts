@@ -5,6 +5,7 @@ import type { PoolKind } from "../venues/venue.js";
 import { address, bytes, checkAddress, checkAmount, Reader, sameAddress, usage } from "./bytes.js";
 import { checkGuards, type DecodedGuards, decodeGuards, encodeGuards, NO_GUARDS } from "./guards.js";
 import type { Plan, PlanHop } from "./plan.js";
+import { encodeV4Plan } from "./v4.js";
 
 export { MAX_AMOUNT } from "./bytes.js";
 
@@ -63,6 +64,7 @@ export interface DecodedPlan extends DecodedGuards {
  * Throws ArbError "usage" naming the first field that is wrong.
  */
 export function encodePlan(plan: Plan): string {
+  if (plan.hops.some((hop) => hop.kind === "v4")) return encodeV4Plan(plan, BUILT_IN_TOKENS[plan.chainId]);
   checkPlan(plan);
   const adaptive = plan.amounts === "adaptive";
   const pivot = pivotOf(plan.hops.map((hop) => hop.kind));
@@ -147,13 +149,13 @@ export function decodePlan(data: string): DecodedPlan {
 }
 
 /** The hop that is called first: the last V3 hop, or the last hop if all are V2. */
-function pivotOf(kinds: PoolKind[]): number {
+function pivotOf(kinds: PlanHop["kind"][]): number {
   const lastV3 = kinds.lastIndexOf("v3");
   return lastV3 < 0 ? kinds.length - 1 : lastV3;
 }
 
 /** Whether the first pool is paid a given amount, or what follows from the pools up to a cap. */
-function paysExactly(adaptive: boolean, first: PoolKind, pivot: PoolKind): boolean {
+function paysExactly(adaptive: boolean, first: PlanHop["kind"], pivot: PlanHop["kind"]): boolean {
   return pivot === "v2" || (first === "v2" && !adaptive);
 }
 

@@ -1,10 +1,12 @@
-import { formatUnits, isHexString } from "ethers";
+import { formatUnits, isHexString, ZeroAddress } from "ethers";
 import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { formatToken } from "../config/format-token.js";
 import type { Network } from "../config/network.js";
 import { findToken } from "../config/networks.js";
 import { usage } from "./bytes.js";
 import { type DecodedPlan, decodePlan, PLAN_PREFIX } from "./codec.js";
+import type { DecodedGuards } from "./guards.js";
+import { decodeV4Plan, V4_PREFIX } from "./v4.js";
 
 /** Any calldata of the executor, for people and as an object. Amounts in base units. */
 export interface PlanDescription {
@@ -26,6 +28,7 @@ interface PlanFormat {
 /** Every format that the contract knows; another format is one entry more. */
 const FORMATS: readonly PlanFormat[] = [
   { name: "fast", matches: (first) => (first & 0xf8) === PLAN_PREFIX, describe: describeFast },
+  { name: "V4", matches: (first) => (first & 0xf8) === V4_PREFIX, describe: describeV4 },
 ];
 
 /**
@@ -88,7 +91,30 @@ function describeFast(data: string, network: Network | null): { plan: DecodedPla
   return { plan, lines };
 }
 
-function guardLines(plan: DecodedPlan, profit: (amount: bigint) => string): string[] {
+function describeV4(data: string, network: Network | null): { plan: object; lines: string[] } {
+  const plan = decodeV4Plan(data);
+  const wrapped = network?.wrappedNative ?? null;
+  const profit = (amount: bigint) =>
+    network && wrapped ? formatToken(network, wrapped, amount) : `${amount} units of the wrapped native token`;
+  const lines = [
+    `profit token  ${wrapped ? named(network, wrapped) : "the chain's wrapped native token"}`,
+    `amount in     ${profit(plan.amountIn)}${plan.startsNative ? ", as ETH" : ""}`,
+    ...plan.hops.map((hop, i) => {
+      const end = plan.endsNative ? "ETH" : "the profit token";
+      const tokenOut = hop.tokenOut === null ? end : hop.tokenOut === ZeroAddress ? "ETH" : named(network, hop.tokenOut);
+      const { key } = hop;
+      const what = key
+        ? `fee ${key.fee === 0x800000 ? "dynamic" : `${formatUnits(key.fee, 4)} %`}, spacing ${key.tickSpacing}${key.hooks === ZeroAddress ? "" : `, hooks ${key.hooks}`}${key.hookData === "0x" ? "" : `, data ${key.hookData}`}`
+        : `${hop.pool}${hop.amountOut === null ? "" : `, ${hop.amountOut} units out`}`;
+      return `hop ${i + 1}         ${hop.kind} to ${tokenOut}, ${what}`;
+    }),
+    `least profit  ${profit(plan.minProfit)}`,
+    ...guardLines(plan, profit),
+  ];
+  return { plan, lines };
+}
+
+function guardLines(plan: DecodedGuards, profit: (amount: bigint) => string): string[] {
   const { deadline, blocks, parentHash, poolBound, gasPrice, tip, sweep } = plan;
   return [
     deadline === null ? "" : `deadline      ${new Date(deadline * 1000).toISOString()}`,

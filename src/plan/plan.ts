@@ -1,10 +1,25 @@
 import type { FundingId } from "../funding/funding.js";
 import type { PoolKind } from "../venues/venue.js";
 
-/** One swap of a plan. Amounts in base units of the hop's own tokens, as quoted. */
+/** What identifies a Uniswap V4 pool besides its tokens. */
+export interface V4Key {
+  /** Hundredths of a bip; 0x800000 where a hook sets the fee. */
+  fee: number;
+  tickSpacing: number;
+  hooks: string;
+  /** Bytes for the hooks; "0x" for none. */
+  hookData: string;
+}
+
+/**
+ * One swap of a plan. Amounts in base units of the hop's own tokens, as quoted. In a plan with V4 hops the zero address stands
+ * for ETH; such a plan starts and ends with the wrapped native token or with ETH, and its profit is in the former.
+ */
 export interface PlanHop {
-  kind: PoolKind;
+  kind: PoolKind | "v4";
+  /** Of a V4 hop: the PoolManager. */
   pool: string;
+  v4?: V4Key;
   tokenIn: string;
   tokenOut: string;
   /** Fee in millionths of the input. The contract needs it to compute V2 amounts on chain. */

@@ -144,7 +144,7 @@ contract ArbExecutorFuzz is TestBase {
     /// @dev Any bytes that start like a plan.
     /// forge-config: default.fuzz.runs = 1024
     function testFuzz_noBytesLowerTheBalance(uint8 flags, bytes memory rest, bool wrapped) public {
-        bytes memory plan = bytes.concat(bytes1(0xa0 | (flags & 7)), rest);
+        bytes memory plan = bytes.concat(bytes1(0xa0 | (flags & 15)), rest);
         (bool landed, bytes memory result) = wrapped
             ? address(executor).call(abi.encodeCall(IArbExecutor.execute, (plan)))
             : address(executor).call(plan);

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { encodeExecute, encodePlan } from "../../src/plan/codec.js";
 import type { Plan } from "../../src/plan/plan.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
+import { type AnyPool, addV4, keyOf, type V4World } from "../helpers/v4-world.js";
 
 /**
  * Gas of whole transactions, compared with test/golden/gas.json: a row may fall but not rise. The scenario: real Uniswap pools
@@ -15,6 +16,8 @@ const golden = JSON.parse(readFileSync(FILE, "utf8")) as Record<string, number>;
 describe("ArbExecutor: gas", function () {
   let world: World;
   let paths: Record<string, TestPool[]>;
+  let v4: V4World;
+  let v4Paths: Record<string, AnyPool[]>;
   const measured: Record<string, number> = {};
 
   before(async function () {
@@ -29,6 +32,15 @@ describe("ArbExecutor: gas", function () {
       await world.trade(pool, await world.weth.getAddress(), E / 10n);
       await world.trade(pool, await b.getAddress(), 200n * E);
     }
+    v4 = await addV4(world);
+    await b.mint(v4.trader, 10n ** 30n);
+    const firstV4 = await v4.pool(world.weth, b, [E, 2015n * E], { fee: 500, tickSpacing: 10 });
+    const lastV4 = await v4.pool(world.weth, b, [E, 1985n * E]);
+    for (const pool of [firstV4, lastV4]) {
+      await v4.trader.swap(keyOf(pool), true, E / 10n, "0x");
+      await v4.trader.swap(keyOf(pool), false, 200n * E, "0x");
+    }
+    v4Paths = { "V4-V4": [firstV4, lastV4], "V4-V3": [firstV4, lastV3], "V4-V2": [firstV4, lastV2] };
     paths = { "V2-V2": [firstV2, lastV2], "V2-V3": [firstV2, lastV3], "V3-V2": [firstV3, lastV2], "V3-V3": [firstV3, lastV3] };
   });
 
@@ -66,6 +78,19 @@ describe("ArbExecutor: gas", function () {
     });
     it(`${name} through execute(bytes) costs no more than recorded`, async function () {
       await measure(`${name} fixed, execute`, paths[name]!, "fixed", encodeExecute);
+    });
+  }
+
+  for (const name of ["V4-V4", "V4-V3", "V4-V2"]) {
+    it(`${name} costs no more than recorded`, async function () {
+      const { profit, ...plan } = await v4.planFor(v4Paths[name]!, ETHER);
+      const gas = await world.rolledBack(async () => {
+        const data = encodePlan({ ...plan, minProfit: (profit * 9n) / 10n });
+        const sent = await world.operator.sendTransaction({ to: world.executorAddress, data });
+        return Number((await sent.wait())!.gasUsed);
+      });
+      measured[name] = gas;
+      if (!process.env.WRITE_GOLDEN) expect(gas, `${name} grew`).to.be.at.most(golden[name]!);
     });
   }
 
@@ -111,5 +136,6 @@ describe("ArbExecutor: gas", function () {
   it("stays at or below the bars of the peers' best", function () {
     const bars = { "V2-V2": 132_300, "V2-V3": 140_100, "V3-V2": 140_900, "V3-V3": 149_900 };
     for (const [row, bar] of Object.entries(bars)) expect(measured[`${row} fixed`]).to.be.at.most(bar);
+    expect(measured["V4-V4"]).to.be.at.most(103_800);
   });
 });
