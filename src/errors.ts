@@ -18,11 +18,15 @@ export const EXIT_CODES = {
 
 export type ErrorCode = Exclude<keyof typeof EXIT_CODES, "ok">;
 
+/** Narrower reasons of a refusal, for the rejections of src/opportunity/reject.ts. */
+export type RefusalReason = "insufficient-gas-funds";
+
 export interface ErrorDetails {
   /** Place of the fault: a JSON path ("legs[1].pool"), a file with line and column, a chain, a transaction hash. */
   where?: string;
   /** What the user can do about it. */
   hint?: string;
+  reason?: RefusalReason;
   cause?: unknown;
 }
 
@@ -30,6 +34,7 @@ export class ArbError extends Error {
   readonly code: ErrorCode;
   readonly where: string | undefined;
   readonly hint: string | undefined;
+  readonly reason: RefusalReason | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
@@ -37,6 +42,7 @@ export class ArbError extends Error {
     this.code = code;
     this.where = details.where;
     this.hint = details.hint;
+    this.reason = details.reason;
   }
 
   get exitCode(): number {

@@ -1,7 +1,15 @@
-import { FetchRequest, JsonRpcProvider, Network as EthersNetwork, type Provider } from "ethers";
+import {
+  FetchRequest,
+  JsonRpcProvider,
+  type JsonRpcPayload,
+  type JsonRpcResult,
+  Network as EthersNetwork,
+  type Provider,
+} from "ethers";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
-import { classifyNodeError, endpointName } from "./errors.js";
+import { classifyNodeError, endpointName, withoutEndpoint } from "./errors.js";
+import { beforeDeadline } from "./receipts.js";
 
 /** An ethers provider that can also send raw JSON-RPC requests. */
 export type RpcProvider = Provider & { send(method: string, params: unknown[]): Promise<unknown> };
@@ -96,6 +104,29 @@ async function checkGenesis(
   return true;
 }
 
+/**
+ * ethers' provider with two faults closed: its timeout counts silence only, so an endpoint that drips bytes is waited for without
+ * end; and its errors hold the whole URL, and so the key, in message, stack and fields.
+ */
+class EndpointProvider extends JsonRpcProvider {
+  override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
+    const request = this._getConnection(); // oxlint-disable-line no-underscore-dangle -- ethers' own name
+    request.body = JSON.stringify(payload);
+    request.setHeader("content-type", "application/json");
+    try {
+      const response = await beforeDeadline(request.send(), request.timeout).catch((error: unknown) => {
+        request.cancel();
+        throw error;
+      });
+      response.assertOk();
+      const answer = response.bodyJson as JsonRpcResult | JsonRpcResult[];
+      return Array.isArray(answer) ? answer : [answer];
+    } catch (error) {
+      throw withoutEndpoint(error, request.url);
+    }
+  }
+}
+
 function openProvider(network: Network, url: string, options: ConnectOptions): JsonRpcProvider {
   if (!/^https?:\/\//i.test(url))
     throw new ArbError("config", "an endpoint must be an http:// or https:// URL", { where: `networks.${network.name}.rpc` });
@@ -103,7 +134,7 @@ function openProvider(network: Network, url: string, options: ConnectOptions): J
   request.timeout = options.timeoutMs ?? 5_000;
   // One attempt: ethers would repeat a refused request for minutes, beyond every deadline.
   request.setThrottleParams({ maxAttempts: 1 });
-  return new JsonRpcProvider(request, new EthersNetwork(network.name, network.chainId), {
+  return new EndpointProvider(request, new EthersNetwork(network.name, network.chainId), {
     staticNetwork: true,
     batchMaxCount: 1, // its batches wait 10 ms before they leave
     cacheTimeout: -1, // its cache of 250 ms hands out one nonce twice

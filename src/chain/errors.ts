@@ -87,6 +87,21 @@ export function withoutUrls(text: string): string {
   return text.replace(/\b(https?|wss?):\/\/[^\s"'<>]+/gi, (url) => endpointName(url));
 }
 
+/**
+ * An error of a request to `url` as a new error without any part of it but the host: servers repeat the path in their answers. Code
+ * and the server's answer are kept, so that it classifies as before.
+ */
+export function withoutEndpoint(error: unknown, url: string): Error {
+  const { pathname, search, searchParams, username, password } = new URL(url);
+  const words = [...pathname.split("/"), ...searchParams.values(), username, password].filter((word) => word.length >= 8);
+  const secrets = [pathname + search, ...words].filter((part) => part.length > 1);
+  const clean = (text: string): string =>
+    secrets.reduce((rest, secret) => rest.replaceAll(secret, "(hidden)"), withoutUrls(text));
+  const { message, code, info } = error as { message?: unknown; code?: unknown; info?: Record<string, unknown> | null };
+  const answer = Object.entries(info ?? {}).flatMap(([key, value]) => (typeof value === "string" ? [[key, clean(value)]] : []));
+  return Object.assign(new Error(clean(String(message))), { code, info: Object.fromEntries(answer) as Record<string, string> });
+}
+
 /** The part of an endpoint that may be shown: host and port. */
 export function endpointName(url: string): string {
   try {

@@ -125,7 +125,7 @@ export async function suggestFees(chain: Chain, policy: FeePolicy, block?: Block
       `gas costs ${formatGwei(next + tip)} on ${chain.network.title}, your limit is ${formatGwei(limit)}`,
       {
         where: `block ${parent.number}`,
-        hint: "wait for cheaper gas or raise gas.maxFeePerGas",
+        hint: "wait for cheaper gas or raise networks.NAME.maxFeePerGas",
       },
     );
   const wanted = highestBaseFee(stack, next, policy.patienceBlocks, parent.extraData) + tip;

@@ -1,4 +1,4 @@
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
 
@@ -13,8 +13,14 @@ export interface ConfigOptions extends CommonOptions {
   deployments: string;
 }
 
-/** Root of the installation, where deployments/ lies. */
-export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
+/** Root of the installation, where package.json, deployments/ and docs/ lie: the same from src/ and from dist/. */
+export const ROOT = rootAbove(import.meta.dirname);
+
+function rootAbove(folder: string): string {
+  let at = folder;
+  while (!existsSync(path.join(at, "package.json")) && at !== path.dirname(at)) at = path.dirname(at);
+  return at;
+}
 
 export function withConfig(command: Command): Command {
   return command

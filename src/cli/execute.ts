@@ -5,8 +5,8 @@ import type { Outcome } from "../execution/outcome.js";
 import { type Session, openSession } from "../execution/session.js";
 import { type IntakeItem, createIntake, intakeFile, intakeLines } from "../opportunity/intake.js";
 import { type ConfigOptions, withConfig } from "./common.js";
-import { makeOutput, outcomeJson, printError } from "./output.js";
-import { tradesTable } from "./table.js";
+import { type Output, makeOutput, outcomeJson, printError } from "./output.js";
+import { outcomeText } from "./table.js";
 
 export function executeCommand(): Command {
   return withConfig(new Command("execute"))
@@ -16,6 +16,7 @@ export function executeCommand(): Command {
       const output = makeOutput(options);
       const session = await openSession(loadConfig(options.config), { deployments: options.deployments, send: true });
       if (session.config.mode === "dry-run") output.note('mode is "dry-run": everything is done but sending');
+      const networks = session.config.networks.map((n) => n.network);
       const codes = new Set<number>();
       try {
         for await (const item of itemsOf(
@@ -23,9 +24,9 @@ export function executeCommand(): Command {
           createIntake(() => session.validation()),
         )) {
           try {
-            const outcome = await run(item, session);
+            const outcome = await run(item, session, output);
             codes.add(exitCodeOf(outcome));
-            output.result(outcomeJson(outcome), () => tradesTable([outcome]));
+            output.result(outcomeJson(outcome), () => outcomeText(outcome, networks));
           } catch (error) {
             // one faulty network must not stop the opportunities of the others
             codes.add(printError(error, output.json));
@@ -43,10 +44,13 @@ export function itemsOf(file: string, intake: ReturnType<typeof createIntake>): 
   return file === "-" ? intakeLines(process.stdin, intake) : intakeFile(file, intake);
 }
 
-async function run(item: IntakeItem, session: Session): Promise<Outcome> {
+async function run(item: IntakeItem, session: Session, output: Output): Promise<Outcome> {
   if (!item.result.ok) return { status: "rejected", rejection: item.result.rejection };
   const driver = await session.driver(item.result.value.chainId);
-  return await driver.execute(item.result.value);
+  return await driver.execute(item.result.value, (step, { opportunity, txHash }) => {
+    // said at once: whoever interrupts the program must know what is on its way
+    if (step === "sent") output.note(`${opportunity.id} sent ${txHash ?? ""}`);
+  });
 }
 
 /** A rejection is an answer, not a failure of the command; what was sent and did not land is. */

@@ -40,12 +40,12 @@ export function printError(error: unknown, json: boolean): number {
   return error instanceof ArbError ? error.exitCode : 1;
 }
 
-/** What `arb demo` reports with --json. Amounts are decimal strings of base units. */
+/** What `arb demo` reports with --json. Amounts are decimal strings of base units. `unknown` only where there are some. */
 export interface Report {
   trades: object[];
   rejected: object[];
   reverted: object[];
-  unknown: object[];
+  unknown?: object[];
 }
 
 export function reportOf(outcomes: readonly Outcome[]): Report {
@@ -56,7 +56,9 @@ export function reportOf(outcomes: readonly Outcome[]): Report {
         const { status: _, ...rest } = outcomeJson(o);
         return rest;
       });
-  return { trades: of("landed"), rejected: of("rejected"), reverted: of("reverted"), unknown: of("unknown") };
+  const unknown = of("unknown");
+  const report = { trades: of("landed"), rejected: of("rejected"), reverted: of("reverted") };
+  return unknown.length > 0 ? { ...report, unknown } : report;
 }
 
 /** One outcome as a flat object, as `arb execute --json` prints them line by line. */

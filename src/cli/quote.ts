@@ -2,16 +2,15 @@ import { ZeroAddress } from "ethers";
 import { Command } from "commander";
 import { formatToken } from "../config/format-token.js";
 import { loadConfig } from "../config/load.js";
-import { readDeployment } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
-import { connectTo } from "../execution/session.js";
+import { connectTo, executorOf, validationOf } from "../execution/session.js";
 import { quoteAtBlock } from "../market/market.js";
 import { createIntake } from "../opportunity/intake.js";
 import type { Quote } from "../opportunity/quote.js";
 import { type ConfigOptions, withConfig } from "./common.js";
 import { itemsOf } from "./execute.js";
 import { makeOutput, outcomeJson } from "./output.js";
-import { columns, tradesTable } from "./table.js";
+import { columns, outcomeText } from "./table.js";
 import type { Network } from "../config/network.js";
 
 export function quoteCommand(): Command {
@@ -21,12 +20,11 @@ export function quoteCommand(): Command {
     .action(async (file: string, options: ConfigOptions) => {
       const output = makeOutput(options);
       const config = loadConfig(options.config);
-      const networks = config.networks.map((n) => n.network);
-      const validation = () => ({ networks, allowedPools: [], now: Math.floor(Date.now() / 1000) });
-      for await (const { result } of itemsOf(file, createIntake(validation))) {
+      const intake = createIntake(() => validationOf(config));
+      for await (const { result } of itemsOf(file, intake)) {
         if (!result.ok) {
           const outcome = { status: "rejected", rejection: result.rejection } as const;
-          output.result(outcomeJson(outcome), () => tradesTable([outcome]));
+          output.result(outcomeJson(outcome), () => outcomeText(outcome, []));
           continue;
         }
         const networkConfig = config.networks.find((n) => n.network.chainId === result.value.chainId);
@@ -34,8 +32,7 @@ export function quoteCommand(): Command {
         const { network } = networkConfig;
         const chain = await connectTo(networkConfig, config);
         try {
-          const record = readDeployment(options.deployments, network.name);
-          const executor = networkConfig.executor ?? record?.address ?? ZeroAddress;
+          const executor = executorOf(networkConfig, options.deployments) ?? ZeroAddress;
           const quoted = await quoteAtBlock(chain.provider, network, result.value, {
             executor,
             funding: config.fundingPreference,
@@ -45,7 +42,7 @@ export function quoteCommand(): Command {
             output.result(quoteJson(quote), () => quoteText(quote, network));
           } else {
             const outcome = { status: "rejected", rejection: quoted.result.rejection } as const;
-            output.result(outcomeJson(outcome), () => tradesTable([outcome]));
+            output.result(outcomeJson(outcome), () => outcomeText(outcome, []));
           }
         } finally {
           chain.close();

@@ -1,6 +1,10 @@
-import { formatToken } from "../config/format-token.js";
-import { networkById } from "../config/networks.js";
+import { formatTokenShort, shortDecimal } from "../config/format-token.js";
+import type { Network } from "../config/network.js";
+import { NETWORKS } from "../config/networks.js";
 import type { Outcome, Trade } from "../execution/outcome.js";
+import { ETHER } from "../units.js";
+
+const WIDTH = 156;
 
 /** Lines of cells as aligned columns. */
 export function columns(rows: readonly (readonly string[])[]): string {
@@ -16,53 +20,91 @@ export function columns(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-const amount = (trade: Trade, value: bigint): string => {
-  const network = networkById(trade.chainId);
-  return network ? formatToken(network, trade.profitToken, value) : `${value} base units`;
-};
-const title = (trade: Trade): string => networkById(trade.chainId)?.title ?? `chain ${trade.chainId}`;
-const pathOf = (trade: Trade): string => trade.path.map((p) => p.venue).join(" > ");
+/** The networks that name tokens and titles: the configured ones, which may know more tokens than the registry. */
+type Networks = readonly Network[];
 
-/** Outcomes for a person: what landed, what was refused and why, what reverted. */
-export function tradesTable(outcomes: readonly Outcome[]): string {
+const amount = (networks: Networks, { chainId, profitToken }: Trade, value: bigint): string => {
+  const network = networks.find((n) => n.chainId === chainId);
+  return network ? formatTokenShort(network, profitToken, value) : `${value} base units`;
+};
+const title = (networks: Networks, { chainId }: Trade): string =>
+  networks.find((n) => n.chainId === chainId)?.title ?? `chain ${chainId}`;
+const pathOf = (trade: Trade): string => trade.path.map((p) => p.venue).join(" > ");
+const shortHash = (hash: string): string => `${hash.slice(0, 10)}...${hash.slice(-8)}`;
+
+/** One outcome for a person, with whole hashes; amounts are cut to six digits (--json has them exact). */
+export function outcomeText(outcome: Outcome, networks: Networks): string {
+  if (outcome.status === "rejected") {
+    const { opportunityId, reason, detail, where } = outcome.rejection;
+    return wrapped(`${opportunityId ?? "?"} rejected, ${reason}: ${where === null ? "" : `${where}: `}${detail}`);
+  }
+  const { trade } = outcome;
+  const units = (value: bigint) => amount(networks, trade, value);
+  const head = `${trade.opportunityId} ${outcome.status} on ${title(networks, trade)}`;
+  const how = `${pathOf(trade)}, ${units(trade.amountIn)} in, ${trade.funding}`;
+  switch (outcome.status) {
+    case "landed": {
+      const { profit, gasUsed, feeWei, blockNumber, seconds } = outcome.trade;
+      return [
+        `${head}: ${units(profit)} profit (expected ${units(trade.expectedProfit)})`,
+        `  ${how}, ${gasUsed} gas, fee ${shortDecimal(feeWei, ETHER.decimals)} ETH, block ${blockNumber}, ${seconds} s`,
+        `  ${trade.txHash}`,
+      ].join("\n");
+    }
+    case "dry-run":
+      return [
+        `${head}, planned and simulated, not sent: ${units(trade.expectedProfit)} profit expected, at least ${units(trade.minProfit)}`,
+        `  ${how}`,
+      ].join("\n");
+    case "reverted": {
+      const fee = `${outcome.gasUsed} gas, fee ${shortDecimal(outcome.feeWei, ETHER.decimals)} ETH`;
+      return [`${head}, nothing lost but gas (${fee})`, wrapped(`  ${outcome.reason}`), `  ${trade.txHash}`].join("\n");
+    }
+    case "unknown":
+      return [`${head}: sent, its end is not known yet`, wrapped(`  ${outcome.reason}`), `  ${trade.txHash}`].join("\n");
+  }
+}
+
+/** Many outcomes for a person: what landed as a table, then the rest. Amounts and hashes are short (--json has them whole). */
+export function tradesTable(outcomes: readonly Outcome[], networks: Networks = NETWORKS): string {
   const sections: string[] = [];
   const landed = outcomes.filter((o) => o.status === "landed").map((o) => o.trade);
   if (landed.length > 0) {
     const head = ["chain", "path", "funding", "amount in", "expected profit", "profit", "gas", "transaction"];
     const rows = landed.map((t) => [
-      title(t),
+      title(networks, t),
       pathOf(t),
       t.funding,
-      amount(t, t.amountIn),
-      amount(t, t.expectedProfit),
-      amount(t, t.profit),
+      amount(networks, t, t.amountIn),
+      amount(networks, t, t.expectedProfit),
+      amount(networks, t, t.profit),
       t.gasUsed.toString(),
-      t.txHash,
+      shortHash(t.txHash),
     ]);
     sections.push(`${landed.length} executed\n${columns([head, ...rows])}`);
   }
-  const dry = outcomes.filter((o) => o.status === "dry-run").map((o) => o.trade);
-  if (dry.length > 0) {
-    const head = ["chain", "path", "funding", "amount in", "expected profit", "least profit accepted"];
-    const rows = dry.map((t) => {
-      return [title(t), pathOf(t), t.funding, amount(t, t.amountIn), amount(t, t.expectedProfit), amount(t, t.minProfit)];
-    });
-    sections.push(`${dry.length} planned and simulated, not sent (dry run)\n${columns([head, ...rows])}`);
-  }
-  const refused = outcomes.filter((o) => o.status === "rejected").map((o) => o.rejection);
-  if (refused.length > 0) {
-    const rows = refused.map((r) => [r.opportunityId ?? "?", r.reason, r.where === null ? r.detail : `${r.where}: ${r.detail}`]);
-    sections.push(`${refused.length} rejected before sending\n${columns(rows)}`);
-  }
-  const reverted = outcomes.filter((o) => o.status === "reverted");
-  if (reverted.length > 0) {
-    const rows = reverted.map((o) => [title(o.trade), o.trade.opportunityId, o.reason, `${o.gasUsed} gas`, o.trade.txHash]);
-    sections.push(`${reverted.length} reverted on chain, nothing lost but gas\n${columns(rows)}`);
-  }
-  const open = outcomes.filter((o) => o.status === "unknown");
-  if (open.length > 0) {
-    const rows = open.map((o) => [title(o.trade), o.trade.opportunityId, o.reason, o.trade.txHash]);
-    sections.push(`${open.length} sent, end not known yet\n${columns(rows)}`);
+  const others: [Outcome["status"], string][] = [
+    ["dry-run", "planned and simulated, not sent"],
+    ["rejected", "rejected before sending"],
+    ["reverted", "reverted on chain, nothing lost but gas"],
+    ["unknown", "sent, end not known yet"],
+  ];
+  for (const [status, words] of others) {
+    const list = outcomes.filter((o) => o.status === status).map((o) => outcomeText(o, networks));
+    if (list.length > 0) sections.push(`${list.length} ${words}\n${list.join("\n")}`);
   }
   return sections.length > 0 ? sections.join("\n\n") : "nothing to do";
+}
+
+/** Breaks a long sentence at blanks; further lines are indented. */
+function wrapped(text: string): string {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > WIDTH) {
+    const blank = rest.lastIndexOf(" ", WIDTH);
+    const end = blank > WIDTH / 2 ? blank : WIDTH;
+    lines.push(rest.slice(0, end));
+    rest = `    ${rest.slice(end).trimStart()}`;
+  }
+  return [...lines, rest].join("\n");
 }

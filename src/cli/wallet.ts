@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
 import { readSecret } from "../config/secrets.js";
-import { connectTo, openWallet } from "../execution/session.js";
+import { connectTo, executorOf, openWallet } from "../execution/session.js";
 import { ArbError } from "../errors.js";
 import { createKeystore, importKey, importKeystore } from "../wallet/keystore.js";
 import { type CommonOptions, type ConfigOptions, withConfig } from "./common.js";
@@ -41,7 +41,7 @@ export function walletCommand(): Command {
       makeOutput(options).result({ address, file }, () => `${address} in ${file}`);
     });
   withConfig(wallet.command("show"))
-    .description("the configured wallet's balances on every configured network")
+    .description("what the wallet and the executors hold on every configured network")
     .action(async (options: ConfigOptions) => {
       const config = loadConfig(options.config);
       if (config.wallet === null) throw new ArbError("config", "no wallet is configured", { where: "wallet" });
@@ -50,15 +50,21 @@ export function walletCommand(): Command {
         config.networks.map(async (networkConfig) => {
           const chain = await connectTo(networkConfig, config);
           try {
-            return await manager.balances(chain);
+            const address = executorOf(networkConfig, options.deployments);
+            const executor =
+              address === null ? null : { address, tokens: (await manager.balances(chain, { account: address })).tokens };
+            return { ...(await manager.balances(chain)), executor };
           } finally {
             chain.close();
           }
         }),
       );
       makeOutput(options).result({ address: manager.address, balances }, () => {
-        const rows = balances.map((b) => [b.network, b.native.text, ...b.tokens.map((t) => t.text)]);
-        return `${manager.address}\n${columns(rows)}`;
+        const rows = balances.flatMap(({ network, native, tokens, executor }) => [
+          [network, "wallet", manager.address, native.text, ...tokens.map((t) => t.text)],
+          ...(executor ? [[network, "executor", executor.address, "", ...executor.tokens.map((t) => t.text)]] : []),
+        ]);
+        return columns(rows);
       });
     });
   return wallet;

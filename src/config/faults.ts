@@ -1,5 +1,5 @@
 import { wordlists } from "ethers";
-import { findNodeAtLocation, type Node } from "jsonc-parser";
+import { createScanner, findNodeAtLocation, type Node } from "jsonc-parser";
 import type { z } from "zod";
 import { ArbError } from "../errors.js";
 import { configJsonSchema } from "./schema.js";
@@ -51,6 +51,23 @@ export function findDuplicate(node: Node, path: Path): Path | null {
     if (typeof key === "string") seen.add(key);
     const below = value ? findDuplicate(value, [...path, key]) : null;
     if (below) return below;
+  }
+  return null;
+}
+
+/** Deeper files are refused before a recursive parser sees them. */
+export const MAX_DEPTH = 16;
+
+/** Offset at which a file's nesting gets too deep, or null. */
+export function tooDeep(text: string): number | null {
+  const scanner = createScanner(text, true);
+  let depth = 0;
+  for (scanner.scan(); scanner.getTokenLength() > 0; scanner.scan()) {
+    if (scanner.getTokenLength() > 1) continue;
+    const token = text[scanner.getTokenOffset()];
+    if (token === "{" || token === "[") depth++;
+    if (token === "}" || token === "]") depth--;
+    if (depth > MAX_DEPTH) return scanner.getTokenOffset();
   }
   return null;
 }

@@ -6,7 +6,7 @@ import type { FundingId } from "../funding/funding.js";
 import { parseAmount, unitOf } from "../units.js";
 import type { PoolId } from "../venues/venue.js";
 import { unverified } from "./facts.js";
-import { fail, type Fault, faultsOf, findDuplicate, type Path, place, refuseSecrets } from "./faults.js";
+import { fail, type Fault, faultsOf, findDuplicate, MAX_DEPTH, type Path, place, refuseSecrets, tooDeep } from "./faults.js";
 import type { Network } from "./network.js";
 import { findToken, networkByName } from "./networks.js";
 import { configSchema, type ParsedConfig, type ParsedNetwork } from "./schema.js";
@@ -61,6 +61,11 @@ export function loadConfig(file: string): Config {
 /** The same for text that is already read; `file` names it in messages and is what relative paths refer to. */
 export function parseConfig(text: string, file: string): Config {
   refuseSecrets(text, file);
+  const deep = tooDeep(text);
+  if (deep !== null) {
+    const at = place(text, file, deep);
+    throw new ArbError("config", `${at} is nested deeper than ${MAX_DEPTH} levels`, { where: at });
+  }
   const errors: ParseError[] = [];
   const tree = parseTree(text, errors, { allowTrailingComma: true });
   const [syntax] = errors;
@@ -87,7 +92,7 @@ export async function resolveEndpoints(config: NetworkConfig): Promise<string[]>
     config.rpc.map(async (reference, i) => {
       if (/^https?:/i.test(reference)) return reference;
       const url = (await readSecret(reference, { allowEnv: true, where: `${where}[${i}]` })).reveal().trim();
-      if (!/^https?:\/\/\S+$/i.test(url))
+      if (!/^https?:\/\/\S+$/i.test(url) || !URL.canParse(url))
         throw new ArbError("config", `${reference} holds no http(s) URL`, { where: `${where}[${i}]` });
       return url;
     }),

@@ -27,7 +27,10 @@ function text<T>(parse: (s: string) => T, description: string): z.ZodPipe<z.ZodS
 
 const percent = text(parsePercent, 'A percentage with its sign, for example "0.5 %"');
 const share = percent.refine((ppm) => ppm <= 1_000_000, "is more than 100 %");
-const duration = text(parseDuration, 'A duration with its unit: "200 ms", "30 s", "2 min"').refine((ms) => ms > 0, "is zero");
+const duration = text(parseDuration, 'A duration with its unit: "200 ms", "30 s", "2 min"')
+  .refine((ms) => ms > 0, "is zero")
+  // Node's timers end at once where they are set to more than 24.8 days
+  .refine((ms) => ms <= 86_400_000, "is longer than a day");
 const gwei = text((s) => parseAmount(s, GWEI), 'A gas price, for example "0.5 gwei"').refine((wei) => wei > 0n, "is zero");
 const ether = text((s) => parseAmount(s, ETHER), 'An amount of the native coin, for example "0.001 ETH"');
 
@@ -38,14 +41,16 @@ const address = text((s) => {
   } catch {
     throw new ArbError("usage", "is no address", { hint: "write 0x and 40 hexadecimal digits" });
   }
+  // 0x4200000000000000000000000000000000000042 has no letter, and so no other form
+  if (s === right) return right;
   if (s === s.toLowerCase()) throw new ArbError("usage", "has no checksum", { hint: `copy it in EIP-55 form, such as ${right}` });
-  if (s !== right) throw new ArbError("usage", "does not match its EIP-55 checksum", { hint: "a digit is wrong; copy it again" });
-  return right;
+  throw new ArbError("usage", "does not match its EIP-55 checksum", { hint: "a digit is wrong; copy it again" });
 }, "An address in EIP-55 form");
 
 const endpoint = z
   .string()
   .regex(/^(https?:\/\/[^\s]+|env:[A-Za-z_]\w*|file:.+)$/, 'is no endpoint: write "https://...", "env:NAME" or "file:/path"')
+  .refine((s) => !s.startsWith("http") || URL.canParse(s), "is no URL")
   .describe('An endpoint: "https://...", or, because URLs hold keys, "env:NAME" or "file:/path" (mode 0600)');
 
 const secret = z
@@ -119,7 +124,7 @@ const profit = z.strictObject({
     .describe("A token without an entry is not traded for profit"),
   marginOverCost: percent
     .default(1_000_000)
-    .describe("How far the profit must exceed the worst-case cost: 100 % asks for twice the cost"),
+    .describe("How far the profit must exceed the expected cost: the default, 100 %, asks for twice the cost"),
 });
 
 const gas = z.strictObject({

@@ -104,9 +104,10 @@ async function askHidden(label: string): Promise<string> {
   const { stdin, stderr } = process;
   if (!stdin.isTTY)
     throw new ArbError("secrets", "there is no terminal to ask for the password", { hint: 'use "file:/path" or "fd:3"' });
-  stderr.write(`${label}: `);
+  // before the question, or the terminal would show what is typed at once
   stdin.setRawMode(true);
   stdin.setEncoding("utf8");
+  stderr.write(`${label}: `);
   let typed = "";
   try {
     for await (const chunk of stdin.iterator({ destroyOnReturn: false }) as AsyncIterable<string>)

@@ -11,6 +11,9 @@ import { type Deployment, readDeployment, writeDeployment } from "./record.js";
 /** Salt of every deployment. The init code has nothing of the chain in it, so the address is the same on all networks. */
 export const SALT = id("ArbExecutor.v1");
 
+/** Gas that a deployment with its buffer takes, about. */
+const USUAL_GAS = 3_000_000n;
+
 /** Runtime code of the CREATE2 proxy (Arachnid/deterministic-deployment-proxy): 32 bytes of salt, then init code. */
 export const CREATE2_PROXY_CODE =
   "0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3";
@@ -91,7 +94,14 @@ export async function deployExecutor(request: DeployRequest): Promise<{ deployme
   const found = await provider.getCode(plan.address);
   if (found !== "0x" && found !== expected) throw foreignCode(plan.address, network.name);
   const sent = found === "0x" ? await send(request, plan, proxy) : null;
-  if (sent && (await provider.getCode(plan.address)) !== expected) throw foreignCode(plan.address, network.name);
+  const now = sent ? await provider.getCode(plan.address) : found;
+  if (now === "0x")
+    // an endpoint with several nodes behind it may answer from one that is behind
+    throw new ArbError("network", "the deployment was mined, but the node does not show the contract yet", {
+      where: `${network.name} ${plan.address}`,
+      hint: "run the same command again: it finds the contract, and sends nothing twice",
+    });
+  if (now !== expected) throw foreignCode(plan.address, network.name);
 
   const known = record?.address === plan.address ? record : null;
   const deployment: Deployment = {
@@ -122,9 +132,16 @@ async function send(request: DeployRequest, plan: DeployPlan, proxy: string): Pr
       where: `${chain.network.name} ${wallet.address}`,
       hint: "wait for them or cancel them, then run it again",
     });
-  const gasLimit = await wallet.gasLimit(chain, call);
   const { maxFeePerGas, maxPriorityFeePerGas } = await suggestFees(chain, request.fees);
-  const tx: FullTransaction = { chainId: chain.network.chainId, nonce, ...call, gasLimit, maxFeePerGas, maxPriorityFeePerGas };
+  const withGas = (gasLimit: bigint): FullTransaction => {
+    return { chainId: chain.network.chainId, nonce, ...call, gasLimit, maxFeePerGas, maxPriorityFeePerGas };
+  };
+  const gasLimit = await wallet.gasLimit(chain, call).catch(async (error: unknown) => {
+    // some nodes estimate nothing for an empty account; then a usual deployment tells how much to send
+    if (error instanceof ArbError && error.reason !== undefined) await requireFunds(chain, wallet.address, withGas(USUAL_GAS));
+    throw error;
+  });
+  const tx = withGas(gasLimit);
   await requireFunds(chain, wallet.address, tx);
 
   const { raw, hash } = wallet.sign(tx);

@@ -15,7 +15,7 @@ export class ErrorHandler {
   /** The rejection that `error` amounts to. Rethrows everything that is not about this one opportunity. */
   toRejection(error: unknown, opportunityId: string): Rejection {
     if (error instanceof ArbError) {
-      const reason = REASON_OF[error.code];
+      const reason = error.reason ?? REASON_OF[error.code];
       if (reason) return { opportunityId, reason, detail: error.message, where: error.where ?? null };
       throw error;
     }

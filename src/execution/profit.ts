@@ -27,7 +27,8 @@ export async function balanceChange(provider: Provider, token: string, account: 
 
 /**
  * Everything that a mined transaction paid, in wei: execution, and on the OP stack the L1 data fee and the operator fee that
- * its receipt names (Isthmus: gasUsed * operatorFeeScalar / 1e6 + operatorFeeConstant).
+ * its receipt names (Isthmus: gasUsed * operatorFeeScalar / 1e6 + operatorFeeConstant; since Jovian, which its receipts show by
+ * their DA footprint, gasUsed * operatorFeeScalar * 100 + operatorFeeConstant).
  */
 export async function feePaid(
   provider: { send(method: string, params: unknown[]): Promise<unknown> },
@@ -37,8 +38,10 @@ export async function feePaid(
     l1Fee?: string;
     operatorFeeScalar?: string;
     operatorFeeConstant?: string;
+    daFootprintGasScalar?: string;
   } | null;
+  const scaled = receipt.gasUsed * BigInt(raw?.operatorFeeScalar ?? 0);
   const operatorFee =
-    (receipt.gasUsed * BigInt(raw?.operatorFeeScalar ?? 0)) / 1_000_000n + BigInt(raw?.operatorFeeConstant ?? 0);
+    (raw?.daFootprintGasScalar === undefined ? scaled / 1_000_000n : scaled * 100n) + BigInt(raw?.operatorFeeConstant ?? 0);
   return receipt.gasUsed * receipt.gasPrice + BigInt(raw?.l1Fee ?? 0) + operatorFee;
 }

@@ -60,8 +60,9 @@ export class SameChainExecutor {
 
   /** Exact quote, size and funding on the head block. */
   async quote(opportunity: Opportunity): Promise<Result<Quote>> {
-    const { chain, executor } = this.context;
-    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, funding: this.context.settings.funding }))
+    const { chain, executor, slippage, settings } = this.context;
+    const reduce = (amountIn: bigint, impactPpm: number) => slippage.size(amountIn, impactPpm);
+    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, funding: settings.funding, reduce }))
       .result;
   }
 
@@ -164,7 +165,11 @@ export class SameChainExecutor {
     const feeWei = await feePaid(provider, receipt);
     const { gasUsed, blockNumber } = receipt;
     if (receipt.status !== 1) {
-      return { status: "reverted", trade, reason: await this.#reasonOf(planned, receipt), gasUsed, feeWei };
+      // that it reverted is known; a node that cannot tell why must not turn it into "unknown"
+      const reason = await this.#reasonOf(planned, receipt).catch((error: unknown) => {
+        return `Reverted; the node does not tell why: ${this.#errors.describe(error).message}`;
+      });
+      return { status: "reverted", trade, reason, gasUsed, feeWei };
     }
     const profit = profitFromLogs(receipt, trade.profitToken, executor);
     const change = await balanceChange(provider, trade.profitToken, executor, blockNumber);

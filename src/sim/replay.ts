@@ -17,6 +17,8 @@ import { type Run, runPlan } from "./replay-run.js";
 export interface ReplayOptions {
   /** Executes without the unit of the profit token that an executor in use keeps: about 17,000 gas more. */
   cold?: boolean;
+  /** Executes once more with an access list, for `ours.gasUsedWithAccessList`. */
+  accessList?: boolean;
 }
 
 /** A swap of our transaction, amounts in base units. */
@@ -41,6 +43,8 @@ export interface ReplayResult {
   ours: {
     grossProfit: bigint;
     gasUsed: number;
+    /** Gas of the same transaction with an access list; null where it was not asked for. */
+    gasUsedWithAccessList: number | null;
     amountIn: bigint;
     hops: ReplayHop[];
     /** `optimum`: our own size. `recorded`: the searcher's, for the reason in `note`. */
@@ -88,7 +92,8 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
   try {
     const pools: (Pool | null)[] = [];
     for (const hop of cycle.hops) pools.push(await readPool(fork, hop));
-    const run = (candidate: Candidate) => runPlan(recording, fork, candidate.plan, { cold: options.cold ?? false });
+    const run = (candidate: Candidate) =>
+      runPlan(recording, fork, candidate.plan, { cold: options.cold ?? false, accessList: options.accessList ?? false });
 
     const optimum = quoteOptimum(recording, cycle, pools);
     let note: string | null = typeof optimum === "string" ? optimum : null;
@@ -217,6 +222,7 @@ function resultOf(
     ours: {
       grossProfit: run.profit,
       gasUsed: run.gasUsed,
+      gasUsedWithAccessList: run.gasUsedWithAccessList,
       amountIn: plan.hops[0]!.amountIn,
       hops: cycle.hops.map(({ venue, kind, pool, feePips, tokenIn, tokenOut }, i) => ({
         venue,

@@ -34,6 +34,8 @@ export async function serveRpc(backend: RpcBackend, port = 0): Promise<RpcServer
   const http = createServer((request, response) => void onHttp(backend, request, response));
   const sockets = new WebSocketServer({ server: http, maxPayload: MAX_BODY });
   sockets.on("connection", (socket) => onSocket(backend, socket));
+  // it repeats the errors of the HTTP server, which are handled below; unheard they would end the process
+  sockets.on("error", () => undefined);
   await new Promise<void>((resolve, reject) => {
     http.once("error", (cause) => reject(new ArbError("network", `cannot listen on 127.0.0.1:${port}`, { cause })));
     http.listen(port, "127.0.0.1", () => resolve());

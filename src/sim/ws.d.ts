@@ -14,6 +14,7 @@ declare module "ws" {
     readonly clients: Set<WebSocket>;
     constructor(options: { server: Server; maxPayload?: number });
     on(event: "connection", listener: (socket: WebSocket) => void): this;
+    on(event: "error", listener: (error: Error) => void): this;
     close(): void;
   }
 }

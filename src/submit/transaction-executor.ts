@@ -34,9 +34,15 @@ const NOT_TAKEN: ReadonlySet<NodeErrorKind> = new Set([
   "intrinsic-gas-too-low",
 ]);
 
-/** Signs and sends the transactions of one account on one chain, one at a time, and watches them to their end. */
+/**
+ * Signs and sends the transactions of one account on one chain, one at a time, and watches them to their end. While it lives it
+ * never signs two transactions with one nonce: an attempt that the node does not know (any more) is sent again, the same bytes,
+ * before the next nonce is used.
+ */
 export class TransactionExecutor {
   #queue: Promise<unknown> = Promise.resolve();
+  /** Attempts that are not known to be mined, by nonce. */
+  readonly #open = new Map<number, Attempt>();
 
   constructor(
     readonly chain: Chain,
@@ -46,7 +52,8 @@ export class TransactionExecutor {
 
   /**
    * Takes the next nonce, signs and sends. The hash is known before anything is sent, so a send whose answer is lost can
-   * still be watched: it counts as sent, never as failed. Throws "network" only where the node surely did not take it.
+   * still be watched: it counts as sent, never as failed. Throws "network" only where the node surely did not take it, "refused"
+   * where the account cannot pay, and "locked" while an earlier attempt is neither known to the node nor taken by it.
    */
   send(opportunityId: string, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
     // one after another: two sends at once would read the same nonce
@@ -58,14 +65,13 @@ export class TransactionExecutor {
   async #send(opportunityId: string, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
     const { address } = this.wallet;
     const { provider, network } = this.chain;
-    const [nonce, balance] = await Promise.all([
-      provider.getTransactionCount(address, "pending"),
-      provider.getBalance(address, "pending"),
-    ]);
+    const nonce = await this.#nextNonce();
+    const balance = await provider.getBalance(address, "pending");
     const needed = gasLimit * fees.maxFeePerGas + call.value;
     if (balance < needed) {
       throw new ArbError("refused", `${address} holds ${balance} wei on ${network.title}, the transaction may cost ${needed}`, {
         hint: "fund the operator, or lower the gas price limit",
+        reason: "insufficient-gas-funds",
       });
     }
     const { raw, hash } = this.wallet.sign({
@@ -89,11 +95,51 @@ export class TransactionExecutor {
       await this.route.send(raw);
     } catch (error) {
       const { kind } = classifyNodeError(error);
-      if (NOT_TAKEN.has(kind)) {
+      if (NOT_TAKEN.has(kind) && (await this.#isUnknown(hash))) {
         throw new ArbError("network", `${network.title} refused the transaction: ${kind}`, { where: attempt.hash });
       }
     }
+    this.#open.set(nonce, attempt);
     return attempt;
+  }
+
+  /**
+   * Whether the node has no such transaction after it refused the bytes: where a gateway repeats a request, the second answer is
+   * a refusal of what the first took. A node that does not answer has not said so.
+   */
+  async #isUnknown(hash: string): Promise<boolean> {
+    try {
+      return (await this.chain.provider.getTransaction(hash)) === null;
+    } catch {
+      // not known: the caller goes on to watch it
+      return false;
+    }
+  }
+
+  async #nextNonce(): Promise<number> {
+    const { provider, network } = this.chain;
+    const mined = await provider.getTransactionCount(this.wallet.address, "latest");
+    for (const nonce of this.#open.keys()) if (nonce < mined) this.#open.delete(nonce);
+    let nonce = await provider.getTransactionCount(this.wallet.address, "pending");
+    for (let open = this.#open.get(nonce); open !== undefined; open = this.#open.get(nonce)) {
+      try {
+        await this.route.send(open.raw);
+      } catch (error) {
+        const { kind } = classifyNodeError(error);
+        if (kind !== "already-known") {
+          throw new ArbError(
+            "locked",
+            `nonce ${nonce} is signed for ${open.opportunityId}, which ${network.title} does not take (${kind})`,
+            {
+              where: open.hash,
+              hint: "nothing else is sent from this account until that transaction is mined or its nonce used",
+            },
+          );
+        }
+      }
+      nonce += 1;
+    }
+    return nonce;
   }
 
   /** Waits for the receipt until the deadline; what is not known by then is "unknown", never "failed". */

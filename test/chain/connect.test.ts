@@ -1,11 +1,15 @@
 import { expect } from "chai";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { inspect } from "node:util";
 import { network as hardhat } from "hardhat";
 import { chainFromProvider, connectChain } from "../../src/chain/connect.js";
+import { classifyNodeError } from "../../src/chain/errors.js";
 import { waitForReceipt } from "../../src/chain/receipts.js";
 import { networkById } from "../../src/config/networks.js";
 import type { ArbError } from "../../src/errors.js";
+import { readAll } from "../../src/venues/multicall.js";
+import { rejection } from "../helpers/rejection.js";
 
 const KEY = "SECRETKEY";
 const ethereum = networkById(1)!;
@@ -97,6 +101,63 @@ describe("connectChain", () => {
     expect(performance.now() - start).to.be.lessThan(3_000);
     expect((await failure(connectChain(ethereum, ["ws://127.0.0.1:1"]))).message).to.match(/http:\/\/ or https/);
     expect((await failure(connectChain(ethereum, []))).code).to.equal("config");
+  });
+});
+
+describe("an endpoint's failures after the connection", () => {
+  /** Knows its chain, and answers everything else by `misbehave`. */
+  async function connectedTo(misbehave: (res: ServerResponse, url: string) => void) {
+    const server = createServer((req, res) => {
+      let body = "";
+      req.on("data", (d: Buffer) => (body += d.toString()));
+      req.on("end", () => {
+        const { id, method } = JSON.parse(body) as { id: number; method: string };
+        if (method === "eth_chainId") res.end(JSON.stringify({ jsonrpc: "2.0", id, result: "0x1" }));
+        else misbehave(res, req.url ?? "");
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v2/${KEY}?apikey=${KEY}`;
+    const chain = await connectChain(ethereum, [url], { local: true, timeoutMs: 150 });
+    const close = (): void => {
+      chain.close();
+      server.closeAllConnections();
+      server.close();
+    };
+    return { chain, close };
+  }
+
+  it("hold no part of the key in message, stack, fields or cause, even where the server repeats the path", async () => {
+    for (const status of [401, 404, 500]) {
+      const { chain, close } = await connectedTo((res, url) => res.writeHead(status).end(`Cannot POST ${url}, bad key ${KEY}`));
+      const read = { target: ethereum.wrappedNative, data: "0x", what: "a word" };
+      const errors = await Promise.all([
+        rejection(chain.provider.getBalance(ethereum.wrappedNative)),
+        rejection(chain.provider.send("eth_sendRawTransaction", ["0x"])),
+        rejection(readAll(chain.provider, [read], "latest")),
+      ]);
+      for (const error of errors) {
+        const all = [inspect(error, { depth: 9, showHidden: true }), JSON.stringify(error), error.stack, String(error.cause)];
+        expect(all.join("\n")).not.to.include(KEY);
+        expect(all.join("\n")).to.include(`${status}`);
+      }
+      close();
+    }
+  });
+
+  it("end at the deadline although bytes keep coming", async () => {
+    let drops: NodeJS.Timeout | undefined;
+    let left = 100;
+    const { chain, close } = await connectedTo((res) => {
+      res.writeHead(200);
+      drops = setInterval(() => (left-- > 0 ? res.write(" ") : res.end()), 20);
+    });
+    const start = performance.now();
+    const error = await rejection(chain.provider.getBalance(ethereum.wrappedNative));
+    clearInterval(drops);
+    close();
+    expect(classifyNodeError(error).kind).to.equal("timeout");
+    expect(performance.now() - start).to.be.lessThan(1500);
   });
 });
 

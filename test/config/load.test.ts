@@ -2,10 +2,13 @@ import { expect } from "chai";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { inspect } from "node:util";
+import * as fc from "fast-check";
 import { loadConfig, parseConfig, resolveEndpoints } from "../../src/config/load.js";
 import { findToken, NETWORKS } from "../../src/config/networks.js";
 import { configJsonSchema } from "../../src/config/schema.js";
-import type { ArbError } from "../../src/errors.js";
+import { ArbError } from "../../src/errors.js";
+import { property } from "../helpers/property.js";
 
 const SCHEMA_FILE = path.resolve(import.meta.dirname, "../../docs/arb.config.schema.json");
 const KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
@@ -261,5 +264,54 @@ describe("endpoints by reference", () => {
     delete process.env["TEST_RPC"];
     expect(await resolveEndpoints(base!).catch((e: Error) => e)).to.include({ code: "secrets" });
     expect(() => loadConfig(path.join(dir, "missing.jsonc"))).to.throw(/cannot be read/);
+  });
+
+  it("refuses whatever it cannot take by an ArbError with a place, and never crashes", () => {
+    const refused = (text: string): void => {
+      try {
+        parseConfig(text, "arb.config.jsonc");
+      } catch (error) {
+        if (!(error instanceof ArbError)) throw error;
+        expect(["config", "secrets"]).to.include(error.code);
+        expect(error.where).to.match(/^arb\.config\.jsonc:\d+:\d+$/);
+      }
+    };
+    for (const text of ["[".repeat(100_000), '{"networks":'.repeat(50_000), '{"__proto__": {"a": [{}]}}']) refused(text);
+    const section = fc.constantFrom("mode", "networks", "wallet", "slippage", "profit", "gas", "timeouts", "funding", "$schema");
+    property(
+      fc.property(section, fc.jsonValue({ maxDepth: 4 }), fc.string(), (key, value, noise) => {
+        refused(noise);
+        refused(JSON.stringify(value));
+        refused(withNetwork('"enabled": true', `, ${JSON.stringify(key)}: ${JSON.stringify(value)}`));
+        refused(withNetwork(`"tokens": ${JSON.stringify(value)}`));
+        refused(withNetwork('"enabled": true', `, "profit": {"minNet": [${JSON.stringify(noise)}]}`));
+      }),
+      100,
+    );
+  });
+
+  it("refuses an endpoint that is no URL, without showing it", async () => {
+    for (const url of ["https://[/v2/SECRETKEY", "https://host:99999/v2/SECRETKEY"]) {
+      const error = refusal(`{ "networks": { "base": { "rpc": ["${url}"] } } }`);
+      expect(error.code).to.equal("config");
+      expect(inspect(error)).to.include("networks.base.rpc[0] is no URL").and.not.to.include("SECRETKEY");
+      process.env["BASE_RPC"] = url;
+      const { networks } = parseConfig('{ "networks": { "base": { "rpc": ["env:BASE_RPC"] } } }', "arb.config.jsonc");
+      const unresolved = await resolveEndpoints(networks[0]!).catch((e: unknown) => e);
+      delete process.env["BASE_RPC"];
+      expect(unresolved).to.include({ code: "config" });
+      expect(inspect(unresolved)).not.to.include("SECRETKEY");
+    }
+  });
+
+  it("takes an address without letters, which has one form only", () => {
+    const op = '{ "symbol": "OP", "decimals": 18, "address": "0x4200000000000000000000000000000000000042" }';
+    const c = parseConfig(`{ "networks": { "optimism": { "rpc": ["env:RPC"], "tokens": [${op}] } } }`, "arb.config.jsonc");
+    expect(findToken(c.networks[0]!.network, "OP")!.address).to.equal("0x4200000000000000000000000000000000000042");
+  });
+
+  it("refuses a wait that Node's timers cannot count", () => {
+    for (const wait of ["rpc", "opportunity", "receipt"])
+      expect(refusal(withNetwork('"enabled": true', `, "timeouts": {"${wait}": "600 h"}`)).message).to.match(/longer than a day/);
   });
 });

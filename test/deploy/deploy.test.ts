@@ -144,6 +144,21 @@ describe("deployExecutor", () => {
     await conn.close();
   });
 
+  it("does not call an address foreign that a lagging node shows empty after the deployment", async () => {
+    const w = await world(1);
+    const { address } = planDeployment(artifact, { owner, operators }, PROXY);
+    const lagging = new Proxy(w.chain.provider, {
+      get: (target, key) => {
+        if (key === "getCode") return async (a: string) => (a === address ? "0x" : target.getCode(a));
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const error = await refusal(deployExecutor(w.request({ chain: { ...w.chain, provider: lagging } })));
+    expect(error).to.include({ code: "network" });
+    expect((await deployExecutor(w.request())).sent, "found by the next run").to.equal(false);
+  });
+
   it("refuses a missing and a foreign proxy, and says what to do", async () => {
     const { conn, request, setCode } = await world(42161, "0x");
     const missing = await refusal(deployExecutor(request()));

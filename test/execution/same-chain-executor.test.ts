@@ -5,6 +5,9 @@ import { type Found, scanBlock } from "../../src/market/watcher.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";
 import { findPool, movePrice, rival, shareOf } from "../../src/sim/trader.js";
+import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
+import { quoteAtBlock } from "../../src/market/market.js";
+import { SlippageManager } from "../../src/plan/slippage.js";
 import type { FundingId } from "../../src/funding/funding.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
 
@@ -19,6 +22,10 @@ describe("SameChainExecutor on a chain with real protocols", () => {
   });
   beforeEach(async () => {
     snapshot = await local.rpc<string>("evm_snapshot");
+    // one that remembers no transaction of a chain that was turned back
+    const { chain, wallet } = desk;
+    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider));
+    desk.driver = new SameChainExecutor({ ...desk.driver.context, transactions });
   });
   afterEach(async () => {
     await local.rpc("evm_revert", [snapshot]);
@@ -69,6 +76,17 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     }
   }
 
+  it("has gas for the oracle of a pair that was last moved in the head block", async () => {
+    const { opportunity } = await openGap();
+    const pair = opportunity.hops.find((hop) => hop.venue === "uniswap-v2")!.pool;
+    // price0CumulativeLast and price1CumulativeLast of a pair that never traded before
+    for (const slot of ["0x9", "0xa"]) await local.rpc("hardhat_setStorageAt", [pair, slot, `0x${"00".repeat(32)}`]);
+    const later: OnStep = async (step) => {
+      if (step === "planned") await local.rpc("evm_increaseTime", [5]);
+    };
+    expect(landed(await desk.driver.execute(opportunity, later)).profit > 0n).to.equal(true);
+  });
+
   it("lands an adaptive plan with less profit after a rival's dust swap", async () => {
     const { opportunity } = await openGap();
     const dust: OnStep = async (step) => {
@@ -91,6 +109,49 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     expect(outcome.reason).to.match(/no more than they are given/);
     expect(await Promise.all(["WETH", "USDC", "DAI"].map((s) => balance(token(s))))).to.deep.equal(before);
     expect(gasBefore - (await desk.chain.provider.getBalance(desk.wallet.address))).to.equal(outcome.feeWei);
+  });
+
+  it("says reverted, not unknown, where the node cannot tell why", async () => {
+    const { opportunity } = await openGap();
+    let sent = false;
+    const forgetful = new Proxy(desk.chain.provider, {
+      get: (target, key) => {
+        if (sent && key === "call") return async () => Promise.reject(new Error("missing trie node"));
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const driver = new SameChainExecutor({ ...desk.driver.context, chain: { ...desk.chain, provider: forgetful } });
+    const outcome = await driver.execute({ ...opportunity, amounts: "adaptive" }, async (step) => {
+      sent = step === "sent";
+      if (step === "planned") await rival(local, "adverse", findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!, token("USDC"));
+    });
+    if (outcome.status !== "reverted") throw new Error(`expected a revert, got ${JSON.stringify(outcome.status)}`);
+    expect(outcome.reason).to.include("missing trie node");
+    expect(outcome.feeWei > 0n).to.equal(true);
+  });
+
+  it("trades a part of the size, by the tiers, where the optimum lies beyond the ticks that were read", async () => {
+    // a thin pool against a deep one that is far off: the optimum leaves the one bitmap word (29 % of the price) that is read
+    const [deep, thin] = [
+      findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!,
+      findPool(local, "sushiswap-v3", "WETH", "USDC", 500)!,
+    ];
+    await movePrice(local, deep, token("WETH"), await shareOf(local, deep, token("WETH"), 900_000));
+    const watch = { profitTokens: [token("WETH")], lifetimeSeconds: 60 };
+    const { opportunity } = (await scanBlock(desk.chain.provider, local.network, [deep, thin], watch))[0]!;
+    const { provider } = desk.chain;
+    const options = { executor: desk.executor, tickWords: 0, maxTickWords: 0 };
+    const edge = await quoteAtBlock(provider, local.network, opportunity, options);
+    const slippage = new SlippageManager();
+    const reduce = (amount: bigint, impact: number) => slippage.size(amount, impact);
+    const { result } = await quoteAtBlock(provider, local.network, opportunity, { ...options, reduce });
+    if (!edge.result.ok || !result.ok) throw new Error("both must be quotes");
+    expect(edge.result.value.priceImpactPpm > 5_000, "a large impact").to.equal(true);
+    expect(result.value.sizing).to.equal("tiers");
+    const half = edge.result.value.amountIn / 2n;
+    const off = result.value.amountIn > half ? result.value.amountIn - half : half - result.value.amountIn;
+    expect(off <= 1n, `${result.value.amountIn} against ${half}`).to.equal(true);
   });
 
   it("books profit from the executor's own logs even if another transaction of the block moves its balance", async () => {
@@ -169,7 +230,7 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     it("an operator without gas money: a refusal that says how much is missing", async () => {
       const { opportunity } = await openGap();
       await local.rpc("hardhat_setBalance", [desk.wallet.address, "0x1"]);
-      expect(await refused(opportunity)).to.be.oneOf(["insufficient-gas-funds", "risk-limit"]);
+      expect(await refused(opportunity)).to.equal("insufficient-gas-funds");
     });
   });
 });

@@ -1,10 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
+import * as fc from "fast-check";
 import { networkById } from "../../src/config/networks.js";
 import { createIntake } from "../../src/opportunity/intake.js";
 import { opportunityJsonSchema, toJson } from "../../src/opportunity/schema.js";
 import { type ValidationContext, validateOpportunity } from "../../src/opportunity/validate.js";
 import { VENUES } from "../../src/venues/index.js";
+import { property } from "../helpers/property.js";
 
 const ethereum = networkById(1)!;
 const [WETH, USDC, USDT, DAI] = ["WETH", "USDC", "USDT", "DAI"].map(
@@ -13,12 +15,13 @@ const [WETH, USDC, USDT, DAI] = ["WETH", "USDC", "USDT", "DAI"].map(
 const V2 = VENUES["uniswap-v2"].poolAddress(ethereum, WETH, USDC, 3000)!;
 const SUSHI = VENUES["sushiswap-v2"].poolAddress(ethereum, WETH, USDC, 3000)!;
 const V3 = VENUES["uniswap-v3"].poolAddress(ethereum, USDC, WETH, 500)!;
+const V3_DAI = VENUES["uniswap-v3"].poolAddress(ethereum, DAI, WETH, 500)!;
 const FORK = "0x1111111111111111111111111111111111111111";
 const NOW = 1_800_000_000;
 
 const context: ValidationContext = {
   networks: [ethereum],
-  allowedPools: [{ chainId: 1, address: FORK, kind: "v2", feePips: 2500 }],
+  allowedPools: [{ chainId: 1, address: FORK, kind: "v2", tokens: [USDC, WETH], feePips: 2500 }],
   now: NOW,
 };
 
@@ -236,6 +239,29 @@ describe("opportunity.v1", () => {
       return result.ok ? "accepted" : `${result.rejection.reason} ${result.rejection.where} ${result.rejection.detail}`;
     });
     expect(new Set(messages).size).to.equal(BAD.length);
+  });
+
+  it("refuses an allowed pair that is passed off as one of other tokens", () => {
+    const changes = { "hops[0].venue": "v2-fork", "hops[0].pool": FORK, "hops[0].tokenOut": DAI };
+    const result = read(changed({ ...changes, "hops[1].tokenIn": DAI, "hops[1].pool": V3_DAI }));
+    expect(!result.ok && result.rejection).to.include({ reason: "unknown-pool", where: "hops[0].tokenOut" });
+  });
+
+  it("refuses any value of the program's own with a reason, and never throws", () => {
+    const loop: Json = {};
+    loop["self"] = loop;
+    const anything = fc.oneof(fc.anything({ withBigInt: true, withDate: true, withMap: true }), fc.constant(loop));
+    const field = fc.constantFrom("version", "id", "chainId", "hops", "hops[0]", "hops[1].fee", "amountIn", "deadline", "extra");
+    property(
+      fc.property(field, anything, (path, value) => {
+        for (const input of [value, changed({ [path]: value })]) {
+          const result = validateOpportunity(input, context);
+          if (result.ok) expect(result.value).to.include({ chainId: 1, version: "opportunity.v1" });
+          else expect(result.rejection.detail).to.be.a("string").with.length.above(5);
+        }
+      }),
+      500,
+    );
   });
 
   it("refuses a venue that the network does not have", () => {

@@ -1,0 +1,31 @@
+import { columns } from "../../src/cli/table.js";
+import { measureGas } from "./gas.js";
+import { measureReplays } from "./replay.js";
+
+const progress = (what: string) => process.stderr.write(`${what} ...\n`);
+const BENCHES: Record<string, () => Promise<{ rows: object[]; skipped: object[] }>> = {
+  gas: () => measureGas({ progress }),
+  replay: () => measureReplays(progress),
+};
+
+const [name = "", ...flags] = process.argv.slice(2);
+const bench = BENCHES[name];
+if (bench === undefined || flags.some((flag) => flag !== "--json")) {
+  process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--json]\n`);
+  process.exit(2);
+}
+const report = await bench().catch((error: unknown) => {
+  // the message alone: Hardhat's errors carry whole source files
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(1);
+});
+if (flags.includes("--json")) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+else {
+  for (const rows of [report.rows, report.skipped]) if (rows.length > 0) process.stdout.write(`${table(rows)}\n\n`);
+}
+// what Hardhat keeps open would hold the process
+process.exit(0);
+
+function table(rows: object[]): string {
+  return columns([Object.keys(rows[0]!), ...rows.map((row) => Object.values(row).map((value) => String(value ?? "-")))]);
+}

@@ -1,0 +1,24 @@
+/** The library: what a program needs to hand opportunities to the engine. The command line (`arb`) is made of the same parts. */
+export { type Config, loadConfig, parseConfig } from "./config/load.js";
+export type { Network, Token } from "./config/network.js";
+export { NETWORKS, findToken, networkById, networkByName } from "./config/networks.js";
+export { ArbError, EXIT_CODES, type ErrorCode } from "./errors.js";
+export type { Attempt, LandedTrade, Outcome, Trade } from "./execution/outcome.js";
+export { type OnStep, SameChainExecutor, type Step } from "./execution/same-chain-executor.js";
+export { type Session, openSession } from "./execution/session.js";
+export type { FundingId } from "./funding/funding.js";
+export { quoteAtBlock } from "./market/market.js";
+export { type Found, scanBlock, watchBlocks } from "./market/watcher.js";
+export { type Intake, type IntakeItem, createIntake, intakeFile, intakeLines } from "./opportunity/intake.js";
+export type { Opportunity, OpportunityHop } from "./opportunity/opportunity.js";
+export type { Quote } from "./opportunity/quote.js";
+export { REJECT_REASONS, type RejectReason, type Rejection, type Result } from "./opportunity/reject.js";
+export { type OpportunityJson, opportunityJsonSchema } from "./opportunity/schema.js";
+export { decodePlan, encodeExecute, encodePlan } from "./plan/codec.js";
+export { explainRevert } from "./plan/errors.js";
+export type { Plan } from "./plan/plan.js";
+export { SlippageManager } from "./plan/slippage.js";
+export { TransactionBuilder } from "./plan/transaction-builder.js";
+export { TransactionExecutor } from "./submit/transaction-executor.js";
+export type { Pool, PoolId, VenueId } from "./venues/venue.js";
+export { WalletManager } from "./wallet/wallet-manager.js";
