@@ -56,11 +56,16 @@ export function mutantsOf(file, ast, source) {
     const [start, length] = Array.isArray(node) ? node : span(node);
     const original = source.subarray(start, start + length).toString();
     if (original === replacement) return;
-    // named by what it changes, not by where: edits elsewhere leave the name alone
     const key = `${start}:${length}:${replacement}`;
     if (found.has(key)) return;
-    const line = source.subarray(0, start).toString().split("\n").length;
-    const hash = createHash("sha256").update(`${file}\0${within}\0${original}\0${replacement}`).digest("hex").slice(0, 10);
+    // named by what it changes in which line of which function: edits elsewhere leave the name alone
+    const before = source.subarray(0, start).toString().split("\n");
+    const line = before.length;
+    const code = before.at(-1) + source.subarray(start).toString().split("\n", 1)[0];
+    const hash = createHash("sha256")
+      .update([file, within, code.trim(), original, replacement].join("\0"))
+      .digest("hex")
+      .slice(0, 10);
     found.set(key, { hash, file, within, operator, line, start, length, original, text: replacement });
   };
 

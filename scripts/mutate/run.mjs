@@ -13,7 +13,9 @@ import { mutantsOf } from "./mutants.mjs";
 /** Longest time for one mutant; an endless loop ends with the block's gas long before. */
 const TIMEOUT_MS = 90_000;
 /** A worker is replaced after so many mutants: chains leave some memory behind. */
-const WORKER_LIFE = 60;
+const WORKER_LIFE = 150;
+/** Longest time until a worker has loaded everything and has run the tests twice. */
+const START_MS = 600_000;
 const TARGET_PERCENT = 95;
 
 const { values: options } = parseArgs({
@@ -90,9 +92,9 @@ async function startWorker() {
     execArgv: ["--import", tsx],
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
-  await answer(worker);
+  await answer(worker, START_MS);
   worker.send({ control: true });
-  const { done, by } = (await answer(worker)) ?? {};
+  const { done, by } = (await answer(worker, START_MS)) ?? {};
   if (done !== "survived") throw new Error(`the tests fail without a mutant: ${by ?? "no answer"}; try \`npm test\` first`);
   return worker;
 }
@@ -111,9 +113,9 @@ async function judge(worker, mutant) {
 }
 
 /** A worker's next message; null if it does not come in time, or the tests end the process. */
-function answer(worker) {
+function answer(worker, limit = TIMEOUT_MS) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => end(() => (worker.kill("SIGKILL"), resolve(null))), TIMEOUT_MS);
+    const timer = setTimeout(() => end(() => (worker.kill("SIGKILL"), resolve(null))), limit);
     const end = (then) => {
       clearTimeout(timer);
       worker.off("message", onMessage).off("exit", onExit);

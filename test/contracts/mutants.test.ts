@@ -3,7 +3,13 @@ import { concat, dataLength, dataSlice, toBeHex, zeroPadValue } from "ethers";
 import { encodePlan } from "../../src/plan/codec.js";
 import type { Plan } from "../../src/plan/plan.js";
 import { explainRevert } from "../../src/plan/errors.js";
-import { EvasiveToken__factory, type PullLender, PullLender__factory, TestToken__factory } from "../../types/contracts/index.js";
+import {
+  BalancerLender__factory,
+  EvasiveToken__factory,
+  type PullLender,
+  PullLender__factory,
+  TestToken__factory,
+} from "../../types/contracts/index.js";
 import { type Arena, createArena } from "../helpers/enemies.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 
@@ -94,6 +100,25 @@ describe("ArbExecutor: bits that nothing else looks at", function () {
     }
   });
 
+  it("refusals tell the number that came and the number that was allowed, in this order", async function () {
+    const { world } = arena;
+    const lender = await new BalancerLender__factory(world.deployer).deploy();
+    await world.weth.transfer(lender, 10n * ETHER);
+    await lender.setFee(7n);
+    const funding = { source: "balancer-v2", lender: await lender.getAddress(), maxFee: 6n } as const;
+    const lent = await world.planFor(arena.path, ETHER, { funding });
+    expect(await explained(world, encodePlan(lent))).to.deep.equal(["LenderFeeAboveCap", 7n, 6n]);
+    for (const first of [arena.v3Path[0]!, arena.path[0]!]) {
+      const pools = [first, arena.v3Path[1]!];
+      const made = await world.planFor(pools, ETHER, { amounts: "adaptive" });
+      const { payment } = await world.expectation(made, pools);
+      const cap = payment - 1n;
+      const hops = made.hops.map((hop, i) => (i === 0 ? { ...hop, amountIn: cap } : hop));
+      const refused = await explained(world, encodePlan({ ...made, hops, maxAmountIn: cap }));
+      expect(refused).to.deep.equal(["PaymentAboveCap", payment, cap]);
+    }
+  });
+
   it("every bit of a V2 fee counts", async function () {
     const data = encodePlan({ ...plan, amounts: "adaptive" });
     expect(await arena.refusal(data)).to.equal("landed");
@@ -164,11 +189,16 @@ describe("ArbExecutor: bits that nothing else looks at", function () {
   });
 });
 
-/** Name of the error that an operator's call ends with, or "landed". */
-async function outcomeOf(world: World, data: string): Promise<string> {
+/** Name and arguments of the error that an operator's call ends with, or "landed". */
+async function explained(world: World, data: string): Promise<unknown[]> {
   const call = { from: await world.operator.getAddress(), to: world.executorAddress, data };
   return world.provider.request({ method: "eth_call", params: [call, "latest"] }).then(
-    () => "landed",
-    (error: { data?: string }) => explainRevert(error.data ?? "none").name,
+    () => ["landed"],
+    (error: { data?: string }) => {
+      const { name, args } = explainRevert(error.data ?? "none");
+      return [name, ...args];
+    },
   );
 }
+
+const outcomeOf = async (world: World, data: string) => (await explained(world, data))[0];
