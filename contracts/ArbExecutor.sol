@@ -2,7 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {IERC20} from "./interfaces/IERC20.sol";
-import {PlanRunner} from "./PlanRunner.sol";
+import {StepRunner} from "./StepRunner.sol";
 
 /// @title ArbExecutor
 /// @notice Executes arbitrage plans atomically: a plan lands with at least its least profit, or nothing happens.
@@ -54,7 +54,7 @@ import {PlanRunner} from "./PlanRunner.sol";
 /// nearest V3 hop before it for exactly what is owed, and so on back to the first pool, which is paid in the profit token.
 /// V2 hops between get their input sent straight from their predecessor. With a lender or own balance, a cycle of V2 hops is
 /// paid first and run forward; one with V3 hops runs as above, inside the loan.
-contract ArbExecutor is PlanRunner {
+contract ArbExecutor is StepRunner {
     error NotOwner();
     error InvalidOwner();
     error InvalidOperators();
@@ -106,6 +106,9 @@ contract ArbExecutor is PlanRunner {
         uint256 state = _state;
         if (state == 0) {
             if (!_isOperator(msg.sender)) revert NotOperator();
+            if (_isSteps(0)) _executeSteps(0, msg.data.length);
+        } else if (state & STEPS_RUN != 0) {
+            _stepCallback(state);
         }
         _interpret(state, 0, msg.data.length);
     }
@@ -122,6 +125,7 @@ contract ArbExecutor is PlanRunner {
         assembly ("memory-safe") {
             start := plan.offset
         }
+        if (_isSteps(start)) _executeSteps(start, plan.length);
         _interpret(0, start, plan.length);
     }
 

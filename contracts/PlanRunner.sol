@@ -43,7 +43,7 @@ abstract contract PlanRunner {
     error ProfitTooLow(int256 got, uint256 needed);
 
     uint256 internal transient _state;
-    uint256 private immutable WRAPPED_NATIVE = _wrappedNative();
+    uint256 internal immutable WRAPPED_NATIVE = _wrappedNative();
 
     /// @dev Runs a plan if `state` is 0, else serves a callback of the plan that runs. Does not return.
     /// @param state The transient word.

