@@ -26,6 +26,9 @@ export interface RunOptions {
   cold: boolean;
 }
 
+/** What is executed: a plan of V2 and V3 hops, or any calldata of the executor with what it trades. */
+export type Runnable = Plan | { profitToken: string; hops: { tokenIn: string }[]; data: string };
+
 /** Storage slots by account, as the prestate tracer of debug_traceTransaction gives them. */
 type Prestate = Record<string, { storage?: Record<string, string> }>;
 
@@ -36,7 +39,7 @@ const erc20 = IERC20__factory.createInterface();
  * Deploys an executor, gives it its dust and executes the plan, all in the recorded block; then takes the chain back to where
  * it was. What the plan does never depends on an earlier run.
  */
-export async function runPlan(recording: RecordedCase, fork: RecordedFork, plan: Plan, options: RunOptions): Promise<Run> {
+export async function runPlan(recording: RecordedCase, fork: RecordedFork, plan: Runnable, options: RunOptions): Promise<Run> {
   const [first, second] = fork.accounts;
   const run = await execute(recording, fork, plan, options, first, second);
   if (run.unrecorded.length === 0) return run;
@@ -50,7 +53,7 @@ export async function runPlan(recording: RecordedCase, fork: RecordedFork, plan:
 async function execute(
   recording: RecordedCase,
   fork: RecordedFork,
-  plan: Plan,
+  plan: Runnable,
   options: RunOptions,
   operator: string,
   owner: string,
@@ -67,7 +70,7 @@ async function execute(
   const deployment = await fork.request("eth_sendTransaction", [
     { ...common, nonce: "0x0", data: ArbExecutor__factory.bytecode + constructorArguments },
   ]);
-  const hash = await fork.request("eth_sendTransaction", [{ ...common, nonce: "0x1", to: executor, data: encodePlan(plan) }]);
+  const hash = await fork.request("eth_sendTransaction", [{ ...common, nonce: "0x1", to: executor, data: dataOf(plan) }]);
   await fork.mineRecordedBlock();
 
   const deployed = await receiptOf(fork, deployment);
@@ -125,7 +128,7 @@ async function touchedByBalanceOf(fork: RecordedFork, token: string, account: st
   );
 }
 
-function unrecordedIn(recording: RecordedCase, plan: Plan, touched: Prestate, own: Set<string>): UnrecordedRead[] {
+function unrecordedIn(recording: RecordedCase, plan: Runnable, touched: Prestate, own: Set<string>): UnrecordedRead[] {
   const tokens = new Set(plan.hops.map((hop) => hop.tokenIn.toLowerCase()));
   const found: UnrecordedRead[] = [];
   for (const [name, { storage }] of Object.entries(touched)) {
@@ -141,4 +144,5 @@ function unrecordedIn(recording: RecordedCase, plan: Plan, touched: Prestate, ow
   return found;
 }
 
+const dataOf = (plan: Runnable) => ("data" in plan ? plan.data : encodePlan(plan));
 const keyOf = ({ address, slot }: UnrecordedRead) => `${address} ${slot}`;

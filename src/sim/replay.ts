@@ -13,6 +13,7 @@ import { type Cycle, cycleOf } from "./recorded-cycle.js";
 import { forkRecording } from "./recorded-fork.js";
 import { readPool } from "./recorded-pools.js";
 import { type Run, runPlan } from "./replay-run.js";
+import { replaySteps, stepsCycleOf, type StepKind } from "./replay-steps.js";
 
 export interface ReplayOptions {
   /** Executes without the unit of the profit token that an executor in use keeps: about 17,000 gas more. */
@@ -23,8 +24,9 @@ export interface ReplayOptions {
 export interface ReplayHop {
   /** The recording's name of the venue. */
   venue: string;
-  kind: PoolKind;
+  kind: PoolKind | StepKind;
   pool: string;
+  /** 0 where the recording does not tell it. */
   feePips: number;
   tokenIn: string;
   tokenOut: string;
@@ -73,11 +75,15 @@ const CAP_SLACK = 1_000_000n;
  * fresh executor in a block like the recorded one, and gives both results. Where our own size would read state that the
  * recording does not hold, the searcher's size is used instead.
  *
- * Throws ArbError "usage" where the file is no case or the transaction no cycle of V2 and V3 swaps, and "reverted" where our
+ * Cycles with Curve or Uniswap V4 pools run with the searcher's amounts, see `replaySteps`.
+ *
+ * Throws ArbError "usage" where the file is no case or the transaction no such cycle, and "reverted" where our
  * transaction fails.
  */
 export async function replay(file: string, options: ReplayOptions = {}): Promise<ReplayResult> {
   const recording = await readCase(file);
+  const steps = stepsCycleOf(recording);
+  if (steps !== null) return await replaySteps(recording, steps, options);
   const cycle = cycleOf(recording);
   if (cycle.hops.length > MAX_HOPS) {
     throw new ArbError("usage", `the cycle has ${cycle.hops.length} hops, a plan has at most ${MAX_HOPS}`, {
@@ -196,7 +202,10 @@ function faultOf(cycle: Cycle, { estimate }: Candidate, run: Run): string | null
   return null;
 }
 
-function ownerOf({ hops }: Cycle, { address }: UnrecordedRead): "pool" | "token" | "other" {
+export function ownerOf(
+  { hops }: { hops: { pool: string; tokenIn: string }[] },
+  { address }: UnrecordedRead,
+): "pool" | "token" | "other" {
   if (hops.some(({ pool }) => pool === address)) return "pool";
   return hops.some(({ tokenIn }) => tokenIn === address) ? "token" : "other";
 }

@@ -71,7 +71,7 @@ describe("Plans of steps: Uniswap V4", function () {
       const steps = [
         unlock(
           v4Swap(dear, [2, 0, fixed(E)], { exact: "out" }),
-          v4Swap(cheap, [1, 2, fixed(1945n * E)], { exact: "out" }),
+          v4Swap(cheap, [1, 2, fixed(1955n * E)], { exact: "out" }),
           take(0, fixed(E)),
           settle(2, 0n),
           wrap("unwrap", [0, 1, fixed(E)]),
