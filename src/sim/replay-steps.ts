@@ -2,17 +2,13 @@ import { AbiCoder, getAddress, keccak256, ZeroAddress } from "ethers";
 import { ArbError } from "../errors.js";
 import { BUILT_IN_TOKENS } from "../plan/codec.js";
 import type { Asset, CurveForm, Step, StepAmount, StepsPlan } from "../plan/step-types.js";
-import { encodeSteps } from "../plan/steps.js";
 import type { PoolKind } from "../venues/venue.js";
 import type { RecordedCase, RecordedHop } from "./recorded-case.js";
 import { type Cycle, type CycleHop, cycleThrough, KINDS } from "./recorded-cycle.js";
-import { forkRecording } from "./recorded-fork.js";
-import { ownerOf, type ReplayOptions, type ReplayResult } from "./replay.js";
-import { runPlan } from "./replay-run.js";
 
 /** Kinds of pools that only plans of steps can swap in. */
 export type StepKind = "curve" | "v4";
-type Kind = PoolKind | StepKind;
+export type AnyKind = PoolKind | StepKind;
 
 /** The recordings' names of them. */
 const STEP_KINDS: Record<string, StepKind> = {
@@ -21,7 +17,7 @@ const STEP_KINDS: Record<string, StepKind> = {
   "curve-crypto-ng": "curve",
   "uni-v4": "v4",
 };
-const ALL_KINDS: Record<string, Kind> = { ...KINDS, ...STEP_KINDS };
+const ALL_KINDS: Record<string, AnyKind> = { ...KINDS, ...STEP_KINDS };
 
 /** Curve's events of an exchange tell the form of the call. Sources: the contracts of StableSwap, CryptoSwap and Tricrypto-NG. */
 const CURVE_EVENTS: Record<string, CurveForm> = {
@@ -49,7 +45,7 @@ interface V4Key {
 const coder = AbiCoder.defaultAbiCoder();
 
 /** The cycle of a recorded arbitrage that needs a plan of steps; null where it is none. ETH counts as the wrapped token. */
-export function stepsCycleOf(recording: RecordedCase): Cycle<Kind> | null {
+export function stepsCycleOf(recording: RecordedCase): Cycle<AnyKind> | null {
   const { arbitrage } = recording;
   const hops = arbitrage?.hops ?? [];
   if (!hops.some(({ kind }) => STEP_KINDS[kind]) || hops.some(({ kind }) => !ALL_KINDS[kind])) return null;
@@ -66,48 +62,10 @@ export function stepsCycleOf(recording: RecordedCase): Cycle<Kind> | null {
 }
 
 /**
- * Executes a recorded cycle with the searcher's amounts: its first pool lends its output, the other swaps run in its callback.
- * Throws ArbError "usage" where a pool's terms cannot be told from the recording, and "reverted" where our transaction fails.
+ * The plan of a recorded cycle with the searcher's amounts: its first pool lends its output, the other swaps run in its
+ * callback. Throws ArbError "usage" where a pool's terms cannot be told from the recording.
  */
-export async function replaySteps(recording: RecordedCase, cycle: Cycle<Kind>, options: ReplayOptions): Promise<ReplayResult> {
-  const plan = stepsPlanOf(recording, cycle);
-  const fork = await forkRecording(recording, "executor");
-  try {
-    const runnable = { profitToken: getAddress(cycle.profitToken), hops: cycle.hops, data: encodeSteps(plan) };
-    const run = await runPlan(recording, fork, runnable, { cold: options.cold ?? false });
-    if (run.failure !== null) {
-      throw new ArbError("reverted", `our transaction fails at the recorded amounts: ${run.failure}`, { where: recording.id });
-    }
-    return {
-      caseId: recording.id,
-      chainId: recording.chainId,
-      profitToken: runnable.profitToken,
-      searcher: { grossProfit: cycle.grossProfit, gasUsed: Number(recording.receipt.gasUsed) },
-      ours: {
-        grossProfit: run.profit,
-        gasUsed: run.gasUsed,
-        amountIn: cycle.hops[0]!.amountIn,
-        hops: cycle.hops.map((hop) => ({
-          ...hop,
-          pool: getAddress(hop.pool),
-          feePips: hop.feePips ?? 0,
-          tokenIn: getAddress(hop.tokenIn),
-          tokenOut: getAddress(hop.tokenOut),
-        })),
-        sizing: "recorded",
-        note: "the searcher's amounts: our formulas do not cover Curve and Uniswap V4 pools",
-        estimatedProfit: null,
-        dust: run.dust,
-      },
-      unrecordedReads: run.unrecorded.map((read) => ({ ...read, of: ownerOf(cycle, read) })),
-    };
-  } finally {
-    await fork.close();
-  }
-}
-
-/** The plan of steps: the first hop's pool lends its output, all others swap the recorded amounts. */
-function stepsPlanOf(recording: RecordedCase, cycle: Cycle<Kind>): StepsPlan {
+export function stepsPlanOf(recording: RecordedCase, cycle: Cycle<AnyKind>): StepsPlan {
   const [first, ...others] = cycle.hops;
   const hasV4 = cycle.hops.some(({ kind }) => kind === "v4");
   const tokens = cycle.hops.map(({ tokenIn }) => getAddress(tokenIn));
@@ -144,7 +102,7 @@ function stepsPlanOf(recording: RecordedCase, cycle: Cycle<Kind>): StepsPlan {
   };
 }
 
-function stepsOf(recording: RecordedCase, hop: CycleHop<Kind>, indexOf: (token: string) => number): Step[] {
+function stepsOf(recording: RecordedCase, hop: CycleHop<AnyKind>, indexOf: (token: string) => number): Step[] {
   const amount: StepAmount = { from: "fixed", value: hop.amountIn };
   const [assetIn, assetOut] = [indexOf(hop.tokenIn), indexOf(hop.tokenOut)];
   const swap = { pool: getAddress(hop.pool), assetIn, assetOut, amount, measure: false };
@@ -176,7 +134,7 @@ function stepsOf(recording: RecordedCase, hop: CycleHop<Kind>, indexOf: (token: 
 /** Coins and form of a recorded exchange, from its log. */
 function curveTerms(
   recording: RecordedCase,
-  { pool, amountIn, amountOut }: CycleHop<Kind>,
+  { pool, amountIn, amountOut }: CycleHop<AnyKind>,
 ): { i: number; j: number; form: CurveForm } {
   for (const { address, topics, data } of recording.receipt.logs) {
     const form = CURVE_EVENTS[topics[0] ?? ""];

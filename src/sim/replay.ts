@@ -6,14 +6,15 @@ import type { Quote } from "../opportunity/quote.js";
 import { tryQuote } from "../opportunity/quoter.js";
 import { MAX_HOPS } from "../plan/codec.js";
 import type { Plan } from "../plan/plan.js";
-import type { Pool, PoolKind } from "../venues/venue.js";
+import { encodeSteps } from "../plan/steps.js";
+import type { Pool } from "../venues/venue.js";
 import type { UnrecordedRead } from "./recorded.js";
 import { type RecordedCase, readCase } from "./recorded-case.js";
 import { type Cycle, cycleOf } from "./recorded-cycle.js";
 import { forkRecording } from "./recorded-fork.js";
 import { readPool } from "./recorded-pools.js";
 import { type Run, runPlan } from "./replay-run.js";
-import { replaySteps, stepsCycleOf, type StepKind } from "./replay-steps.js";
+import { type AnyKind, stepsCycleOf, stepsPlanOf } from "./replay-steps.js";
 
 export interface ReplayOptions {
   /** Executes without the unit of the profit token that an executor in use keeps: about 17,000 gas more. */
@@ -24,7 +25,7 @@ export interface ReplayOptions {
 export interface ReplayHop {
   /** The recording's name of the venue. */
   venue: string;
-  kind: PoolKind | StepKind;
+  kind: AnyKind;
   pool: string;
   /** 0 where the recording does not tell it. */
   feePips: number;
@@ -117,6 +118,45 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
   }
 }
 
+/** Executes a cycle that needs a plan of steps, with the searcher's amounts. Throws like `replay`. */
+async function replaySteps(recording: RecordedCase, cycle: Cycle<AnyKind>, options: ReplayOptions): Promise<ReplayResult> {
+  const profitToken = getAddress(cycle.profitToken);
+  const runnable = { profitToken, hops: cycle.hops, data: encodeSteps(stepsPlanOf(recording, cycle)) };
+  const fork = await forkRecording(recording, "executor");
+  try {
+    const run = await runPlan(recording, fork, runnable, { cold: options.cold ?? false });
+    if (run.failure !== null) {
+      throw new ArbError("reverted", `our transaction fails at the recorded amounts: ${run.failure}`, { where: recording.id });
+    }
+    const hops = cycle.hops.map(({ pool, feePips, tokenIn, tokenOut, ...hop }) => ({
+      ...hop,
+      pool: getAddress(pool),
+      feePips: feePips ?? 0,
+      tokenIn: getAddress(tokenIn),
+      tokenOut: getAddress(tokenOut),
+    }));
+    return {
+      caseId: recording.id,
+      chainId: recording.chainId,
+      profitToken,
+      searcher: { grossProfit: cycle.grossProfit, gasUsed: Number(recording.receipt.gasUsed) },
+      ours: {
+        grossProfit: run.profit,
+        gasUsed: run.gasUsed,
+        amountIn: hops[0]!.amountIn,
+        hops,
+        sizing: "recorded",
+        note: "the searcher's amounts: our formulas do not cover Curve and Uniswap V4 pools",
+        estimatedProfit: null,
+        dust: run.dust,
+      },
+      unrecordedReads: run.unrecorded.map((read) => ({ ...read, of: ownerOf(cycle, read) })),
+    };
+  } finally {
+    await fork.close();
+  }
+}
+
 /** The plan of the best size, or why there is none. */
 function quoteOptimum(recording: RecordedCase, cycle: Cycle, pools: (Pool | null)[]): Candidate | string {
   const unread = pools.indexOf(null);
@@ -202,7 +242,7 @@ function faultOf(cycle: Cycle, { estimate }: Candidate, run: Run): string | null
   return null;
 }
 
-export function ownerOf(
+function ownerOf(
   { hops }: { hops: { pool: string; tokenIn: string }[] },
   { address }: UnrecordedRead,
 ): "pool" | "token" | "other" {
