@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {IArbExecutor} from "./interfaces/IArbExecutor.sol";
 import {IERC20} from "./interfaces/IERC20.sol";
 import {StepRunner} from "./StepRunner.sol";
 
@@ -8,10 +9,12 @@ import {StepRunner} from "./StepRunner.sol";
 /// @notice Executes arbitrage plans atomically: a plan lands with at least its least profit, or nothing happens.
 ///
 /// Guarantees, each with tests in test/contracts:
-///  1. Only an operator starts a plan. Only the owner takes assets out, and only to itself.
+///  1. Only an operator starts a plan. Assets are taken out only to the owner: by itself, by an operator's sweep, or by a plan
+///     that sweeps its profit.
 ///  2. After a plan the balance of its profit token is at least what it was before, plus the plan's least profit.
-///  3. A plan pays the profit token only: once into its first pool, at most the plan's cap, and back to its lender, at
-///     most the loan and the plan's fee cap. No other token and no ETH leaves during a plan.
+///  3. A plan pays the profit token only: once into its first pool, at most the plan's cap, back to its lender, at most the
+///     loan and the plan's fee cap, and to the block's proposer, at most what the plan made in the wrapped native token,
+///     before the check of guarantee 2. No other token leaves during a plan, and no ETH but that tip.
 ///  4. No allowance outlives a plan.
 ///  5. Outside a plan no callback is served. Inside one, only the contract that was called may call back, only once, only
 ///     while it is being called, and only with the bytes that it was given.
@@ -19,13 +22,14 @@ import {StepRunner} from "./StepRunner.sol";
 ///  7. No delegatecall, no upgrade, no tx.origin, no call whose target and data are both free.
 ///
 /// Roles. The operators (one to four) are immutable, so that a plan reads no storage; new operators mean a new deployment.
-/// The owner changes in two steps and is never an operator: a stolen operator key costs gas, not assets.
-/// ETH is not needed and not accepted; what was forced in can be rescued.
+/// The owner changes in two steps and is never an operator: a stolen operator key costs gas, not assets. A sweep reads the
+/// owner from storage, for 2,100 gas, so that it always goes to the present one.
+/// ETH is not needed, and accepted only from the wrapped native token during a plan; what was forced in can be rescued.
 ///
 /// # Layout of a plan
 /// Integers are big-endian; offsets are in bytes.
 /// ```
-///  0        1   0xA0 | flags: 1 adaptive amounts, 2 profit token given, 4 deadline and block window given
+///  0        1   0xA0 | flags: 1 adaptive amounts, 2 profit token given, 4 guards given
 ///  1        1   funding << 6 | hops << 3 | pivot. funding: 0 flash swap, 1 own balance, 2 Aave V3, 3 Balancer V2
 ///  2        1   bit j: hop j is of the V3 type
 ///  3        1   bit j: hop j swaps token0 for token1
@@ -38,9 +42,19 @@ import {StepRunner} from "./StepRunner.sol";
 ///  +       12   most lender's fee | >= 2
 /// ------------- up to here: what a lender gets as callback data
 ///  +       12   least profit
-///  +        5   last block timestamp, 0 = any | these
-///  +        5   first block number            | if
-///  +        5   last block number, 0 = any    | flag 4
+///  +        1   which guards follow, if flag 4
+/// ```
+/// The guards, in this order, each if its bit of that byte is set; what they add in gas is in docs/contract.md:
+/// ```
+///  1   15   last block timestamp (5), 0 = any; first (5) and last (5) block number, 0 = any. On Arbitrum the L2's numbers
+///  2   12   the last 12 bytes of the parent block's hash
+///  4   20   where the first pool must be: a pair's least reserve of the output; a V3 pool's least (if the hop sells token0)
+///           or greatest sqrtPriceX96
+///  8   13   price of gas: mantissa (12), scale (1). The least profit rises by gas * tx.gasprice * mantissa >> scale, with the
+///           gas as measured, its calldata as if no byte were zero, without refunds and access list. Zero is refused
+/// 16   12   tip to the block's proposer, in wei. Needs a profit in the wrapped native token, Ethereum or Sepolia
+/// 32   26   tip as a share of the profit: hundredths of a percent (2), at least (12), at most (12)
+/// 64    0   sweep: the whole balance of the profit token goes to the owner, all but one unit
 /// ```
 /// The *pivot* is the last V3 hop, or the last hop if all are V2. A hop's amount is: at a V3 pivot the exact input; at
 /// another V3 hop the exact output if a V2 hop follows it, else 0 (it delivers what its successor is owed); at a V2 hop the
@@ -65,10 +79,7 @@ contract ArbExecutor is StepRunner {
     /// @param token The token, or zero for ETH.
     event Rescued(address indexed token, address indexed to, uint256 amount);
 
-    /// @notice The only address that assets can be taken out to.
-    address public owner;
-    /// @notice Address that may accept ownership; zero if none is offered.
-    address public pendingOwner;
+    address private _pendingOwner;
 
     // Slots without an operator repeat the first one: no slot is ever the zero address.
     address private immutable OPERATOR_1;
@@ -77,7 +88,7 @@ contract ArbExecutor is StepRunner {
     address private immutable OPERATOR_4;
 
     modifier onlyOwner() {
-        if (msg.sender != owner) revert NotOwner();
+        if (msg.sender != _owner) revert NotOwner();
         if (_state != 0) revert PlanRunning();
         _;
     }
@@ -96,85 +107,110 @@ contract ArbExecutor is StepRunner {
         OPERATOR_2 = operators_[count > 1 ? 1 : 0];
         OPERATOR_3 = operators_[count > 2 ? 2 : 0];
         OPERATOR_4 = operators_[count > 3 ? 3 : 0];
-        owner = owner_;
+        _owner = owner_;
         emit OwnershipTransferred(address(0), owner_);
     }
 
-    /// @notice The hot path: an operator sends the bare bytes of a plan. While a plan runs, the callbacks of its pools and
-    /// lenders arrive here, whatever their selector.
-    fallback() external {
-        uint256 state = _state;
-        if (state == 0) {
-            if (!_isOperator(msg.sender)) revert NotOperator();
-            if (_isSteps(0)) _executeSteps(0, msg.data.length);
-        } else if (state & STEPS_RUN != 0) {
-            _stepCallback(state);
+    /// @notice The only entry. An operator sends the bare bytes of a plan; while a plan runs, the callbacks of its pools and
+    /// lenders arrive here, whatever their selector. What is neither is a function of IArbExecutor.
+    fallback() external payable {
+        address operator = OPERATOR_1;
+        while (true) {
+            _interpret(operator);
+            if (_servesSteps() || _serve()) break;
+            _startSteps(_isOperator(msg.sender));
+            operator = _otherOperator(operator);
         }
-        _interpret(state, 0, msg.data.length);
     }
 
-    /// @notice Executes a plan; the same as sending its bare bytes, for tools that need an ABI.
-    /// @dev Reverts with NotOperator, PlanRunning, MalformedPlan, Expired, OutsideBlockWindow, PaymentAboveCap,
-    /// LenderFeeAboveCap, AllowanceLeft, TokenCallFailed, UnexpectedCallback or ProfitTooLow, or with what a pool, a token
-    /// or a lender reverted with.
-    /// @param plan The plan in the layout above; src/plan/codec.ts writes it.
-    function execute(bytes calldata plan) external {
-        if (_state != 0) revert PlanRunning();
+    /// @dev The operator who calls, if it is not the one that was tried. Reverts for anybody else.
+    function _otherOperator(address tried) private view returns (address) {
+        if (_state != 0) revert UnexpectedCallback();
         if (!_isOperator(msg.sender)) revert NotOperator();
-        uint256 start;
-        assembly ("memory-safe") {
-            start := plan.offset
-        }
-        if (_isSteps(start)) _executeSteps(start, plan.length);
-        _interpret(0, start, plan.length);
+        if (msg.sender == tried) revert MalformedPlan();
+        return msg.sender;
     }
 
-    /// @notice Takes a token out, to the owner. Leaving one unit behind keeps the next plan about 17,000 gas cheaper.
-    /// @dev Reverts with NotOwner, PlanRunning or TokenCallFailed.
-    /// @param token An ERC-20; it may return nothing.
-    /// @param amount In base units; the greatest uint256 takes everything.
-    function rescue(address token, uint256 amount) external onlyOwner {
-        address to = owner;
+    // ------------------------------------------------------------------------------------- functions of IArbExecutor
+
+    /// @dev The dispatcher of the functions of IArbExecutor but `execute`. Says whether it was one of them.
+    function _serve() private returns (bool) {
+        bytes4 selector = bytes4(msg.data);
+        bytes calldata arguments = msg.data[msg.data.length < 4 ? 0 : 4:];
+        if (selector == IArbExecutor.owner.selector) _answer(abi.encode(_owner));
+        else if (selector == IArbExecutor.pendingOwner.selector) _answer(abi.encode(_pendingOwner));
+        else if (selector == IArbExecutor.operators.selector) _answer(abi.encode(_operators()));
+        else if (selector == IArbExecutor.acceptOwnership.selector) _acceptOwnership();
+        else if (selector == IArbExecutor.sweep.selector) _sweep(abi.decode(arguments, (address)));
+        else if (selector == IArbExecutor.transferOwnership.selector)
+            _transferOwnership(abi.decode(arguments, (address)));
+        else if (selector == IArbExecutor.rescueNative.selector) _rescueNative(abi.decode(arguments, (uint256)));
+        else if (selector == IArbExecutor.rescue.selector) {
+            (address token, uint256 amount) = abi.decode(arguments, (address, uint256));
+            _rescue(token, amount);
+        } else {
+            if (selector == IArbExecutor.execute.selector && _state != 0) revert PlanRunning();
+            return false;
+        }
+        if (msg.value != 0) revert EtherRefused();
+        return true;
+    }
+
+    /// @dev Returns ABI-encoded values to the caller of the contract.
+    function _answer(bytes memory values) private pure {
+        assembly ("memory-safe") {
+            return(add(values, 32), mload(values))
+        }
+    }
+
+    function _rescue(address token, uint256 amount) private onlyOwner {
         if (amount == type(uint256).max) amount = IERC20(token).balanceOf(address(this));
+        _takeOut(token, amount);
+    }
+
+    function _sweep(address token) private {
+        if (msg.sender != _owner && !_isOperator(msg.sender)) revert NotOwner();
+        if (_state != 0) revert PlanRunning();
+        uint256 balance = IERC20(token).balanceOf(address(this));
+        if (balance > 1) _takeOut(token, balance - 1);
+    }
+
+    function _takeOut(address token, uint256 amount) private {
+        address to = _owner;
         emit Rescued(token, to, amount);
+        // a token that calls back finds a plan running
+        _state = 1;
         (bool success, bytes memory answer) = token.call(abi.encodeCall(IERC20.transfer, (to, amount)));
         // true, or no answer from something that has code
         if (!success || (answer.length == 0 ? token.code.length == 0 : !abi.decode(answer, (bool)))) {
             revert TokenCallFailed();
         }
+        _state = 0;
     }
 
-    /// @notice Takes out ETH that was forced in, to the owner.
-    /// @dev Reverts with NotOwner, PlanRunning or NativeTransferFailed.
-    /// @param amount In wei; the greatest uint256 takes everything.
-    function rescueNative(uint256 amount) external onlyOwner {
-        address to = owner;
+    function _rescueNative(uint256 amount) private onlyOwner {
+        address to = _owner;
         if (amount == type(uint256).max) amount = address(this).balance;
         emit Rescued(address(0), to, amount);
         (bool success, ) = to.call{value: amount}("");
         if (!success) revert NativeTransferFailed();
     }
 
-    /// @notice Offers ownership to an address, which must accept it. A later offer replaces it; zero withdraws it.
-    /// @dev Reverts with NotOwner, PlanRunning, or InvalidOwner if the address is an operator.
-    function transferOwnership(address newOwner) external onlyOwner {
+    function _transferOwnership(address newOwner) private onlyOwner {
         if (_isOperator(newOwner)) revert InvalidOwner();
-        pendingOwner = newOwner;
+        _pendingOwner = newOwner;
         emit OwnershipTransferStarted(msg.sender, newOwner);
     }
 
-    /// @notice Accepts ownership that was offered to the caller.
-    /// @dev Reverts with NotOwner or PlanRunning.
-    function acceptOwnership() external {
-        if (msg.sender != pendingOwner) revert NotOwner();
+    function _acceptOwnership() private {
+        if (msg.sender != _pendingOwner) revert NotOwner();
         if (_state != 0) revert PlanRunning();
-        emit OwnershipTransferred(owner, msg.sender);
-        owner = msg.sender;
-        delete pendingOwner;
+        emit OwnershipTransferred(_owner, msg.sender);
+        _owner = msg.sender;
+        delete _pendingOwner;
     }
 
-    /// @notice The operators, in the order of the constructor's argument.
-    function operators() external view returns (address[] memory list) {
+    function _operators() private view returns (address[] memory list) {
         address[4] memory slots = [OPERATOR_1, OPERATOR_2, OPERATOR_3, OPERATOR_4];
         uint256 count = 1;
         while (count < 4 && slots[count] != slots[0]) ++count;
@@ -182,11 +218,7 @@ contract ArbExecutor is StepRunner {
         for (uint256 i = 0; i < count; ++i) list[i] = slots[i];
     }
 
-    function _isOperator(address account) private view returns (bool yes) {
-        (address a, address b, address c, address d) = (OPERATOR_1, OPERATOR_2, OPERATOR_3, OPERATOR_4);
-        // without branches: cheaper than || for four comparisons
-        assembly ("memory-safe") {
-            yes := or(or(eq(account, a), eq(account, b)), or(eq(account, c), eq(account, d)))
-        }
+    function _isOperator(address account) private view returns (bool) {
+        return account == OPERATOR_1 || account == OPERATOR_2 || account == OPERATOR_3 || account == OPERATOR_4;
     }
 }

@@ -9,29 +9,48 @@ pragma solidity ^0.8.37;
 /// `start` decides whether the plan lands.
 ///
 /// The transient word says who may call:
-///   0                                                nothing runs
-///   1                                                a plan runs and nobody may call
-///   caller (160 bits) | hash (88 bits) | step (8)    a plan runs, and this contract may call back with these bytes
+///   0                                  nothing runs
+///   1                                  a plan runs and nobody may call
+///   hash (248 bits) | step (8 bits)    a plan runs, and who those bytes name may call back with them
 /// It is written right before a call that is answered by a callback, set to 1 by the callback before anything else is called
 /// (or to the next such word), and set to 1 when the call returns. It becomes 0 at the plan's end, before static calls only.
-/// The step: bits 0-2 the hop that calls back, bits 3-6 the word of the arguments that its data start at, which tells the
-/// callbacks apart:
-///   32   4   uniswapV3SwapCallback(amount0, amount1, data)
-///   40   5   uniswapV2Call(sender, amount0, amount1, data)
-///   48   6   executeOperation(asset, amount, premium, initiator, params)
-///   88  11   receiveFlashLoan([token], [amount], [fee], userData)
-/// Bit 4 alone tells a lender from a pool, bit 3 alone V2 from V3 and Balancer from Aave.
+/// The hash is that of the bytes that come back, cut as little as can be: whoever finds two bodies with one hash starts a plan
+/// with one profit token and pays out another. Who may call is named by those bytes: the pool of the hop, or the lender.
+/// The step: bits 0-2 the hop that calls back, bit 3 whether V2 hops behind the pivot are to be run, bits 5-7 where its data
+/// start after the selector, which tells the callbacks apart:
+///   0x80   uniswapV3SwapCallback(amount0, amount1, data)
+///   0xa0   uniswapV2Call(sender, amount0, amount1, data)
+///   0xc0   executeOperation(asset, amount, premium, initiator, params)
+///   0x60   receiveFlashLoan([token], [amount], [fee], userData): at 0x160
+/// Bit 6 tells a lender from a pool; then bit 5 V2 from V3, and bit 7 Aave from Balancer.
 ///
-/// Memory: 0x00-0xdf heads of calls; 0xe0 the body, kept through a frame; from 0x200 one word per hop, computed V2 outputs.
+/// Memory of a plan's frame: 0x00-0xdf heads of calls; 0xe0 the body; from 0x200 one word per hop, computed V2 outputs; 0x2e0
+/// the gas left at the start, if it counts. The hottest calls are written out where they are made: each function that is
+/// called from two places costs about 40 gas more.
 abstract contract PlanRunner {
     error NotOperator();
     error PlanRunning();
+    /// @notice ETH came along with a call that takes none.
+    error EtherRefused();
     /// @notice A callback from an unexpected contract, at an unexpected time, or with other bytes than it was given.
     error UnexpectedCallback();
     /// @notice The bytes are not a plan, or not as long as their head says.
     error MalformedPlan();
     error Expired();
     error OutsideBlockWindow();
+    /// @notice The parent of this block is not the one that the plan is for.
+    error WrongParent();
+    /// @notice The first pool is not, or no longer, where the plan wants it.
+    error PoolMoved();
+    /// @notice The plan counts its own gas, at a price of zero.
+    error GasPriceMissing();
+    /// @notice Tips are for chains whose block proposers take them: Ethereum and Sepolia.
+    error TipNotHere();
+    /// @notice A tip is paid out of a profit in the wrapped native token only.
+    error TipNotNative();
+    error TipAboveProfit(uint256 tip, uint256 profit);
+    /// @notice The block's proposer did not accept the tip.
+    error TipRefused();
     /// @notice The first pool is owed more than the plan allows.
     error PaymentAboveCap(uint256 payment, uint256 cap);
     error LenderFeeAboveCap(uint256 fee, uint256 cap);
@@ -43,12 +62,14 @@ abstract contract PlanRunner {
     error ProfitTooLow(int256 got, uint256 needed);
 
     uint256 internal transient _state;
+    /// @dev The only address that assets can be taken out to.
+    address internal _owner;
     uint256 internal immutable WRAPPED_NATIVE = _wrappedNative();
 
-    /// @dev Runs a plan if `state` is 0, else serves a callback of the plan that runs. Does not return.
-    /// @param state The transient word.
-    /// @param input Where the plan lies in calldata (only if `state` is 0), and its length.
-    function _interpret(uint256 state, uint256 input, uint256 inputSize) internal {
+    /// @dev Runs the plan that came, or serves a callback of the plan that runs: then it does not return. It returns
+    /// for what is neither of the two, and when somebody else than `operator` sent a plan.
+    /// @param operator The only address that may start a plan, for now.
+    function _interpret(address operator) internal {
         uint256 wrapped = WRAPPED_NATIVE;
         assembly {
             // ------------------------------------------------------------------------------------------- failures
@@ -128,37 +149,64 @@ abstract contract PlanRunner {
                 }
             }
 
-            /// Swaps V2 hops `from` to `end` (not included, above `from`) forward. The first has its input already; each sends
-            /// its output to the next one, the last to `to`.
-            function swapPairs(plan, head, from, end, to) {
-                let place := add(add(plan, 16), shl(5, from))
+            /// Swaps the V2 hops whose words lie from `place` to `end` (not included, above `place`) forward. The first has its
+            /// input already; each sends its output to the next one, the last to `to`. Bit 5 of `directions` is that of the first.
+            function swapFixed(place, end, directions, to) {
                 mstore(0x00, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
                 mstore(0x80, 0x80)
                 mstore(0xa0, 0)
                 for {} 1 {} {
                     let hop := calldataload(place)
-                    let amount := and(hop, 0xffffffffffffffffffffffff)
-                    if and(head, shl(248, 1)) {
-                        amount := mload(add(0x200, shl(5, from)))
-                    }
                     // 32 if the output is token1, else 0: amount0Out lies at 0x20, amount1Out at 0x40
-                    let side := and(shr(add(219, from), head), 32)
+                    let side := and(directions, 32)
                     mstore(sub(0x40, side), 0)
-                    mstore(add(0x20, side), amount)
-                    from := add(from, 1)
-                    if eq(from, end) {
+                    mstore(add(0x20, side), and(hop, 0xffffffffffffffffffffffff))
+                    place := add(place, 0x20)
+                    if eq(place, end) {
                         mstore(0x60, to)
                         if iszero(call(gas(), shr(96, hop), 0, 0x1c, 0xa4, 0x00, 0x00)) {
                             bubble()
                         }
                         leave
                     }
-                    place := add(place, 0x20)
+                    directions := shr(1, directions)
                     mstore(0x60, shr(96, calldataload(place)))
                     if iszero(call(gas(), shr(96, hop), 0, 0x1c, 0xa4, 0x00, 0x00)) {
                         bubble()
                     }
                 }
+            }
+
+            /// The same for hops `from` to `end` (not included), with the outputs that were computed.
+            function swapComputed(plan, head, from, end, to) {
+                mstore(0x00, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
+                mstore(0x80, 0x80)
+                mstore(0xa0, 0)
+                for {} lt(from, end) {} {
+                    let place := add(add(plan, 16), shl(5, from))
+                    let side := and(shr(add(219, from), head), 32)
+                    mstore(sub(0x40, side), 0)
+                    mstore(add(0x20, side), mload(add(0x200, shl(5, from))))
+                    from := add(from, 1)
+                    let next := to
+                    if lt(from, end) {
+                        next := shr(96, calldataload(add(place, 0x20)))
+                    }
+                    mstore(0x60, next)
+                    if iszero(call(gas(), shr(96, calldataload(place)), 0, 0x1c, 0xa4, 0x00, 0x00)) {
+                        bubble()
+                    }
+                }
+            }
+
+            /// Swaps the pairs `from` to `end` (not included, above `from`), with given or computed outputs.
+            function swapPairs(plan, head, from, end, to) {
+                if and(head, shl(248, 1)) {
+                    swapComputed(plan, head, from, end, to)
+                    leave
+                }
+                let hops := add(plan, 16)
+                swapFixed(add(hops, shl(5, from)), add(hops, shl(5, end)), shr(add(219, from), head), to)
             }
 
             /// Reserves of V2 hop j, with the part of an input that its fee leaves, in millionths.
@@ -200,104 +248,13 @@ abstract contract PlanRunner {
                 }
             }
 
-            // --------------------------------------------------------------------------------------- the first call
-
-            /// Starts the pools of a plan. The transient word is the caller's to reset.
-            function startPools(plan, head, size, token) {
-                let pivot := and(shr(240, head), 7)
-                let hop := calldataload(add(add(plan, 16), shl(5, pivot)))
-                calldatacopy(0xe0, plan, size)
-
-                if and(shr(add(232, pivot), head), 1) {
-                    tstore(
-                        0,
-                        or(
-                            and(hop, not(0xffffffffffffffffffffffff)),
-                            or(and(keccak256(0xe0, size), 0xffffffffffffffffffffff00), or(32, pivot))
-                        )
-                    )
-                    // its output goes straight to the next pair, if there is one
-                    let to := address()
-                    if lt(add(pivot, 1), and(shr(243, head), 7)) {
-                        to := shr(96, calldataload(add(add(plan, 48), shl(5, pivot))))
-                    }
-                    swapV3(
-                        shr(96, hop),
-                        and(shr(add(224, pivot), head), 1),
-                        and(hop, 0xffffffffffffffffffffffff),
-                        to,
-                        size
-                    )
-                    leave
-                }
-
-                if and(head, shl(246, 3)) {
-                    // all V2, and the money is here: pay, then swap forward
-                    tstore(0, 1)
-                    let amountIn := and(shr(128, head), 0xffffffffffffffffffffffff)
-                    let hops := add(pivot, 1)
-                    if and(head, shl(248, 1)) {
-                        pop(quoteForward(plan, head, 0, hops, amountIn))
-                    }
-                    move(0xa9059cbb, token, shr(96, calldataload(add(plan, 16))), amountIn) // transfer(address,uint256)
-                    swapPairs(plan, head, 0, hops, address())
-                    leave
-                }
-
-                // all V2 and nobody's money: the last pair lends its output
-                let amountOut := and(hop, 0xffffffffffffffffffffffff)
-                if and(head, shl(248, 1)) {
-                    // the body that comes back is a fixed one, with the outputs in place of the fees, cut to the 12 bytes that
-                    // they have there: if that cuts anything it is too little, never another pool
-                    let amountIn := and(shr(128, head), 0xffffffffffffffffffffffff)
-                    pop(quoteForward(plan, head, 0, add(pivot, 1), amountIn))
-                    mstore(0xe0, xor(calldataload(plan), shl(248, 1)))
-                    for {
-                        let j := 0
-                    } iszero(gt(j, pivot)) {
-                        j := add(j, 1)
-                    } {
-                        let place := add(0xf0, shl(5, j))
-                        amountOut := and(mload(add(0x200, shl(5, j))), 0xffffffffffffffffffffffff)
-                        mstore(place, or(and(mload(place), not(0xffffffffffffffffffffffff)), amountOut))
-                    }
-                }
-                tstore(
-                    0,
-                    or(
-                        and(hop, not(0xffffffffffffffffffffffff)),
-                        or(and(keccak256(0xe0, size), 0xffffffffffffffffffffff00), or(40, pivot))
-                    )
-                )
-                // one word higher than elsewhere, so that the data lies at 0xe0
-                let side := and(shr(add(219, pivot), head), 32)
-                mstore(0x20, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
-                mstore(sub(0x60, side), 0)
-                mstore(add(0x40, side), amountOut)
-                mstore(0x80, address())
-                mstore(0xa0, 0x80)
-                mstore(0xc0, size)
-                if iszero(call(gas(), shr(96, hop), 0, 0x3c, add(0xa4, and(add(size, 31), not(31))), 0x00, 0x00)) {
-                    bubble()
-                }
-            }
-
             /// Borrows from the plan's lender, whose callback data are the body and the lender's terms.
             function borrow(plan, head, size, token) {
                 let terms := calldataload(add(plan, size))
                 let dataSize := add(size, 44)
                 calldatacopy(0x140, plan, dataSize)
                 let isAave := eq(and(shr(246, head), 3), 2)
-                tstore(
-                    0,
-                    or(
-                        and(terms, not(0xffffffffffffffffffffffff)),
-                        or(
-                            and(keccak256(0x140, dataSize), 0xffffffffffffffffffffff00),
-                            add(48, mul(40, iszero(isAave)))
-                        )
-                    )
-                )
+                tstore(0, or(and(keccak256(0x140, dataSize), not(0xff)), shr(iszero(isAave), 0xc0)))
                 let start := 0x1c
                 let callSize := add(0x124, and(add(dataSize, 31), not(31)))
                 mstore(0x120, dataSize)
@@ -330,213 +287,590 @@ abstract contract PlanRunner {
                 }
             }
 
-            function checkGuards(guards) {
-                let deadline := and(shr(120, guards), 0xffffffffff)
-                let toBlock := and(shr(40, guards), 0xffffffffff)
-                // x - 1 makes zero, which means any, the greatest number
-                if gt(sub(timestamp(), 1), sub(deadline, 1)) {
-                    fail(0x203d82d8) // Expired()
-                }
-                if or(lt(number(), and(shr(80, guards), 0xffffffffff)), gt(sub(number(), 1), sub(toBlock, 1))) {
-                    fail(0x22265e54) // OutsideBlockWindow()
+            // --------------------------------------------------------------------------------------------- guards
+
+            /// Bytes that the guards of a plan take, with the byte that says which there are.
+            function guardsSize(which) -> size {
+                size := add(1, mul(15, and(which, 1)))
+                if gt(which, 1) {
+                    size := add(size, mul(12, and(shr(1, which), 1)))
+                    size := add(size, mul(20, and(shr(2, which), 1)))
+                    size := add(size, mul(13, and(shr(3, which), 1)))
+                    size := add(size, mul(12, and(shr(4, which), 1)))
+                    size := add(size, mul(26, and(shr(5, which), 1)))
                 }
             }
 
-            // ---------------------------------------------------------------------------------------- a plan's frame
+            /// block.number and the parent's hash; on Arbitrum those of the L2, which only ArbSys knows: there the opcodes give
+            /// the L1's number and a pseudo-random value (docs.arbitrum.io, "Block numbers and time").
+            function blockNumber() -> n {
+                n := number()
+                if or(eq(chainid(), 42161), eq(chainid(), 421614)) {
+                    mstore(0x00, 0xa3b1b31d) // arbBlockNumber()
+                    if iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), 0x64, 0x1c, 0x04, 0x00, 0x20))) {
+                        fail(0x22265e54) // OutsideBlockWindow()
+                    }
+                    n := mload(0x00)
+                }
+            }
 
-            if iszero(state) {
-                let head := calldataload(input)
-                // 16 + 32 * hops
-                let size := add(16, and(shr(238, head), 0xe0))
-                if and(head, shl(249, 1)) {
-                    wrapped := shr(96, calldataload(add(input, size)))
-                    size := add(size, 20)
-                }
-                let token := wrapped
-                let bounds := add(input, size)
-                let end := add(bounds, 12)
-                // a lender, or a deadline and block window
-                if and(head, or(shl(247, 1), shl(250, 1))) {
-                    if and(head, shl(247, 1)) {
-                        bounds := add(bounds, 44)
-                        end := add(end, 44)
+            function parentHash() -> h {
+                let n := sub(blockNumber(), 1)
+                h := blockhash(n)
+                if or(eq(chainid(), 42161), eq(chainid(), 421614)) {
+                    mstore(0x00, 0x2b407a82) // arbBlockHash(uint256)
+                    mstore(0x20, n)
+                    if iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), 0x64, 0x1c, 0x24, 0x00, 0x20))) {
+                        fail(0x8a2c934f) // WrongParent()
                     }
-                    if and(head, shl(250, 1)) {
-                        end := add(end, 15)
-                        checkGuards(calldataload(bounds))
-                    }
+                    h := mload(0x00)
                 }
-                // the first five bits are those of 0xa0; the length is what the head says
-                if or(xor(shr(251, head), 0x14), xor(end, add(input, inputSize))) {
-                    fail(0x2abe262c) // MalformedPlan()
-                }
+            }
 
-                let before := balanceOf(token)
-                switch and(head, shl(247, 1))
-                case 0 {
-                    startPools(input, head, size, token)
+            /// What must hold before anything is called; `place` is that of the byte that says which guards there are.
+            function checkGuards(place, plan, head) {
+                let which := byte(0, calldataload(place))
+                place := add(place, 1)
+                if and(which, 8) {
+                    mstore(0x2e0, gas())
                 }
-                default {
-                    borrow(input, head, size, token)
+                if and(which, 1) {
+                    let guards := calldataload(place)
+                    // x - 1 makes zero, which means any, the greatest number
+                    if gt(sub(timestamp(), 1), sub(shr(216, guards), 1)) {
+                        fail(0x203d82d8) // Expired()
+                    }
+                    if and(guards, shl(136, 0xffffffffffffffffffff)) {
+                        let n := blockNumber()
+                        if or(
+                            lt(n, and(shr(176, guards), 0xffffffffff)),
+                            gt(sub(n, 1), sub(and(shr(136, guards), 0xffffffffff), 1))
+                        ) {
+                            fail(0x22265e54) // OutsideBlockWindow()
+                        }
+                    }
+                    place := add(place, 15)
                 }
-                // nothing but static calls from here on
-                tstore(0, 0)
-                if eq(and(shr(246, head), 3), 2) {
-                    mstore(0x00, 0xdd62ed3e) // allowance(address,address)
-                    mstore(0x20, address())
-                    mstore(0x40, shr(96, calldataload(add(input, size))))
-                    if iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), token, 0x1c, 0x44, 0x00, 0x20))) {
-                        tokenFailed()
+                if and(which, 2) {
+                    if xor(shr(160, calldataload(place)), and(parentHash(), 0xffffffffffffffffffffffff)) {
+                        fail(0x8a2c934f) // WrongParent()
                     }
-                    if mload(0x00) {
-                        fail(0x43e05022) // AllowanceLeft()
+                    place := add(place, 12)
+                }
+                if and(which, 4) {
+                    let bound := shr(96, calldataload(place))
+                    let zeroForOne := and(shr(224, head), 1)
+                    let pool := shr(96, calldataload(add(plan, 16)))
+                    let moved
+                    switch and(shr(232, head), 1)
+                    case 0 {
+                        mstore(0x00, 0x0902f1ac) // getReserves()
+                        moved := iszero(
+                            and(gt(returndatasize(), 0x3f), staticcall(gas(), pool, 0x1c, 0x04, 0x00, 0x40))
+                        )
+                        moved := or(moved, lt(mload(shl(5, zeroForOne)), bound))
                     }
+                    default {
+                        mstore(0x00, 0x3850c7bd) // slot0()
+                        moved := iszero(
+                            and(gt(returndatasize(), 0x1f), staticcall(gas(), pool, 0x1c, 0x04, 0x00, 0x20))
+                        )
+                        let price := mload(0x00)
+                        switch zeroForOne
+                        case 0 {
+                            moved := or(moved, gt(price, bound))
+                        }
+                        default {
+                            moved := or(moved, lt(price, bound))
+                        }
+                    }
+                    if moved {
+                        fail(0x577d608e) // PoolMoved()
+                    }
+                    place := add(place, 20)
+                }
+                if and(which, 8) {
+                    if iszero(shr(160, calldataload(place))) {
+                        fail(0x5945b37a) // GasPriceMissing()
+                    }
+                }
+            }
+
+            /// Pays the block's proposer out of what this plan made in the wrapped native token, never more.
+            function payTip(place, which, token, wrappedToken, before) {
+                if iszero(or(eq(chainid(), 1), eq(chainid(), 11155111))) {
+                    fail(0xddef45d4) // TipNotHere()
+                }
+                if xor(token, wrappedToken) {
+                    fail(0xdb761c34) // TipNotNative()
+                }
+                let made := balanceOf(token)
+                made := mul(sub(made, before), gt(made, before))
+                let terms := calldataload(place)
+                let tip := shr(160, terms)
+                if and(which, 32) {
+                    tip := div(mul(made, shr(240, terms)), 10000)
+                    let least := and(shr(144, terms), 0xffffffffffffffffffffffff)
+                    let most := and(shr(48, terms), 0xffffffffffffffffffffffff)
+                    if lt(tip, least) {
+                        tip := least
+                    }
+                    if gt(tip, most) {
+                        tip := most
+                    }
+                }
+                if gt(tip, made) {
+                    failWith(0xb34e386b, tip, made) // TipAboveProfit(uint256,uint256)
+                }
+                mstore(0x00, 0x2e1a7d4d) // withdraw(uint256)
+                mstore(0x20, tip)
+                if iszero(call(gas(), token, 0, 0x1c, 0x24, 0x00, 0x00)) {
+                    bubble()
+                }
+                // a proposer that is a contract gets enough gas to receive, and not ours to burn
+                if iszero(call(100000, coinbase(), tip, 0x00, 0x00, 0x00, 0x00)) {
+                    fail(0xec8dd633) // TipRefused()
+                }
+            }
+
+            /// The end of a plan with a lender or guards: tip, sweep, and the rule that decides whether the plan lands.
+            function conclude(plan, head, size, token, wrappedToken, before) {
+                let bounds := add(plan, size)
+                tstore(0, 1)
+                if and(head, shl(247, 1)) {
+                    if iszero(and(head, shl(246, 1))) {
+                        mstore(0x00, 0xdd62ed3e) // allowance(address,address)
+                        mstore(0x20, address())
+                        mstore(0x40, shr(96, calldataload(bounds)))
+                        if iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), token, 0x1c, 0x44, 0x00, 0x20))) {
+                            tokenFailed()
+                        }
+                        if mload(0x00) {
+                            fail(0x43e05022) // AllowanceLeft()
+                        }
+                    }
+                    bounds := add(bounds, 44)
+                }
+                let needed := shr(160, calldataload(bounds))
+                let which := 0
+                if and(head, shl(250, 1)) {
+                    which := byte(0, calldataload(add(bounds, 12)))
+                    // to the price of gas, or what lies in its place
+                    bounds := add(add(bounds, 12), guardsSize(and(which, 7)))
+                }
+                if and(which, 48) {
+                    payTip(add(bounds, mul(13, and(shr(3, which), 1))), which, token, wrappedToken, before)
                 }
                 let afterwards := balanceOf(token)
+                if and(which, 64) {
+                    // one unit stays: a balance that starts at zero costs the next plan 17,100 gas more
+                    if gt(afterwards, 1) {
+                        move(0xa9059cbb, token, sload(_owner.slot), sub(afterwards, 1)) // transfer(address,uint256)
+                    }
+                }
+                // nothing but this contract's own memory from here on
+                tstore(0, 0)
+                if and(which, 8) {
+                    // 21000 and the calldata as if no byte were zero (EIP-2028), and what runs before and after the measure
+                    let used := add(add(sub(mload(0x2e0), gas()), 22000), shl(4, calldatasize()))
+                    let price := calldataload(bounds)
+                    needed := add(needed, shr(and(shr(152, price), 0xff), mul(mul(used, gasprice()), shr(160, price))))
+                }
                 let got := sub(afterwards, before)
-                let needed := shr(160, calldataload(bounds))
-                // two comparisons: a sum could overflow
                 if or(lt(afterwards, before), lt(got, needed)) {
                     failWith(0x73b889af, got, needed) // ProfitTooLow(int256,uint256)
                 }
                 stop()
             }
 
-            // ------------------------------------------------------------------------------------- a callback's frame
-
-            if xor(caller(), shr(96, state)) {
-                fail(0xdab1e993) // UnexpectedCallback()
-            }
-            let plan := add(4, and(shl(2, state), 0x1e0))
-            // cut to what a plan can have, so that a false length costs no more gas than a true one
-            let size := and(calldataload(sub(plan, 0x20)), 0x1ff)
-            calldatacopy(0xe0, plan, size)
-            if and(xor(keccak256(0xe0, size), state), 0xffffffffffffffffffffff00) {
-                fail(0xdab1e993) // UnexpectedCallback()
-            }
-            let head := calldataload(plan)
-
-            if and(head, shl(249, 1)) {
-                wrapped := shr(96, calldataload(add(plan, add(16, and(shr(238, head), 0xe0)))))
-            }
-            let token := wrapped
-            if and(state, 16) {
-                // a lender has lent
-                let isAave := iszero(and(state, 8))
-                let fee := calldataload(0x124)
-                if isAave {
-                    fee := calldataload(0x44)
-                    // Aave lets anyone name us as the receiver: only our own loans count
-                    if xor(calldataload(0x64), address()) {
-                        fail(0xdab1e993) // UnexpectedCallback()
+            // not a loop: `break` leaves to what is no plan and no callback
+            for {} 1 {} {
+                let state := tload(0)
+                let token := wrapped
+                let plan := 0
+                let head
+                let size
+                let before
+                switch state
+                case 0 {
+                    // --------------------------------------------------------------------------------- a plan's frame
+                    head := calldataload(0)
+                    let planSize := calldatasize()
+                    if or(or(xor(caller(), operator), callvalue()), xor(shr(251, head), 0x14)) {
+                        // not that operator's bare plan
+                        if or(
+                            xor(caller(), operator),
+                            iszero(or(eq(shr(224, head), 0x09c5eabe), eq(shr(251, head), 0x14)))
+                        ) {
+                            break
+                        }
+                        if callvalue() {
+                            fail(0xf5f2dda5) // EtherRefused()
+                        }
+                        if eq(shr(224, head), 0x09c5eabe) {
+                            // execute(bytes)
+                            plan := add(calldataload(0x04), 0x24)
+                            planSize := calldataload(sub(plan, 0x20))
+                            if or(
+                                gt(calldataload(0x04), 0xffffffff),
+                                or(gt(planSize, 0xffffffff), gt(add(plan, planSize), calldatasize()))
+                            ) {
+                                fail(0x2abe262c) // MalformedPlan()
+                            }
+                            head := calldataload(plan)
+                            if eq(shr(252, head), 0xb) {
+                                // a plan of steps: StepRunner's
+                                break
+                            }
+                            if xor(shr(251, head), 0x14) {
+                                fail(0x2abe262c) // MalformedPlan()
+                            }
+                        }
                     }
-                }
-                // nothing is called before `startPools` replaces the transient word
-                size := sub(size, 44)
-                let cap := shr(160, calldataload(add(plan, add(size, 32))))
-                if gt(fee, cap) {
-                    failWith(0x5ff75fc1, fee, cap) // LenderFeeAboveCap(uint256,uint256)
-                }
-                startPools(plan, head, size, token)
-                tstore(0, 1)
-                let owed := add(and(calldataload(add(plan, size)), 0xffffffffffffffffffffffff), fee)
-                if isAave {
-                    // it takes its money itself, and wants true
-                    move(0x095ea7b3, token, caller(), owed) // approve(address,uint256)
-                    mstore(0x00, 1)
-                    return(0x00, 0x20)
-                }
-                move(0xa9059cbb, token, caller(), owed) // transfer(address,uint256)
-                stop()
-            }
 
-            let i := and(state, 7)
-            let amountIn := and(shr(128, head), 0xffffffffffffffffffffffff)
-            if and(state, 8) {
-                // the last pair of a cycle of V2 hops has lent its output
-                tstore(0, 1)
-                move(0xa9059cbb, token, shr(96, calldataload(add(plan, 16))), amountIn) // transfer(address,uint256)
-                swapPairs(plan, head, 0, i, caller())
-                stop()
-            }
+                    // 16 + 32 * hops
+                    size := add(16, and(shr(238, head), 0xe0))
+                    // a token, a lender, guards: a plan without them has the length that its hops say
+                    if or(and(head, shl(247, 0xd)), xor(add(size, 12), planSize)) {
+                        if and(head, shl(249, 1)) {
+                            token := shr(96, calldataload(add(plan, size)))
+                            size := add(size, 20)
+                        }
+                        let end := add(size, 12)
+                        if and(head, shl(247, 1)) {
+                            end := add(end, 44)
+                        }
+                        let place := add(plan, end)
+                        if and(head, shl(250, 1)) {
+                            end := add(end, guardsSize(byte(0, calldataload(place))))
+                            // bit 7 says nothing, and a tip is either fixed or a share
+                            let which := byte(0, calldataload(place))
+                            end := or(end, sub(0, or(gt(which, 127), eq(and(which, 48), 48))))
+                        }
+                        if xor(end, planSize) {
+                            fail(0x2abe262c) // MalformedPlan()
+                        }
+                        if and(head, shl(250, 1)) {
+                            checkGuards(place, plan, head)
+                        }
+                        if and(head, shl(247, 1)) {
+                            before := balanceOf(token)
+                            borrow(plan, head, size, token)
+                            conclude(plan, head, size, token, wrapped, before)
+                        }
+                    }
 
-            // a V3 pool: of the two amounts the positive one is owed to it, the negative one was paid out by it
-            let owed := calldataload(0x04)
-            let arrived := calldataload(0x24)
-            if slt(owed, 1) {
-                arrived := owed
-                owed := calldataload(0x24)
-            }
-
-            // the pivot: run the V2 hops behind it, whose input lies in the first of them
-            let next := add(i, 1)
-            if and(eq(i, and(shr(240, head), 7)), lt(next, and(shr(243, head), 7))) {
-                tstore(0, 1)
-                let hops := and(shr(243, head), 7)
-                if and(head, shl(248, 1)) {
-                    pop(quoteForward(plan, head, next, hops, sub(0, arrived)))
+                    mstore(0x00, 0x70a08231) // balanceOf(address)
+                    mstore(0x20, address())
+                    if iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), token, 0x1c, 0x24, 0x00, 0x20))) {
+                        tokenFailed()
+                    }
+                    before := mload(0x00)
                 }
-                swapPairs(plan, head, next, hops, address())
-            }
+                default {
+                    // ------------------------------------------------------------------------------ a callback's frame
+                    plan := add(4, and(state, 0xe0))
+                    // cut to what a plan can have, so that a false length costs no more gas than a true one
+                    size := and(calldataload(sub(plan, 0x20)), 0x1ff)
+                    calldatacopy(0x00, plan, size)
+                    // the pool that may call back is named by the bytes that it must bring
+                    let pool := shr(96, calldataload(add(add(plan, 16), shl(5, and(state, 7)))))
+                    let mismatch := and(xor(keccak256(0x00, size), state), not(0xff))
+                    if or(xor(caller(), pool), mismatch) {
+                        // unwrapped for a tip
+                        if iszero(or(calldatasize(), xor(caller(), wrapped))) {
+                            stop()
+                        }
+                        // or a lender, which the terms behind the body name; Balancer's data lie farther back
+                        if eq(and(state, 0xe0), 0x60) {
+                            plan := 0x164
+                            size := and(calldataload(0x144), 0x1ff)
+                            calldatacopy(0x00, plan, size)
+                            mismatch := and(xor(keccak256(0x00, size), state), not(0xff))
+                        }
+                        let lender := shr(96, calldataload(add(plan, sub(size, 44))))
+                        if or(or(iszero(and(state, 0x40)), mismatch), xor(caller(), lender)) {
+                            // as solc left it
+                            mstore(0x40, 0x80)
+                            mstore(0x60, 0)
+                            break
+                        }
+                    }
+                    head := calldataload(plan)
 
-            // the first pool: pay it
-            if iszero(i) {
-                if gt(owed, amountIn) {
-                    failWith(0x1437c4e2, owed, amountIn) // PaymentAboveCap(uint256,uint256)
+                    if iszero(and(state, 0x40)) {
+                        // a pool
+                        let i := and(state, 7)
+                        let amount := and(shr(128, head), 0xffffffffffffffffffffffff)
+                        if iszero(and(state, 0x20)) {
+                            // of the V3 type. The pivot: run the V2 hops behind it, whose input lies in the first of them
+                            if and(state, 8) {
+                                tstore(0, 1)
+                                switch and(head, shl(248, 1))
+                                case 0 {
+                                    swapFixed(
+                                        add(add(plan, 48), shl(5, i)),
+                                        add(add(plan, 16), and(shr(238, head), 0xe0)),
+                                        shr(add(220, i), head),
+                                        address()
+                                    )
+                                }
+                                default {
+                                    let hops := and(shr(243, head), 7)
+                                    let paidOut := calldataload(add(0x04, and(shr(add(219, i), head), 32)))
+                                    pop(quoteForward(plan, head, add(i, 1), hops, sub(0, paidOut)))
+                                    swapComputed(plan, head, add(i, 1), hops, address())
+                                }
+                            }
+
+                            // of the two amounts one is owed to it; the other, negative, was paid out by it
+                            let owed := calldataload(sub(0x24, and(shr(add(219, i), head), 32)))
+                            if iszero(i) {
+                                // the first pool: pay it
+                                if gt(owed, amount) {
+                                    failWith(0x1437c4e2, owed, amount) // PaymentAboveCap(uint256,uint256)
+                                }
+                                if iszero(and(state, 8)) {
+                                    tstore(0, 1)
+                                }
+                                if and(head, shl(249, 1)) {
+                                    token := shr(96, calldataload(add(plan, sub(size, 20))))
+                                }
+                                mstore(0x00, 0xa9059cbb) // transfer(address,uint256)
+                                mstore(0x20, caller())
+                                mstore(0x40, owed)
+                                if iszero(
+                                    and(
+                                        or(eq(mload(0x00), 1), iszero(returndatasize())),
+                                        call(gas(), token, 0, 0x1c, 0x44, 0x00, 0x20)
+                                    )
+                                ) {
+                                    tokenFailed()
+                                }
+                                stop()
+                            }
+
+                            if and(shr(232, head), sub(shl(i, 1), 1)) {
+                                // the nearest V3 hop before delivers exactly what is owed: to this pool, or to the pairs between
+                                let next := i
+                                let k := sub(i, 1)
+                                for {} iszero(and(shr(add(232, k), head), 1)) {} {
+                                    next := k
+                                    k := sub(k, 1)
+                                }
+                                let hop := calldataload(add(add(plan, 16), shl(5, k)))
+                                let to := caller()
+                                if xor(next, i) {
+                                    to := shr(96, calldataload(add(add(plan, 16), shl(5, next))))
+                                    switch and(head, shl(248, 1))
+                                    case 0 {
+                                        owed := and(hop, 0xffffffffffffffffffffffff)
+                                    }
+                                    default {
+                                        owed := quoteBackward(plan, head, next, i, owed)
+                                    }
+                                }
+                                // the same bytes may come back, from this pool
+                                tstore(0, or(and(state, not(0xff)), or(0x80, k)))
+                                calldatacopy(0xe0, plan, size)
+                                swapV3(shr(96, hop), and(shr(add(224, k), head), 1), sub(0, owed), to, size)
+                                tstore(0, 1)
+                                if xor(next, i) {
+                                    swapPairs(plan, head, next, i, caller())
+                                }
+                                stop()
+                            }
+
+                            // only V2 hops before, with computed amounts
+                            if and(head, shl(248, 1)) {
+                                let payment := quoteBackward(plan, head, 0, i, owed)
+                                if gt(payment, amount) {
+                                    failWith(0x1437c4e2, payment, amount) // PaymentAboveCap(uint256,uint256)
+                                }
+                                tstore(0, 1)
+                                if and(head, shl(249, 1)) {
+                                    token := shr(96, calldataload(add(plan, sub(size, 20))))
+                                }
+                                move(0xa9059cbb, token, shr(96, calldataload(add(plan, 16))), payment) // transfer
+                                swapComputed(plan, head, 0, i, caller())
+                                stop()
+                            }
+                        }
+
+                        // pay the first pair, and let the last one before this pool pay it
+                        tstore(0, 1)
+                        if and(head, shl(249, 1)) {
+                            token := shr(96, calldataload(add(plan, sub(size, 20))))
+                        }
+                        mstore(0x00, 0xa9059cbb) // transfer(address,uint256)
+                        mstore(0x20, shr(96, calldataload(add(plan, 16))))
+                        mstore(0x40, amount)
+                        if iszero(
+                            and(
+                                or(eq(mload(0x00), 1), iszero(returndatasize())),
+                                call(gas(), token, 0, 0x1c, 0x44, 0x00, 0x20)
+                            )
+                        ) {
+                            tokenFailed()
+                        }
+                        swapFixed(add(plan, 16), add(add(plan, 16), shl(5, i)), shr(219, head), caller())
+                        stop()
+                    }
+
+                    // a lender has lent
+                    size := sub(size, 44)
+                    let fee := calldataload(0x124)
+                    if and(state, 0x80) {
+                        fee := calldataload(0x44)
+                        // Aave lets anyone name us as the receiver: only our own loans count
+                        if xor(calldataload(0x64), address()) {
+                            fail(0xdab1e993) // UnexpectedCallback()
+                        }
+                    }
+                    let cap := shr(160, calldataload(add(plan, add(size, 32))))
+                    if gt(fee, cap) {
+                        failWith(0x5ff75fc1, fee, cap) // LenderFeeAboveCap(uint256,uint256)
+                    }
+                    if and(head, shl(249, 1)) {
+                        token := shr(96, calldataload(add(plan, sub(size, 20))))
+                    }
+                    // what will be owed; nothing is called before the transient word is replaced below
+                    before := add(and(calldataload(add(plan, size)), 0xffffffffffffffffffffffff), fee)
                 }
-                tstore(0, 1)
-                move(0xa9059cbb, token, caller(), owed) // transfer(address,uint256)
-                stop()
-            }
-
-            // the nearest V3 hop before delivers exactly what is owed: to this pool, or to the pairs between
-            for {
-                let k := i
-            } k {} {
-                next := k
-                k := sub(k, 1)
-                if and(shr(add(232, k), head), 1) {
-                    let hop := calldataload(add(add(plan, 16), shl(5, k)))
-                    let to := caller()
-                    if xor(next, i) {
-                        to := shr(96, calldataload(add(add(plan, 16), shl(5, next))))
-                        switch and(head, shl(248, 1))
+                // --------------------------------------------------------------------------------- the first call
+                {
+                    let pivot := and(shr(240, head), 7)
+                    let hop := calldataload(add(add(plan, 16), shl(5, pivot)))
+                    calldatacopy(0xe0, plan, size)
+                    switch and(shr(add(232, pivot), head), 1)
+                    case 0 {
+                        switch and(head, shl(246, 3))
                         case 0 {
-                            owed := and(hop, 0xffffffffffffffffffffffff)
+                            // all V2 and nobody's money: the last pair lends its output
+                            let amountOut := and(hop, 0xffffffffffffffffffffffff)
+                            if and(head, shl(248, 1)) {
+                                // the body that comes back is a fixed one, with the outputs in place of the fees, cut to the
+                                // 12 bytes that they have there: if that cuts anything it is too little, never another pool
+                                pop(
+                                    quoteForward(
+                                        plan,
+                                        head,
+                                        0,
+                                        add(pivot, 1),
+                                        and(shr(128, head), 0xffffffffffffffffffffffff)
+                                    )
+                                )
+                                mstore(0xe0, xor(calldataload(plan), shl(248, 1)))
+                                for {
+                                    let j := 0
+                                } iszero(gt(j, pivot)) {
+                                    j := add(j, 1)
+                                } {
+                                    let place := add(0xf0, shl(5, j))
+                                    amountOut := and(mload(add(0x200, shl(5, j))), 0xffffffffffffffffffffffff)
+                                    mstore(place, or(and(mload(place), not(0xffffffffffffffffffffffff)), amountOut))
+                                }
+                            }
+                            tstore(0, or(and(keccak256(0xe0, size), not(0xff)), or(0xa0, pivot)))
+                            // one word higher than elsewhere, so that the data lies at 0xe0
+                            let side := and(shr(add(219, pivot), head), 32)
+                            mstore(0x20, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
+                            mstore(sub(0x60, side), 0)
+                            mstore(add(0x40, side), amountOut)
+                            mstore(0x80, address())
+                            mstore(0xa0, 0x80)
+                            mstore(0xc0, size)
+                            if iszero(
+                                call(gas(), shr(96, hop), 0, 0x3c, add(0xa4, and(add(size, 31), not(31))), 0x00, 0x00)
+                            ) {
+                                bubble()
+                            }
                         }
                         default {
-                            owed := quoteBackward(plan, head, next, i, owed)
+                            // all V2, and the money is here: pay, then swap forward
+                            tstore(0, 1)
+                            let amountIn := and(shr(128, head), 0xffffffffffffffffffffffff)
+                            let hops := add(pivot, 1)
+                            if and(head, shl(248, 1)) {
+                                pop(quoteForward(plan, head, 0, hops, amountIn))
+                            }
+                            move(0xa9059cbb, token, shr(96, calldataload(add(plan, 16))), amountIn) // transfer
+                            swapPairs(plan, head, 0, hops, address())
                         }
                     }
-                    // the same bytes may come back, from this pool
-                    tstore(
-                        0,
-                        or(
-                            and(hop, not(0xffffffffffffffffffffffff)),
-                            or(and(state, 0xffffffffffffffffffffff00), or(32, k))
+                    default {
+                        // its output goes straight to the next pair, if there is one
+                        let to := address()
+                        let step := or(0x80, pivot)
+                        if lt(add(pivot, 1), and(shr(243, head), 7)) {
+                            to := shr(96, calldataload(add(add(plan, 48), shl(5, pivot))))
+                            step := or(step, 8)
+                        }
+                        tstore(0, or(and(keccak256(0xe0, size), not(0xff)), step))
+                        let zeroForOne := and(shr(add(224, pivot), head), 1)
+                        mstore(0x00, 0x128acb08) // swap(address,bool,int256,uint160,bytes), as in swapV3
+                        mstore(0x20, to)
+                        mstore(0x40, zeroForOne)
+                        mstore(0x60, and(hop, 0xffffffffffffffffffffffff))
+                        mstore(
+                            0x80,
+                            xor(
+                                4295128740,
+                                mul(
+                                    iszero(zeroForOne),
+                                    xor(4295128740, 1461446703485210103287273052203988822378723970341)
+                                )
+                            )
                         )
-                    )
-                    swapV3(shr(96, hop), and(shr(add(224, k), head), 1), sub(0, owed), to, size)
-                    tstore(0, 1)
-                    if xor(next, i) {
-                        swapPairs(plan, head, next, i, caller())
+                        mstore(0xa0, 0xa0)
+                        mstore(0xc0, size)
+                        if iszero(
+                            call(gas(), shr(96, hop), 0, 0x1c, add(0xc4, and(add(size, 31), not(31))), 0x00, 0x00)
+                        ) {
+                            bubble()
+                        }
                     }
-                    stop()
                 }
-            }
 
-            // only V2 hops before: pay the first pair, and let the last one pay this pool
-            if and(head, shl(248, 1)) {
-                let cap := amountIn
-                amountIn := quoteBackward(plan, head, 0, i, owed)
-                if gt(amountIn, cap) {
-                    failWith(0x1437c4e2, amountIn, cap) // PaymentAboveCap(uint256,uint256)
+                // ------------------------------------------------------------------------------------- the end
+                if and(head, shl(247, 0xd)) {
+                    if iszero(state) {
+                        // a lender, or guards that do something at the end
+                        if or(
+                            and(head, shl(247, 1)),
+                            and(head, shl(250, gt(byte(0, calldataload(add(plan, add(size, 12)))), 7)))
+                        ) {
+                            conclude(plan, head, size, token, wrapped, before)
+                        }
+                    }
+                    if state {
+                        tstore(0, 1)
+                        if iszero(and(state, 0x80)) {
+                            move(0xa9059cbb, token, caller(), before) // transfer(address,uint256)
+                            stop()
+                        }
+                        // Aave takes its money itself, and wants true
+                        move(0x095ea7b3, token, caller(), before) // approve(address,uint256)
+                        mstore(0x00, 1)
+                        return(0x00, 0x20)
+                    }
                 }
+                // nothing but a static call from here on
+                tstore(0, 0)
+                mstore(0x00, 0x70a08231) // balanceOf(address)
+                mstore(0x20, address())
+                if iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), token, 0x1c, 0x24, 0x00, 0x20))) {
+                    tokenFailed()
+                }
+                let afterwards := mload(0x00)
+                let got := sub(afterwards, before)
+                let needed := shr(160, calldataload(add(plan, size)))
+                // two comparisons: a sum could overflow
+                if or(lt(afterwards, before), lt(got, needed)) {
+                    failWith(0x73b889af, got, needed) // ProfitTooLow(int256,uint256)
+                }
+                stop()
             }
-            tstore(0, 1)
-            move(0xa9059cbb, token, shr(96, calldataload(add(plan, 16))), amountIn) // transfer(address,uint256)
-            swapPairs(plan, head, 0, i, caller())
-            stop()
         }
     }
 

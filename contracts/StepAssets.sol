@@ -49,7 +49,9 @@ abstract contract StepAssets is PlanRunner {
 
     uint256 internal constant EXACT_OUT = 0x20;
 
-    /// @dev The transient word while a plan of steps runs and nobody may call. Plans of the other format never set this bit.
+    /// @dev Who may call while steps run, see StepRunner; zero otherwise.
+    uint256 internal transient _steps;
+    /// @dev Steps run, and nobody may call.
     uint256 internal constant STEPS_RUN = 0x80;
     /// @dev Transient slots of the balances before: far from those that the compiler gives out.
     uint256 private constant SNAPSHOTS = 0x736e617073686f74000000;
@@ -77,7 +79,7 @@ abstract contract StepAssets is PlanRunner {
         if (kind == ERC20) return _balanceOf(address(uint160(entry)), address(this));
         if (kind != CLAIM || f.manager == address(0)) revert MalformedPlan();
         // ERC-6909; the id of a claim is its currency's address
-        return _read(f.manager, abi.encodeWithSelector(0x00fdd58e, address(this), uint160(entry)));
+        return _read(f.manager, _encode(2, 0x00fdd58e, _self(), uint160(entry), 0, 0));
     }
 
     function _snapshot(Frame memory f) internal {
@@ -158,7 +160,7 @@ abstract contract StepAssets is PlanRunner {
 
     /// @dev No allowance outlives the step that gave it, whether or not it was used.
     function _disallow(uint256 entry, address spender) internal {
-        bytes memory question = abi.encodeWithSelector(0xdd62ed3e, address(this), spender);
+        bytes memory question = _encode(2, 0xdd62ed3e, _self(), _uint(spender), 0, 0);
         address token = _token(entry);
         if (_read(token, question) == 0) return;
         _move(0x095ea7b3, token, spender, 0);
@@ -167,8 +169,8 @@ abstract contract StepAssets is PlanRunner {
 
     /// @dev transfer or approve. Success is true, or no answer at all (USDT and others return nothing): `token` has code, as it
     /// told a balance before.
-    function _move(bytes4 selector, address token, address to, uint256 amount) private {
-        _call(token, 0, abi.encodeWithSelector(selector, to, amount));
+    function _move(uint256 selector, address token, address to, uint256 amount) private {
+        _call(token, 0, _encode(2, selector, _uint(to), amount, 0, 0));
         bool good;
         assembly ("memory-safe") {
             let size := returndatasize()
@@ -182,10 +184,50 @@ abstract contract StepAssets is PlanRunner {
     }
 
     function _balanceOf(address token, address account) internal view returns (uint256) {
-        return _read(token, abi.encodeWithSelector(0x70a08231, account));
+        return _read(token, _encode(1, 0x70a08231, _uint(account), 0, 0, 0));
     }
 
     // ------------------------------------------------------------------------------------------------------------- calls
+
+    /// @dev Calldata of a selector and up to four words. One function for all: the contract's size is limited (EIP-170).
+    function _encode(
+        uint256 words,
+        uint256 selector,
+        uint256 a,
+        uint256 b,
+        uint256 c,
+        uint256 d
+    ) internal pure returns (bytes memory data) {
+        assembly ("memory-safe") {
+            data := mload(0x40)
+            mstore(data, add(4, shl(5, words)))
+            mstore(add(data, 32), shl(224, selector))
+            mstore(add(data, 36), a)
+            mstore(add(data, 68), b)
+            mstore(add(data, 100), c)
+            mstore(add(data, 132), d)
+            mstore(0x40, add(data, 192))
+        }
+    }
+
+    /// @dev Appends words, or bytes as the ABI writes them, to calldata.
+    function _append(bytes memory data, uint256 word) internal pure returns (bytes memory) {
+        return abi.encodePacked(data, word);
+    }
+
+    function _append(bytes memory data, bytes memory tail) internal pure returns (bytes memory) {
+        unchecked {
+            return abi.encodePacked(data, tail.length, tail, new bytes((0 - tail.length) % 32));
+        }
+    }
+
+    function _uint(address account) internal pure returns (uint256) {
+        return uint160(account);
+    }
+
+    function _self() internal view returns (uint256) {
+        return uint160(address(this));
+    }
 
     /// @dev One word of a view function; an address without code answers with less.
     function _read(address target, bytes memory data) internal view returns (uint256 word) {

@@ -51,8 +51,9 @@ import {StepV4} from "./StepV4.sol";
 /// ```
 /// # What a lender carries
 /// The whole plan goes through the lender, and its hash must be the one that was kept: so the steps inside run in the lender's
-/// callback with the same table. The transient word says who may call: caller (160 bits), place of the step (64), kind of
-/// callback (8), 0x80. It is 0x80 alone from when the callback starts, and again when the call returns.
+/// callback with the same table. A transient word says who may call: caller (160 bits), place of the step (64), kind of callback
+/// (8), 0x80. It is 0x80 alone from when the callback starts, and again when the call returns; 0 when no steps run. PlanRunner's
+/// own word says meanwhile that a plan runs and nobody may call.
 abstract contract StepRunner is StepV4 {
     uint256 private constant FLASH_V2 = 14;
     uint256 private constant FLASH_V3_SWAP = 15;
@@ -71,30 +72,42 @@ abstract contract StepRunner is StepV4 {
     /// @dev Hash of the plan that lenders carry.
     uint256 private transient _planHash;
 
-    /// @dev For WETH, Uniswap V4 and Curve, while steps run.
-    receive() external payable {
-        if (_state & STEPS_RUN == 0) revert UnexpectedCallback();
+    // ------------------------------------------------------------------------------------------------------- the entry
+
+    /// @dev Whether what came belongs to the steps that run: their callback, which does not return, or ETH, which WETH, Uniswap V4
+    /// and Curve send.
+    function _servesSteps() internal returns (bool) {
+        uint256 word = _steps;
+        if (word == 0) return false;
+        if (msg.data.length == 0) return true;
+        if (msg.sender == address(uint160(word >> 96))) _stepCallback(word);
+        return false;
     }
 
-    // -------------------------------------------------------------------------------------------------------- the plan
-
-    /// @dev Whether the bytes there start like a plan of steps.
-    function _isSteps(uint256 base) internal pure returns (bool) {
-        return _word(base) >> 252 == 0xb;
-    }
-
-    /// @dev Runs a plan of steps that lies in calldata. Does not return.
-    function _executeSteps(uint256 base, uint256 size) internal {
+    /// @dev Runs the plan of steps that came bare or by `execute`, if one came from an operator: then it does not return.
+    function _startSteps(bool isOperator) internal {
+        uint256 base;
+        uint256 size = msg.data.length;
+        if (bytes4(msg.data) == 0x09c5eabe) {
+            base = _word(4) + 0x24;
+            size = _word(base - 0x20);
+            if (base > type(uint32).max || size > type(uint32).max || base + size > msg.data.length) revert MalformedPlan();
+        }
+        if (_state != 0 || !isOperator || _word(base) >> 252 != 0xb) return;
+        if (msg.value != 0) revert EtherRefused();
         Frame memory f = _frame(base, size);
         uint256 head = _word(base);
         if (head & (1 << 250) != 0) _checkWindow(_word(base + 18));
         uint256 profitIndex = (head >> 244) & 15;
         if (profitIndex >= f.assets) revert MalformedPlan();
-        _state = STEPS_RUN;
+        // nobody may call, by either format's rules
+        _state = 1;
+        _steps = STEPS_RUN;
         _snapshot(f);
         _runSteps(f, f.steps, f.end);
         // nothing but static calls from here on
         _checkAssets(f, profitIndex, (head >> 112) & type(uint128).max);
+        _steps = 0;
         _state = 0;
         assembly ("memory-safe") {
             stop()
@@ -185,47 +198,43 @@ abstract contract StepRunner is StepV4 {
 
         bytes memory data;
         if (kind == FLASH_V2) {
-            (uint256 out0, uint256 out1) = _token(s.assetIn) < _token(s.assetOut)
-                ? (uint256(0), amount)
-                : (amount, uint256(0));
-            data = abi.encodeWithSelector(0x022c0d9f, out0, out1, address(this), plan);
+            data = _pairSwap(_token(s.assetIn) < _token(s.assetOut), amount, address(this), plan);
         } else if (kind == UNLOCK_V4 || kind == UNLOCK_BALANCER_V3) {
             if (kind == UNLOCK_V4) lender = f.manager;
-            data = abi.encodeWithSelector(0x48c89491, plan);
+            data = _append(_encode(1, 0x48c89491, 0x20, 0, 0, 0), plan);
         } else {
-            address token = _token(s.assetIn);
+            uint256 token = _uint(_token(s.assetIn));
             if (kind == FLASH_AAVE) {
-                data = abi.encodeWithSelector(0x42b0b77c, address(this), token, amount, plan, 0);
+                // flashLoanSimple(address,address,uint256,bytes,uint16)
+                data = _append(_append(_append(_encode(3, 0x42b0b77c, _self(), token, amount, 0), 0xa0), uint256(0)), plan);
             } else if (kind == FLASH_BALANCER_V2) {
-                address[] memory tokens = new address[](1);
-                uint256[] memory amounts = new uint256[](1);
-                (tokens[0], amounts[0]) = (token, amount);
-                data = abi.encodeWithSelector(0x5c38449e, address(this), tokens, amounts, plan);
+                // flashLoan(address,address[],uint256[],bytes)
+                data = _encode(4, 0x5c38449e, _self(), 0x80, 0xc0, 0x100);
+                data = _append(abi.encodePacked(data, uint256(1), token, uint256(1), amount), plan);
             } else if (kind == FLASH_MORPHO) {
-                data = abi.encodeWithSelector(0xe0232b42, token, amount, plan);
+                data = _append(_encode(3, 0xe0232b42, token, amount, 0x60, 0), plan);
             } else if (kind == FLASH_ERC3156) {
-                data = abi.encodeWithSelector(0x5cffe9de, address(this), token, amount, plan);
+                data = _append(_encode(4, 0x5cffe9de, _self(), token, amount, 0x80), plan);
             } else if (kind == FLASH_V3) {
                 bool one = s.options & EXACT_OUT != 0;
-                data = abi.encodeWithSelector(0x490e6cbc, address(this), one ? 0 : amount, one ? amount : 0, plan);
+                data = _append(_encode(4, 0x490e6cbc, _self(), one ? 0 : amount, one ? amount : 0, 0x80), plan);
             } else {
                 revert MalformedPlan();
             }
         }
         _expect(lender, kind, place);
         _call(lender, 0, data);
-        _state = STEPS_RUN;
+        _steps = STEPS_RUN;
         // those that take their money themselves
         if (kind == FLASH_AAVE || kind == FLASH_MORPHO || kind == FLASH_ERC3156) _disallow(s.assetIn, lender);
         return amount;
     }
 
     /// @dev Serves the callback that the transient word allows. Does not return.
-    function _stepCallback(uint256 state) internal {
-        if (msg.sender != address(uint160(state >> 96))) revert UnexpectedCallback();
+    function _stepCallback(uint256 word) private {
         // used once
-        _state = STEPS_RUN;
-        uint256 kind = (state >> 8) & 0xff;
+        _steps = STEPS_RUN;
+        uint256 kind = (word >> 8) & 0xff;
         if (kind == PAY) {
             // no data was given, so none may come back
             if (_word(100) != 0) revert UnexpectedCallback();
@@ -236,7 +245,7 @@ abstract contract StepRunner is StepV4 {
         }
         Frame memory f = _carried(kind);
         Step memory s;
-        uint256 place = f.base + ((state >> 16) & type(uint64).max);
+        uint256 place = f.base + ((word >> 16) & type(uint64).max);
         uint256 head = _word(place);
         s.extraSize = (head >> 216) & 0xffff;
         s.extra = place + STEP_HEAD;
@@ -293,7 +302,7 @@ abstract contract StepRunner is StepV4 {
 
         if (kind == UNLOCK_BALANCER_V3) {
             // sendTo(address,address,uint256)
-            _call(msg.sender, 0, abi.encodeWithSelector(0xae639329, _token(s.assetIn), address(this), s.amount));
+            _call(msg.sender, 0, _encode(3, 0xae639329, _uint(_token(s.assetIn)), _self(), s.amount, 0));
         }
         _runSteps(f, s.extra + 16, end);
         uint256 owed = s.amount + fee;
@@ -309,7 +318,7 @@ abstract contract StepRunner is StepV4 {
         _pay(s.assetIn, msg.sender, owed);
         if (kind == UNLOCK_BALANCER_V3) {
             // settle(address,uint256)
-            _call(msg.sender, 0, abi.encodeWithSelector(0x15afd409, _token(s.assetIn), owed));
+            _call(msg.sender, 0, _encode(2, 0x15afd409, _uint(_token(s.assetIn)), owed, 0, 0));
         }
     }
 

@@ -30,7 +30,7 @@ abstract contract StepSwaps is StepAssets {
 
     /// @dev Who may call back, as which kind of callback, and the step that it belongs to (from the plan's first byte).
     function _expect(address caller, uint256 callback, uint256 step) internal {
-        _state = (uint256(uint160(caller)) << 96) | (step << 16) | (callback << 8) | STEPS_RUN;
+        _steps = (uint256(uint160(caller)) << 96) | (step << 16) | (callback << 8) | STEPS_RUN;
     }
 
     function _swap(Frame memory f, Step memory s, uint256 last) internal returns (uint256 amountOut) {
@@ -74,7 +74,7 @@ abstract contract StepSwaps is StepAssets {
             unchecked {
                 amount = _balanceOf(tokenIn, pool) - reserveIn;
                 if (fee == ASK_POOL) {
-                    amountOut = _read(pool, abi.encodeWithSelector(0xf140a35a, amount, tokenIn));
+                    amountOut = _read(pool, _encode(2, 0xf140a35a, amount, _uint(tokenIn), 0, 0));
                 } else {
                     // getAmountOut of UniswapV2Library with the pair's own fee
                     amount *= 1_000_000 - fee;
@@ -82,8 +82,18 @@ abstract contract StepSwaps is StepAssets {
                 }
             }
         }
+        _call(pool, 0, _pairSwap(zeroForOne, amountOut, s.to, ""));
+    }
+
+    /// @dev Calldata of a pair's swap: with data it calls back before it wants its input.
+    function _pairSwap(
+        bool zeroForOne,
+        uint256 amountOut,
+        address to,
+        bytes memory data
+    ) internal pure returns (bytes memory) {
         (uint256 out0, uint256 out1) = zeroForOne ? (uint256(0), amountOut) : (amountOut, uint256(0));
-        _call(pool, 0, abi.encodeWithSelector(0x022c0d9f, out0, out1, s.to, ""));
+        return _append(_encode(4, 0x022c0d9f, out0, out1, _uint(to), 0x80), data);
     }
 
     /// @dev getAmountIn of UniswapV2Library with the pair's own fee. An output beyond the reserve is refused by the pair itself.
@@ -95,7 +105,7 @@ abstract contract StepSwaps is StepAssets {
     }
 
     function _reserves(address pool, bool zeroForOne) private view returns (uint256 reserveIn, uint256 reserveOut) {
-        reserveIn = _read(pool, abi.encodeWithSelector(0x0902f1ac));
+        reserveIn = _read(pool, _encode(0, 0x0902f1ac, 0, 0, 0, 0));
         assembly ("memory-safe") {
             if gt(returndatasize(), 63) {
                 returndatacopy(0, 32, 32)
@@ -126,13 +136,24 @@ abstract contract StepSwaps is StepAssets {
             _payCap = _field(s, 0, 16);
         }
         _expect(s.target, callback, place);
-        // MIN_SQRT_RATIO + 1 and MAX_SQRT_RATIO - 1: TickMath of v3-core
-        uint160 limit = zeroForOne ? 4295128740 : 1461446703485210103287273052203988822378723970341;
-        _call(s.target, 0, abi.encodeWithSelector(0x128acb08, s.to, zeroForOne, specified, limit, data));
-        _state = STEPS_RUN;
+        bytes memory swap = _encode(
+            4,
+            0x128acb08,
+            _uint(s.to),
+            zeroForOne ? 1 : 0,
+            uint256(specified),
+            _priceLimit(zeroForOne)
+        );
+        _call(s.target, 0, _append(_append(swap, 0xa0), data));
+        _steps = STEPS_RUN;
         unchecked {
             return 0 - _answer(zeroForOne ? 1 : 0);
         }
+    }
+
+    /// @dev No limit: MIN_SQRT_RATIO + 1 or MAX_SQRT_RATIO - 1 (TickMath of v3-core and v4-core).
+    function _priceLimit(bool zeroForOne) internal pure returns (uint256) {
+        return zeroForOne ? 4295128740 : 1461446703485210103287273052203988822378723970341;
     }
 
     // ------------------------------------------------------------------------------------------------------------- Curve
@@ -144,14 +165,9 @@ abstract contract StepSwaps is StepAssets {
     function _swapCurve(Step memory s, uint256 amount) private returns (uint256) {
         uint256 form = _field(s, 2, 1);
         if (form > 4) revert MalformedPlan();
-        bytes4 selector = bytes4(bytes20(hex"3df021245b41b908a6417ed665b2489b394747c5") << (32 * form));
-        // the bool is one word too many for the others, which ignore it
-        bytes memory data = abi.encodeWithSelector(selector, _field(s, 0, 1), _field(s, 1, 1), amount, 0, true);
-        if (form != 4) {
-            assembly ("memory-safe") {
-                mstore(data, 132)
-            }
-        }
+        uint256 selector = (0x00_394747c5_65b2489b_a6417ed6_5b41b908_3df02124 >> (32 * form)) & 0xffffffff;
+        bytes memory data = _encode(4, selector, _field(s, 0, 1), _field(s, 1, 1), amount, 0);
+        if (form == 4) data = _append(data, 1);
         return _exchange(s, amount, data);
     }
 
@@ -170,26 +186,13 @@ abstract contract StepSwaps is StepAssets {
     function _swapBalancer(Step memory s, uint256 amount) private returns (uint256) {
         bool exactOut = s.options & EXACT_OUT != 0;
         uint256 most = exactOut ? _field(s, 32, 16) : amount;
-        bytes memory data = abi.encodeWithSelector(
-            0x52bbbe29, // swap((bytes32,uint8,address,address,uint256,bytes),(address,bool,address,bool),uint256,uint256)
-            uint256(0xe0),
-            address(this),
-            uint256(0),
-            address(this),
-            uint256(0),
-            exactOut ? most : 0,
-            type(uint256).max
-        );
-        data = abi.encodePacked(
-            data,
-            _field(s, 0, 32),
-            uint256(exactOut ? 1 : 0),
-            uint256(uint160(s.assetIn)),
-            uint256(uint160(s.assetOut)),
-            amount,
-            uint256(0xc0),
-            uint256(0)
-        );
+        // swap((bytes32,uint8,address,address,uint256,bytes),(address,bool,address,bool),uint256,uint256)
+        bytes memory data = _encode(4, 0x52bbbe29, 0xe0, _self(), 0, _self());
+        // no internal balance, the limit, no deadline, then the first tuple
+        data = abi.encodePacked(data, uint256(0), exactOut ? most : 0, type(uint256).max);
+        data = abi.encodePacked(data, _field(s, 0, 32), uint256(exactOut ? 1 : 0));
+        data = abi.encodePacked(data, uint256(uint160(s.assetIn)), uint256(uint160(s.assetOut)), amount);
+        data = _append(_append(data, 0xc0), "");
         uint256 answer = _exchange(s, most, data);
         return exactOut ? amount : answer;
     }
@@ -197,7 +200,7 @@ abstract contract StepSwaps is StepAssets {
     // ----------------------------------------------------------------------------------------------------------- ERC-4626
 
     function _deposit(Step memory s, uint256 amount) private returns (uint256) {
-        return _exchange(s, amount, abi.encodeWithSelector(0x6e553f65, amount, address(this)));
+        return _exchange(s, amount, _encode(2, 0x6e553f65, amount, _self(), 0, 0));
     }
 
     /// @dev What is burned must be the entry of the table. A vault whose shares are another contract's (ERC-7575) burns those:
@@ -206,7 +209,7 @@ abstract contract StepSwaps is StepAssets {
         address vault = s.target;
         address share = _token(s.assetIn);
         if (share != vault || _otherShare(vault)) revert MalformedPlan();
-        _call(vault, 0, abi.encodeWithSelector(0xba087652, amount, address(this), address(this)));
+        _call(vault, 0, _encode(3, 0xba087652, amount, _self(), _self(), 0));
         return _answer(0);
     }
 
@@ -224,13 +227,13 @@ abstract contract StepSwaps is StepAssets {
 
     function _wrap(Step memory s, uint256 amount) private returns (uint256) {
         if (s.assetIn != NATIVE || s.assetOut != (ERC20 << 160) | WRAPPED_NATIVE) revert MalformedPlan();
-        _call(address(uint160(WRAPPED_NATIVE)), amount, abi.encodeWithSelector(0xd0e30db0));
+        _call(address(uint160(WRAPPED_NATIVE)), amount, _encode(0, 0xd0e30db0, 0, 0, 0, 0));
         return amount;
     }
 
     function _unwrap(Step memory s, uint256 amount) private returns (uint256) {
         if (s.assetOut != NATIVE || s.assetIn != (ERC20 << 160) | WRAPPED_NATIVE) revert MalformedPlan();
-        _call(address(uint160(WRAPPED_NATIVE)), 0, abi.encodeWithSelector(0x2e1a7d4d, amount));
+        _call(address(uint160(WRAPPED_NATIVE)), 0, _encode(1, 0x2e1a7d4d, amount, 0, 0, 0));
         return amount;
     }
 }

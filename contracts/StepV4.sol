@@ -19,7 +19,7 @@ abstract contract StepV4 is StepSwaps {
         if (kind == V4_SETTLE) return _settle(f, s);
         if (kind == V4_BURN) {
             uint256 amount = _amountOf(f, s, last);
-            _call(f.manager, 0, abi.encodeWithSelector(0xf5298aca, address(this), _claim(s.assetIn), amount));
+            _call(f.manager, 0, _encode(3, 0xf5298aca, _self(), _claim(s.assetIn), amount, 0));
             return amount;
         }
         if (kind == V4_SWAP) return _swapV4(f, s, _amountOf(f, s, last));
@@ -35,10 +35,10 @@ abstract contract StepV4 is StepSwaps {
             _call(
                 f.manager,
                 0,
-                abi.encodeWithSelector(0x0b0d9c09, address(uint160(s.assetOut)), address(this), credit)
+                _encode(3, 0x0b0d9c09, uint160(s.assetOut), _self(), credit, 0)
             );
         } else {
-            _call(f.manager, 0, abi.encodeWithSelector(0x156e29f6, address(this), _claim(s.assetOut), credit));
+            _call(f.manager, 0, _encode(3, 0x156e29f6, _self(), _claim(s.assetOut), credit, 0));
         }
         return credit;
     }
@@ -48,26 +48,25 @@ abstract contract StepV4 is StepSwaps {
         (address currencyIn, address currencyOut) = (address(uint160(s.assetIn)), address(uint160(s.assetOut)));
         bool zeroForOne = currencyIn < currencyOut;
         bool exactOut = s.options & EXACT_OUT != 0;
-        address hooks = address(uint160(_field(s, 6, 20)));
+        uint256 hooks = _field(s, 6, 20);
         bytes memory hookData = new bytes(s.extraSize - 26);
         uint256 place = s.extra + 26;
         assembly ("memory-safe") {
             calldatacopy(add(hookData, 32), place, mload(hookData))
         }
-        bytes memory data = abi.encodeWithSelector(
-            0xf3cd914c, // swap((address,address,uint24,int24,address),(bool,int256,uint160),bytes)
-            zeroForOne ? currencyIn : currencyOut,
-            zeroForOne ? currencyOut : currencyIn,
+        // swap((address,address,uint24,int24,address),(bool,int256,uint160),bytes)
+        bytes memory data = _encode(
+            4,
+            0xf3cd914c,
+            _uint(zeroForOne ? currencyIn : currencyOut),
+            _uint(zeroForOne ? currencyOut : currencyIn),
             _field(s, 0, 3),
-            int256(int24(uint24(_field(s, 3, 3)))),
-            hooks,
-            zeroForOne,
-            // exact input is negative here
-            exactOut ? int256(amount) : -int256(amount),
-            zeroForOne ? uint160(4295128740) : uint160(1461446703485210103287273052203988822378723970341),
-            hookData
+            _field(s, 3, 3)
         );
-        _call(f.manager, 0, data);
+        data = abi.encodePacked(data, hooks, uint256(zeroForOne ? 1 : 0));
+        // exact input is negative here
+        data = abi.encodePacked(data, exactOut ? int256(amount) : -int256(amount), _priceLimit(zeroForOne));
+        _call(f.manager, 0, _append(_append(data, 0x120), hookData));
         // amount0 in the upper half, amount1 in the lower; positive is a credit
         uint256 delta = _answer(0);
         int128 credit = zeroForOne ? int128(uint128(delta)) : int128(int256(delta) >> 128);
@@ -83,16 +82,16 @@ abstract contract StepV4 is StepSwaps {
         if (debt > s.amount) revert PaymentAboveCap(debt, s.amount);
         address manager = f.manager;
         // also before ETH, so that no other currency is being counted
-        _call(manager, 0, abi.encodeWithSelector(0xa5841194, address(uint160(s.assetIn))));
+        _call(manager, 0, _encode(1, 0xa5841194, uint160(s.assetIn), 0, 0, 0));
         bool native = s.assetIn == NATIVE;
         if (!native) _pay(s.assetIn, manager, debt);
-        _call(manager, native ? debt : 0, abi.encodeWithSelector(0x11da60b4));
+        _call(manager, native ? debt : 0, _encode(0, 0x11da60b4, 0, 0, 0, 0));
     }
 
     /// @dev Our debt (negative) or credit in a currency. Source: CurrencyDelta of v4-core, read by exttload.
     function _delta(Frame memory f, uint256 entry) private view returns (int256) {
         bytes32 slot = keccak256(abi.encode(address(this), address(uint160(entry))));
-        return int256(_read(f.manager, abi.encodeWithSelector(0xf135baaa, slot)));
+        return int256(_read(f.manager, _encode(1, 0xf135baaa, uint256(slot), 0, 0, 0)));
     }
 
     /// @dev ERC-6909 id of an entry that must be a claim.

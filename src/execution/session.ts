@@ -1,5 +1,5 @@
 import path from "node:path";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../chain/connect.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
@@ -111,7 +111,7 @@ async function operatorOf(chain: Chain, executor: string, wallet: WalletManager 
   if ((await chain.provider.getCode(executor)) === "0x") {
     throw new ArbError("config", "there is no contract at the executor's address", { where, hint: "deploy it with: arb deploy" });
   }
-  const operators: string[] = await ArbExecutor__factory.connect(executor, chain.provider).operators();
+  const operators: string[] = await IArbExecutor__factory.connect(executor, chain.provider).operators();
   const operator = wallet === null ? operators[0] : operators.find((o) => o === wallet.address);
   if (operator === undefined) {
     throw new ArbError("config", `${wallet?.address ?? "nobody"} is not an operator of this executor`, {

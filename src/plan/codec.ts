@@ -1,9 +1,12 @@
-import { getAddress, hexlify, isAddress, isHexString } from "ethers";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
-import { ArbError } from "../errors.js";
+import { isHexString } from "ethers";
+import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import type { FundingId } from "../funding/funding.js";
 import type { PoolKind } from "../venues/venue.js";
+import { address, bytes, checkAddress, checkAmount, Reader, sameAddress, usage } from "./bytes.js";
+import { checkGuards, type DecodedGuards, decodeGuards, encodeGuards, NO_GUARDS } from "./guards.js";
 import type { Plan, PlanHop } from "./plan.js";
+
+export { MAX_AMOUNT } from "./bytes.js";
 
 /**
  * Plans as bytes. The layout, and what each amount means, is documented at the head of contracts/ArbExecutor.sol.
@@ -11,10 +14,6 @@ import type { Plan, PlanHop } from "./plan.js";
 
 /** Plans of more hops would fit the layout (up to 6), but nothing in the program makes them. */
 export const MAX_HOPS = 4;
-/** Amounts have 12 bytes: 79 billion units of an 18-decimal token. Larger ones are refused, never cut. */
-export const MAX_AMOUNT = (1n << 96n) - 1n;
-/** Timestamps and block numbers have 5 bytes. */
-const MAX_TIME = 2 ** 40 - 1;
 
 /** First byte of every plan without its flags. No selector of ArbExecutor starts with this digit. */
 export const PLAN_PREFIX = 0xa0;
@@ -45,7 +44,7 @@ export interface DecodedHop {
   feePips: number | null;
 }
 
-export interface DecodedPlan {
+export interface DecodedPlan extends DecodedGuards {
   amounts: "fixed" | "adaptive";
   funding: { source: FundingId; lender: string | null; loan: bigint; maxFee: bigint };
   /** Null: the wrapped native token that is built into the contract for its chain, see BUILT_IN_TOKENS. */
@@ -57,8 +56,6 @@ export interface DecodedPlan {
   exact: boolean;
   hops: DecodedHop[];
   minProfit: bigint;
-  deadline: number | null;
-  blocks: { from: number; to: number } | null;
 }
 
 /**
@@ -70,9 +67,9 @@ export function encodePlan(plan: Plan): string {
   const adaptive = plan.amounts === "adaptive";
   const pivot = pivotOf(plan.hops.map((hop) => hop.kind));
   const token = sameAddress(plan.profitToken, BUILT_IN_TOKENS[plan.chainId] ?? "") ? null : plan.profitToken;
-  const guarded = plan.deadline !== null || plan.blocks !== null;
+  const guards = encodeGuards(plan);
   const lent = plan.funding.lender !== null;
-  const flags = (adaptive ? FLAGS.adaptive : 0) | (token === null ? 0 : FLAGS.token) | (guarded ? FLAGS.guards : 0);
+  const flags = (adaptive ? FLAGS.adaptive : 0) | (token === null ? 0 : FLAGS.token) | (guards === "" ? 0 : FLAGS.guards);
   const exact = paysExactly(adaptive, plan.hops[0]!.kind, plan.hops[pivot]!.kind);
 
   const parts = [
@@ -88,14 +85,14 @@ export function encodePlan(plan: Plan): string {
     token === null ? "" : address(token),
     lent ? address(plan.funding.lender!) + bytes(plan.hops[0]!.amountIn, 12) + bytes(plan.funding.maxFee, 12) : "",
     bytes(plan.minProfit, 12),
-    guarded ? bytes(plan.deadline ?? 0, 5) + bytes(plan.blocks?.from ?? 0, 5) + bytes(plan.blocks?.to ?? 0, 5) : "",
+    guards,
   ];
   return "0x" + parts.join("");
 }
 
 /** Calldata of `execute(bytes)` with the same plan. Throws like `encodePlan`. */
 export function encodeExecute(plan: Plan): string {
-  return ArbExecutor__factory.createInterface().encodeFunctionData("execute", [encodePlan(plan)]);
+  return IArbExecutor__factory.createInterface().encodeFunctionData("execute", [encodePlan(plan)]);
 }
 
 /** Reads bare calldata back. Throws ArbError "usage" if it is not a plan that the contract would accept. */
@@ -134,9 +131,8 @@ export function decodePlan(data: string): DecodedPlan {
     ? { source, lender: reader.address(), loan: reader.uint(12), maxFee: reader.uint(12) }
     : { source, lender: null, loan: 0n, maxFee: 0n };
   const minProfit = reader.uint(12);
-  const guards = (first & FLAGS.guards) === 0 ? [0, 0, 0] : [reader.uint(5), reader.uint(5), reader.uint(5)].map(Number);
+  const guards = (first & FLAGS.guards) === 0 ? NO_GUARDS : decodeGuards(reader);
   reader.end();
-  const [deadline, from, to] = guards as [number, number, number];
   return {
     amounts: adaptive ? "adaptive" : "fixed",
     funding,
@@ -146,8 +142,7 @@ export function decodePlan(data: string): DecodedPlan {
     exact: paysExactly(adaptive, kinds[0]!, kinds[pivot]!),
     hops,
     minProfit,
-    deadline: deadline === 0 ? null : deadline,
-    blocks: to === 0 ? null : { from, to },
+    ...guards,
   };
 }
 
@@ -179,7 +174,7 @@ function mask(hops: PlanHop[], bit: (hop: PlanHop) => boolean): number {
 }
 
 function checkPlan(plan: Plan): void {
-  const { hops, funding, deadline, blocks } = plan;
+  const { hops, funding } = plan;
   if (hops.length < 2 || hops.length > MAX_HOPS) throw usage("hops", `has ${hops.length} entries; a plan has 2 to ${MAX_HOPS}`);
   checkAddress("profitToken", plan.profitToken);
   const seen = new Set<string>();
@@ -215,69 +210,5 @@ function checkPlan(plan: Plan): void {
     if (funding.lender !== null) throw usage("funding.lender", `must be null: "${funding.source}" has no lender`);
     if (funding.maxFee !== 0n) throw usage("funding.maxFee", `must be 0: "${funding.source}" costs no fee`);
   }
-  if (deadline !== null) checkTime("deadline", deadline, 1);
-  if (blocks !== null) {
-    checkTime("blocks.from", blocks.from, 0);
-    checkTime("blocks.to", blocks.to, Math.max(1, blocks.from));
-  }
-}
-
-function checkAddress(where: string, value: string): void {
-  if (!isAddress(value) || BigInt(value) === 0n) throw usage(where, `"${value}" is not an address`);
-}
-
-function checkAmount(where: string, value: bigint, least: bigint): void {
-  if (value < least || value > MAX_AMOUNT) throw usage(where, `is ${value}; allowed are ${least} to 2^96 - 1`);
-}
-
-function checkTime(where: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least || value > MAX_TIME) {
-    throw usage(where, `is ${value}; allowed are ${least} to 2^40 - 1`);
-  }
-}
-
-function usage(where: string, text: string): ArbError {
-  return new ArbError("usage", `${where} ${text}`, { where });
-}
-
-function sameAddress(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
-}
-
-function bytes(value: bigint | number, size: number): string {
-  return value.toString(16).padStart(size * 2, "0");
-}
-
-function address(value: string): string {
-  return getAddress(value).slice(2).toLowerCase();
-}
-
-/** Reads big-endian fields one after the other. */
-class Reader {
-  private readonly data: string;
-  private position = 2;
-
-  constructor(data: string) {
-    this.data = hexlify(data);
-  }
-
-  uint(size: number): bigint {
-    return BigInt("0x" + this.take(size));
-  }
-
-  address(): string {
-    return getAddress("0x" + this.take(20));
-  }
-
-  end(): void {
-    if (this.position !== this.data.length) throw usage("plan", `has ${(this.data.length - this.position) / 2} bytes too many`);
-  }
-
-  private take(size: number): string {
-    const end = this.position + size * 2;
-    if (end > this.data.length) throw usage("plan", "is cut off");
-    const part = this.data.slice(this.position, end);
-    this.position = end;
-    return part;
-  }
+  checkGuards(plan, BUILT_IN_TOKENS[plan.chainId]);
 }

@@ -13,6 +13,31 @@ export interface PlanHop {
   amountOut: bigint;
 }
 
+/** What the proposer of the block gets out of the profit, in wei; the profit token must be the wrapped native token. */
+export type PlanTip =
+  | { kind: "fixed"; amount: bigint }
+  /** `bips` hundredths of a percent of what the plan made, at least `floor`, at most `cap`. */
+  | { kind: "share"; bips: number; floor: bigint; cap: bigint };
+
+/** Guards that a plan may have besides deadline and block window; absent or null is off. */
+export interface PlanGuards {
+  /** Hash of the block that must be the parent. The contract compares its last 12 bytes. */
+  parentHash?: string | null;
+  /**
+   * Where the first pool must be, checked before anything else: a V2 pair's least reserve of the hop's output token; a V3
+   * pool's sqrtPriceX96, its least if the hop sells token0, else its greatest.
+   */
+  poolBound?: bigint | null;
+  /**
+   * Counts the transaction's own gas against the profit: the least profit rises by gas * tx.gasprice * price / 2^scale. The
+   * price is in base units of the profit token per wei; 1 and 0 for the wrapped native token.
+   */
+  gasPrice?: { price: bigint; scale: number } | null;
+  tip?: PlanTip | null;
+  /** Sends the executor's whole balance of the profit token to its owner afterwards, all but one unit. */
+  sweep?: boolean;
+}
+
 /** Who lends the first amount, and the most that it may cost. */
 export interface PlanFunding {
   source: FundingId;
@@ -25,7 +50,7 @@ export interface PlanFunding {
  * An executable cycle with all its bounds; src/plan/codec.ts turns it into calldata and back.
  * `fixed`: V2 amounts are the quoted ones. `adaptive`: V2 amounts are computed on chain from the reserves of that moment.
  */
-export interface Plan {
+export interface Plan extends PlanGuards {
   chainId: number;
   amounts: "fixed" | "adaptive";
   funding: PlanFunding;
@@ -38,6 +63,6 @@ export interface Plan {
   minProfit: bigint;
   /** Last acceptable `block.timestamp` in Unix seconds; null = none. */
   deadline: number | null;
-  /** First and last acceptable `block.number` (on Arbitrum: L1 block numbers); null = any. */
+  /** First and last acceptable block number (on Arbitrum: of the L2, from ArbSys); null = any. */
   blocks: { from: number; to: number } | null;
 }

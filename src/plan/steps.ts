@@ -1,5 +1,5 @@
 import { getAddress, isHexString } from "ethers";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { ArbError } from "../errors.js";
 import { checkStepsPlan } from "./step-check.js";
 import type { Asset, CurveForm, Step, StepAmount, StepLender, StepsPlan } from "./step-types.js";
@@ -56,7 +56,7 @@ export function encodeSteps(plan: StepsPlan): string {
 
 /** Calldata of `execute(bytes)` with the same plan. Throws like `encodeSteps`. */
 export function encodeExecuteSteps(plan: StepsPlan): string {
-  return ArbExecutor__factory.createInterface().encodeFunctionData("execute", [encodeSteps(plan)]);
+  return IArbExecutor__factory.createInterface().encodeFunctionData("execute", [encodeSteps(plan)]);
 }
 
 /** Whether calldata starts like a plan of steps. */

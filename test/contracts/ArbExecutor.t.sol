@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {ArbExecutor} from "../../contracts/ArbExecutor.sol";
+import {IArbExecutor} from "../../contracts/interfaces/IArbExecutor.sol";
 import {PlanRunner} from "../../contracts/PlanRunner.sol";
 import {TestToken} from "../mocks/Tokens.sol";
 import {TestBase} from "./TestBase.sol";
@@ -145,7 +146,7 @@ contract ArbExecutorFuzz is TestBase {
     function testFuzz_noBytesLowerTheBalance(uint8 flags, bytes memory rest, bool wrapped) public {
         bytes memory plan = bytes.concat(bytes1(0xa0 | (flags & 7)), rest);
         (bool landed, bytes memory result) = wrapped
-            ? address(executor).call(abi.encodeCall(ArbExecutor.execute, (plan)))
+            ? address(executor).call(abi.encodeCall(IArbExecutor.execute, (plan)))
             : address(executor).call(plan);
         _checkAfter(landed, result, 0);
     }
@@ -203,10 +204,10 @@ contract ArbExecutorFuzz is TestBase {
         plan = abi.encodePacked(plan, uint96(d.minProfit));
     }
 
-    function _isView(bytes4 selector) private view returns (bool) {
+    function _isView(bytes4 selector) private pure returns (bool) {
         return
-            selector == executor.owner.selector ||
-            selector == executor.pendingOwner.selector ||
-            selector == executor.operators.selector;
+            selector == IArbExecutor.owner.selector ||
+            selector == IArbExecutor.pendingOwner.selector ||
+            selector == IArbExecutor.operators.selector;
     }
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.37;
 
 import {ArbExecutor} from "../../contracts/ArbExecutor.sol";
 import {PlanRunner} from "../../contracts/PlanRunner.sol";
+import {IArbExecutor} from "../../contracts/interfaces/IArbExecutor.sol";
 import {IERC20} from "../../contracts/interfaces/IERC20.sol";
 import {VaultMock} from "../mocks/StepPools.sol";
 import {TestToken} from "../mocks/Tokens.sol";
@@ -193,7 +194,7 @@ contract StepRunnerFuzz is TestBase {
     function testFuzz_noBytesLowerWhatIsHeld(uint8 flags, bytes memory rest, bool wrapped) public {
         bytes memory plan = bytes.concat(bytes1(0xb0 | (flags & 15)), rest);
         (bool landed, ) = wrapped
-            ? address(executor).call(abi.encodeCall(ArbExecutor.execute, (plan)))
+            ? address(executor).call(abi.encodeCall(IArbExecutor.execute, (plan)))
             : address(executor).call(plan);
         _check(landed);
     }

@@ -3,7 +3,7 @@ import { id, Interface } from "ethers";
 import { encodeExecute, encodePlan } from "../../src/plan/codec.js";
 import { explainRevert } from "../../src/plan/errors.js";
 import type { Plan } from "../../src/plan/plan.js";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { type Arena, createArena, bodyOf, CALLBACKS } from "../helpers/enemies.js";
 import { ETHER } from "../helpers/pools.js";
 
@@ -210,7 +210,7 @@ describe("ArbExecutor: callers and bounds", function () {
   });
 
   it("no selector of the contract starts like a plan", function () {
-    const selectors = new Interface(ArbExecutor__factory.abi).fragments
+    const selectors = new Interface(IArbExecutor__factory.abi).fragments
       .filter((fragment) => fragment.type === "function")
       .map((fragment) => id(fragment.format("sighash")).slice(0, 3));
     expect(selectors.length).to.be.greaterThan(5);

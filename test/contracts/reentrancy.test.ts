@@ -5,6 +5,7 @@ import {
   ArbExecutor__factory,
   FalseToken__factory,
   HookToken__factory,
+  IArbExecutor__factory,
   Scripted__factory,
   type Scripted,
 } from "../../types/contracts/index.js";
@@ -61,7 +62,7 @@ describe("ArbExecutor: reentrancy", function () {
       const plan = await world.planFor([v3Path[0]!, path[1]!], ETHER);
       plan.hops[0] = { ...plan.hops[0]!, pool: await fake.getAddress() };
       plan.hops[1] = { ...plan.hops[1]!, pool: await last.getAddress() };
-      const data = v3("uniswapV3SwapCallback", 1n, -1n)(bodyOf(plan));
+      const data = v3("uniswapV3SwapCallback", -1n, 1n)(bodyOf(plan));
       const pay = await step(wethAddress, world.weth.interface.encodeFunctionData("transfer", [executor, ETHER]));
       await fake.script(SWAP_V3, [pay, await step(executor, data)], "0x");
       await last.script(SWAP_V2, [await lateCall(fake, data)], "0x");
@@ -146,11 +147,12 @@ describe("ArbExecutor: reentrancy", function () {
       const ownerBot = await new Scripted__factory(world.deployer).deploy();
       const contract = await new ArbExecutor__factory(world.deployer).deploy(ownerBot, [botOperator]);
       const address = await contract.getAddress();
-      const face = contract.interface;
+      const face = IArbExecutor__factory.createInterface();
       const steps = [
         await step(address, face.encodeFunctionData("rescue", [wethAddress, 0n]), true),
         await step(address, face.encodeFunctionData("rescueNative", [0n]), true),
         await step(address, face.encodeFunctionData("transferOwnership", [ZeroAddress]), true),
+        await step(address, face.encodeFunctionData("sweep", [wethAddress]), true),
       ];
       await ownerBot.run([await step(address, face.encodeFunctionData("transferOwnership", [await ownerBot.getAddress()]))]);
       steps.push(await step(address, face.encodeFunctionData("acceptOwnership"), true));

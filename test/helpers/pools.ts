@@ -2,7 +2,8 @@ import { createRequire } from "node:module";
 import { type BaseContract, Contract, ContractFactory, type ContractRunner, type InterfaceAbi, type Signer } from "ethers";
 import { network } from "hardhat";
 import {
-  type ArbExecutor,
+  type IArbExecutor,
+  IArbExecutor__factory,
   ArbExecutor__factory,
   IQuoterV2__factory,
   IUniswapV2Pair__factory,
@@ -99,9 +100,8 @@ export async function createWorld(wethFirst = false) {
     deployer,
   );
   const trader: PoolTrader = await new PoolTrader__factory(deployer).deploy();
-  const executor: ArbExecutor = await new ArbExecutor__factory(deployer).deploy(await owner.getAddress(), [
-    await operator.getAddress(),
-  ]);
+  const deployed = await new ArbExecutor__factory(deployer).deploy(await owner.getAddress(), [await operator.getAddress()]);
+  const executor: IArbExecutor = IArbExecutor__factory.connect(await at(deployed), deployer);
   // a little WETH, as every executor in use holds: a balance that starts at zero costs 17,100 gas more
   await weth.transfer(await at(executor), 10n ** 15n);
   await weth.transfer(await at(trader), 300_000n * ETHER);

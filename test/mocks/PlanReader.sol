@@ -22,9 +22,17 @@ contract PlanReader {
         uint96 loan;
         uint96 maxFee;
         uint96 minProfit;
+        uint8 guards;
         uint40 deadline;
         uint40 fromBlock;
         uint40 toBlock;
+        bytes12 parent;
+        uint160 poolBound;
+        uint96 gasPrice;
+        uint8 gasScale;
+        uint16 tipBips;
+        uint96 tip;
+        uint96 tipCap;
     }
 
     function read(bytes calldata plan) external pure returns (Reading memory r) {
@@ -59,11 +67,43 @@ contract PlanReader {
         r.minProfit = uint96(bytes12(plan[next:next + 12]));
         next += 12;
         if (flags & 4 != 0) {
+            r.guards = uint8(plan[next]);
+            next = _readGuards(plan, next + 1, r);
+        }
+        require(next == plan.length, "length");
+    }
+
+    function _readGuards(bytes calldata plan, uint256 next, Reading memory r) private pure returns (uint256) {
+        require(r.guards < 128 && r.guards & 48 != 48, "guards");
+        if (r.guards & 1 != 0) {
             r.deadline = uint40(bytes5(plan[next:next + 5]));
             r.fromBlock = uint40(bytes5(plan[next + 5:next + 10]));
             r.toBlock = uint40(bytes5(plan[next + 10:next + 15]));
             next += 15;
         }
-        require(next == plan.length, "length");
+        if (r.guards & 2 != 0) {
+            r.parent = bytes12(plan[next:next + 12]);
+            next += 12;
+        }
+        if (r.guards & 4 != 0) {
+            r.poolBound = uint160(bytes20(plan[next:next + 20]));
+            next += 20;
+        }
+        if (r.guards & 8 != 0) {
+            r.gasPrice = uint96(bytes12(plan[next:next + 12]));
+            r.gasScale = uint8(plan[next + 12]);
+            next += 13;
+        }
+        if (r.guards & 16 != 0) {
+            r.tip = uint96(bytes12(plan[next:next + 12]));
+            next += 12;
+        }
+        if (r.guards & 32 != 0) {
+            r.tipBips = uint16(bytes2(plan[next:next + 2]));
+            r.tip = uint96(bytes12(plan[next + 2:next + 14]));
+            r.tipCap = uint96(bytes12(plan[next + 14:next + 26]));
+            next += 26;
+        }
+        return next;
     }
 }

@@ -6,9 +6,9 @@ import { network } from "hardhat";
 import { ArbError } from "../../src/errors.js";
 import type { FundingId } from "../../src/funding/funding.js";
 import { BUILT_IN_TOKENS, decodePlan, encodeExecute, encodePlan, MAX_AMOUNT, MAX_HOPS } from "../../src/plan/codec.js";
-import type { Plan } from "../../src/plan/plan.js";
+import type { Plan, PlanTip } from "../../src/plan/plan.js";
 import type { PoolKind } from "../../src/venues/venue.js";
-import { ArbExecutor__factory, type PlanReader, PlanReader__factory } from "../../types/contracts/index.js";
+import { IArbExecutor__factory, type PlanReader, PlanReader__factory } from "../../types/contracts/index.js";
 
 const GOLDEN = new URL("../golden/plans.json", import.meta.url);
 const SEED = Number(process.env.SEED ?? 20261123);
@@ -34,6 +34,11 @@ interface Shape {
   minProfit: bigint;
   deadline: number | null;
   blocks: { from: number; to: number } | null;
+  parentHash?: string | null | undefined;
+  poolBound?: bigint | null | undefined;
+  gasPrice?: { price: bigint; scale: number } | null | undefined;
+  tip?: PlanTip | null | undefined;
+  sweep?: boolean | undefined;
   seed: number;
 }
 
@@ -60,6 +65,12 @@ function planOf(shape: Shape): Plan {
     minProfit: shape.minProfit,
     deadline: shape.deadline,
     blocks: shape.blocks,
+    parentHash: shape.parentHash ?? null,
+    poolBound: shape.poolBound ?? null,
+    gasPrice: shape.gasPrice ?? null,
+    // only a profit in the wrapped native token can pay one
+    tip: shape.builtIn ? (shape.tip ?? null) : null,
+    sweep: shape.sweep ?? false,
   };
 }
 
@@ -76,6 +87,18 @@ const shapes: fc.Arbitrary<Shape> = fc.integer({ min: 2, max: MAX_HOPS }).chain(
     builtIn: fc.boolean(),
     minProfit: fc.bigInt({ min: 0n, max: MAX_AMOUNT }),
     deadline: fc.option(time),
+    parentHash: fc.option(fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => "0x" + Buffer.from(b).toString("hex"))),
+    poolBound: fc.option(fc.bigInt({ min: 1n, max: 2n ** 160n - 1n })),
+    gasPrice: fc.option(fc.record({ price: amount, scale: fc.integer({ min: 0, max: 255 }) })),
+    tip: fc.option(
+      fc.oneof(
+        fc.record({ kind: fc.constant("fixed" as const), amount }),
+        fc
+          .tuple(fc.integer({ min: 1, max: 10_000 }), amount, amount)
+          .map(([bips, a, b]) => ({ kind: "share" as const, bips, floor: a < b ? a : b, cap: a < b ? b : a })),
+      ),
+    ),
+    sweep: fc.boolean(),
     blocks: fc.option(fc.tuple(time, time).map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) }))),
     seed: fc.integer({ min: 1, max: 1_000_000 }),
   }),
@@ -122,6 +145,11 @@ function expected(plan: Plan) {
     minProfit: plan.minProfit,
     deadline: plan.deadline,
     blocks: plan.blocks,
+    parentHash: plan.parentHash == null ? null : "0x" + plan.parentHash.slice(-24),
+    poolBound: plan.poolBound ?? null,
+    gasPrice: plan.gasPrice ?? null,
+    tip: plan.tip ?? null,
+    sweep: plan.sweep ?? false,
   };
 }
 
@@ -160,6 +188,16 @@ describe("plan codec", function () {
       minProfit: r.minProfit,
       deadline: r.deadline === 0n ? null : Number(r.deadline),
       blocks: r.toBlock === 0n ? null : { from: Number(r.fromBlock), to: Number(r.toBlock) },
+      parentHash: r.guards & 2n ? r.parent : null,
+      poolBound: r.guards & 4n ? r.poolBound : null,
+      gasPrice: r.guards & 8n ? { price: r.gasPrice, scale: Number(r.gasScale) } : null,
+      tip:
+        r.guards & 16n
+          ? { kind: "fixed" as const, amount: r.tip }
+          : r.guards & 32n
+            ? { kind: "share" as const, bips: Number(r.tipBips), floor: r.tip, cap: r.tipCap }
+            : null,
+      sweep: (r.guards & 64n) !== 0n,
     };
   }
 
@@ -189,6 +227,22 @@ describe("plan codec", function () {
       builtIn: false,
       deadline: 1_800_000_000,
       blocks: { from: 1, to: 2 },
+    });
+    add("v2-v3 fixed, every guard with a fixed tip", {
+      deadline: 1_800_000_000,
+      blocks: { from: 20_000_000, to: 20_000_003 },
+      parentHash: "0x" + "ab".repeat(31) + "cd",
+      poolBound: 2n ** 96n,
+      gasPrice: { price: 1n, scale: 0 },
+      tip: { kind: "fixed", amount: 10n ** 15n },
+      sweep: true,
+    });
+    add("v3-v2 adaptive, aave, tip by share", {
+      kinds: ["v3", "v2"],
+      adaptive: true,
+      source: "aave-v3",
+      gasPrice: { price: 3n << 64n, scale: 96 },
+      tip: { kind: "share", bips: 9000, floor: 10n ** 14n, cap: 10n ** 17n },
     });
     add("greatest values", {
       amounts: [MAX_AMOUNT, MAX_AMOUNT, MAX_AMOUNT],
@@ -248,7 +302,7 @@ describe("plan codec", function () {
 
   it("wraps the same bytes for execute", function () {
     const plan = planOf(sample);
-    const [wrapped] = ArbExecutor__factory.createInterface().decodeFunctionData("execute", encodeExecute(plan));
+    const [wrapped] = IArbExecutor__factory.createInterface().decodeFunctionData("execute", encodeExecute(plan));
     expect(wrapped).to.equal(encodePlan(plan));
   });
 
@@ -265,6 +319,7 @@ describe("plan codec", function () {
       hops: base.hops.map((old, j) => (i === j ? { ...old, ...changes } : old)),
     });
     const lender = address(999);
+    const native = planOf(sample);
     const cases: [string, Plan][] = [
       ["hops", { ...base, hops: base.hops.slice(0, 1) }],
       ["hops", { ...base, hops: [...base.hops, ...base.hops] }],
@@ -299,6 +354,17 @@ describe("plan codec", function () {
       ["blocks.from", { ...base, blocks: { from: -1, to: 5 } }],
       ["blocks.to", { ...base, blocks: { from: 6, to: 5 } }],
       ["blocks.to", { ...base, blocks: { from: 0, to: 0 } }],
+      ["parentHash", { ...base, parentHash: "0x1234" }],
+      ["poolBound", { ...base, poolBound: 0n }],
+      ["poolBound", { ...base, poolBound: 2n ** 160n }],
+      ["gasPrice.price", { ...base, gasPrice: { price: 0n, scale: 0 } }],
+      ["gasPrice.scale", { ...base, gasPrice: { price: 1n, scale: 256 } }],
+      ["tip", { ...base, tip: { kind: "fixed", amount: 1n } }],
+      ["tip", { ...native, chainId: 8453, tip: { kind: "fixed", amount: 1n } }],
+      ["tip.amount", { ...native, tip: { kind: "fixed", amount: 0n } }],
+      ["tip.bips", { ...native, tip: { kind: "share", bips: 10_001, floor: 0n, cap: 1n } }],
+      ["tip.floor", { ...native, tip: { kind: "share", bips: 1, floor: -1n, cap: 1n } }],
+      ["tip.cap", { ...native, tip: { kind: "share", bips: 1, floor: 5n, cap: 4n } }],
     ];
     expect(encodePlan(base)).to.match(/^0xa[0-7]/);
     for (const [where, plan] of cases) {
