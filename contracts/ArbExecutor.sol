@@ -118,15 +118,16 @@ contract ArbExecutor is StepRunner {
         while (true) {
             _interpret(operator);
             if (_servesSteps() || _serve()) break;
-            _startSteps(_isOperator(msg.sender));
             operator = _otherOperator(operator);
         }
     }
 
-    /// @dev The operator who calls, if it is not the one that was tried. Reverts for anybody else.
-    function _otherOperator(address tried) private view returns (address) {
+    /// @dev Runs a plan of steps of any operator. Else the operator who calls, if it is not the one that was tried. Reverts for
+    /// anybody else.
+    function _otherOperator(address tried) private returns (address) {
         if (_state != 0) revert UnexpectedCallback();
         if (!_isOperator(msg.sender)) revert NotOperator();
+        _startSteps();
         if (msg.sender == tried) revert MalformedPlan();
         return msg.sender;
     }

@@ -518,11 +518,11 @@ abstract contract PlanRunner {
                                 fail(0x2abe262c) // MalformedPlan()
                             }
                             head := calldataload(plan)
-                            if eq(shr(252, head), 0xb) {
-                                // a plan of steps: StepRunner's
-                                break
-                            }
                             if xor(shr(251, head), 0x14) {
+                                // a plan of steps is StepRunner's
+                                if eq(shr(252, head), 0xb) {
+                                    break
+                                }
                                 fail(0x2abe262c) // MalformedPlan()
                             }
                         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {IArbExecutor} from "./interfaces/IArbExecutor.sol";
 import {StepV4} from "./StepV4.sol";
 
 /// @title StepRunner
@@ -84,16 +85,17 @@ abstract contract StepRunner is StepV4 {
         return false;
     }
 
-    /// @dev Runs the plan of steps that came bare or by `execute`, if one came from an operator: then it does not return.
-    function _startSteps(bool isOperator) internal {
+    /// @dev Runs the plan of steps that an operator sent bare or by `execute`, while nothing runs: then it does not return.
+    function _startSteps() internal {
         uint256 base;
         uint256 size = msg.data.length;
-        if (bytes4(msg.data) == 0x09c5eabe) {
+        if (bytes4(msg.data) == IArbExecutor.execute.selector) {
+            if (_word(4) > type(uint32).max) revert MalformedPlan();
             base = _word(4) + 0x24;
             size = _word(base - 0x20);
-            if (base > type(uint32).max || size > type(uint32).max || base + size > msg.data.length) revert MalformedPlan();
+            if (size > type(uint32).max || base + size > msg.data.length) revert MalformedPlan();
         }
-        if (_state != 0 || !isOperator || _word(base) >> 252 != 0xb) return;
+        if (_word(base) >> 252 != 0xb) return;
         if (msg.value != 0) revert EtherRefused();
         Frame memory f = _frame(base, size);
         uint256 head = _word(base);
@@ -206,7 +208,10 @@ abstract contract StepRunner is StepV4 {
             uint256 token = _uint(_token(s.assetIn));
             if (kind == FLASH_AAVE) {
                 // flashLoanSimple(address,address,uint256,bytes,uint16)
-                data = _append(_append(_append(_encode(3, 0x42b0b77c, _self(), token, amount, 0), 0xa0), uint256(0)), plan);
+                data = _append(
+                    _append(_append(_encode(3, 0x42b0b77c, _self(), token, amount, 0), 0xa0), uint256(0)),
+                    plan
+                );
             } else if (kind == FLASH_BALANCER_V2) {
                 // flashLoan(address,address[],uint256[],bytes)
                 data = _encode(4, 0x5c38449e, _self(), 0x80, 0xc0, 0x100);

@@ -32,11 +32,7 @@ abstract contract StepV4 is StepSwaps {
         }
         if (kind == V4_TAKE) {
             if (s.assetOut >> 160 == CLAIM) revert MalformedPlan();
-            _call(
-                f.manager,
-                0,
-                _encode(3, 0x0b0d9c09, uint160(s.assetOut), _self(), credit, 0)
-            );
+            _call(f.manager, 0, _encode(3, 0x0b0d9c09, uint160(s.assetOut), _self(), credit, 0));
         } else {
             _call(f.manager, 0, _encode(3, 0x156e29f6, _self(), _claim(s.assetOut), credit, 0));
         }

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { encodeSteps } from "../../src/plan/steps.js";
 import type { Asset, Step, StepAmount } from "../../src/plan/step-types.js";
-import { Scripted__factory, type TestToken } from "../../types/contracts/index.js";
+import { ArbExecutor__factory, Scripted__factory, type TestToken } from "../../types/contracts/index.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 import { erc20, fixed, NATIVE, planOf, PREVIOUS, stepRunner, SURPLUS, v2, wrap } from "../helpers/steps.js";
 import { deployV4, type V4Pool, v4Swap } from "../helpers/v4.js";
@@ -174,7 +174,7 @@ describe("Plans of steps: Uniswap V4", function () {
         .filter((log) => log.address.toLowerCase() === hook)
         .map((log) => contract.interface.parseLog(log)!.args)
         .map((args) => [args.success as boolean, (args.result as string).slice(0, 10)]);
-      const { interface: abi } = world.executor;
+      const abi = ArbExecutor__factory.createInterface();
       const [running, unexpected] = [abi.getError("PlanRunning")!.selector, abi.getError("UnexpectedCallback")!.selector];
       expect(results).to.deep.equal([
         [false, running],

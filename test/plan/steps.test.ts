@@ -7,7 +7,7 @@ import { ArbError } from "../../src/errors.js";
 import { MAX_STEP_AMOUNT } from "../../src/plan/step-check.js";
 import type { Asset, LeafStep, Step, StepAmount, StepLender, StepsPlan } from "../../src/plan/step-types.js";
 import { decodeSteps, encodeExecuteSteps, encodeSteps, isStepsPlan } from "../../src/plan/steps.js";
-import { ArbExecutor__factory, type StepsReader, StepsReader__factory } from "../../types/contracts/index.js";
+import { IArbExecutor__factory, type StepsReader, StepsReader__factory } from "../../types/contracts/index.js";
 import { asyncProperty, property } from "../helpers/property.js";
 import { ARRIVED, balancerV2, curve, fixed, loan, NATIVE, planOf, PREVIOUS, SURPLUS, v2, v3, wrap } from "../helpers/steps.js";
 import { v4Swap } from "../helpers/v4.js";
@@ -233,14 +233,15 @@ describe("plans of steps as bytes", function () {
     const plan = EXAMPLES["two V2 pools with own money, straight from one to the other"]!;
     expect(isStepsPlan(encodeSteps(plan))).to.equal(true);
     expect(isStepsPlan("0xa0")).to.equal(false);
-    const { fragments } = ArbExecutor__factory.createInterface();
+    const { fragments } = IArbExecutor__factory.createInterface();
     const selectors = fragments.flatMap((f) =>
-      f.type === "function" ? [ArbExecutor__factory.createInterface().getFunction(f.format() as never)!.selector] : [],
+      f.type === "function" ? [IArbExecutor__factory.createInterface().getFunction(f.format() as never)!.selector] : [],
     );
     expect(selectors.filter(isStepsPlan)).to.deep.equal([]);
-    const [inner] = ArbExecutor__factory.createInterface().decodeFunctionData("execute", encodeExecuteSteps(plan)) as unknown as [
-      string,
-    ];
+    const [inner] = IArbExecutor__factory.createInterface().decodeFunctionData(
+      "execute",
+      encodeExecuteSteps(plan),
+    ) as unknown as [string];
     expect(inner).to.equal(encodeSteps(plan));
   });
 
