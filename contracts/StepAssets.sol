@@ -210,15 +210,32 @@ abstract contract StepAssets is PlanRunner {
         }
     }
 
-    /// @dev Appends words, or bytes as the ABI writes them, to calldata.
+    /// @dev Appends a word in place: `data` must be what was allocated last.
     function _append(bytes memory data, uint256 word) internal pure returns (bytes memory) {
-        return abi.encodePacked(data, word);
+        assembly ("memory-safe") {
+            let size := add(mload(data), 32)
+            let end := add(data, size)
+            mstore(end, word)
+            mstore(data, size)
+            mstore(0x40, add(end, 64))
+        }
+        return data;
     }
 
+    /// @dev Appends bytes as the ABI writes them, in place: `data` must be what was allocated last.
     function _append(bytes memory data, bytes memory tail) internal pure returns (bytes memory) {
-        unchecked {
-            return abi.encodePacked(data, tail.length, tail, new bytes((0 - tail.length) % 32));
+        assembly ("memory-safe") {
+            let length := mload(tail)
+            let size := mload(data)
+            let end := add(add(data, 32), size)
+            let padded := and(add(length, 31), not(31))
+            // what lies there may be dirty
+            mstore(add(end, padded), 0)
+            mcopy(end, tail, add(length, 32))
+            mstore(data, add(size, add(padded, 32)))
+            mstore(0x40, add(end, add(padded, 64)))
         }
+        return data;
     }
 
     function _uint(address account) internal pure returns (uint256) {

@@ -215,7 +215,7 @@ abstract contract StepRunner is StepV4 {
             } else if (kind == FLASH_BALANCER_V2) {
                 // flashLoan(address,address[],uint256[],bytes)
                 data = _encode(4, 0x5c38449e, _self(), 0x80, 0xc0, 0x100);
-                data = _append(abi.encodePacked(data, uint256(1), token, uint256(1), amount), plan);
+                data = _append(_append(_append(_append(_append(data, 1), token), 1), amount), plan);
             } else if (kind == FLASH_MORPHO) {
                 data = _append(_encode(3, 0xe0232b42, token, amount, 0x60, 0), plan);
             } else if (kind == FLASH_ERC3156) {

@@ -189,10 +189,11 @@ abstract contract StepSwaps is StepAssets {
         // swap((bytes32,uint8,address,address,uint256,bytes),(address,bool,address,bool),uint256,uint256)
         bytes memory data = _encode(4, 0x52bbbe29, 0xe0, _self(), 0, _self());
         // no internal balance, the limit, no deadline, then the first tuple
-        data = abi.encodePacked(data, uint256(0), exactOut ? most : 0, type(uint256).max);
-        data = abi.encodePacked(data, _field(s, 0, 32), uint256(exactOut ? 1 : 0));
-        data = abi.encodePacked(data, uint256(uint160(s.assetIn)), uint256(uint160(s.assetOut)), amount);
-        data = _append(_append(data, 0xc0), "");
+        data = _append(_append(_append(data, 0), exactOut ? most : 0), type(uint256).max);
+        data = _append(_append(data, _field(s, 0, 32)), exactOut ? 1 : 0);
+        data = _append(_append(_append(data, uint160(s.assetIn)), uint160(s.assetOut)), amount);
+        // userData: none
+        data = _append(_append(data, 0xc0), 0);
         uint256 answer = _exchange(s, most, data);
         return exactOut ? amount : answer;
     }

@@ -59,9 +59,9 @@ abstract contract StepV4 is StepSwaps {
             _field(s, 0, 3),
             _field(s, 3, 3)
         );
-        data = abi.encodePacked(data, hooks, uint256(zeroForOne ? 1 : 0));
+        data = _append(_append(data, hooks), zeroForOne ? 1 : 0);
         // exact input is negative here
-        data = abi.encodePacked(data, exactOut ? int256(amount) : -int256(amount), _priceLimit(zeroForOne));
+        data = _append(_append(data, uint256(exactOut ? int256(amount) : -int256(amount))), _priceLimit(zeroForOne));
         _call(f.manager, 0, _append(_append(data, 0x120), hookData));
         // amount0 in the upper half, amount1 in the lower; positive is a credit
         uint256 delta = _answer(0);
