@@ -140,10 +140,12 @@ abstract contract StepAssets is PlanRunner {
 
     /// @dev `size` bytes of a step's own part, from `offset` on.
     function _field(Step memory s, uint256 offset, uint256 size) internal pure returns (uint256 value) {
-        if (offset + size > s.extraSize) revert MalformedPlan();
-        uint256 place = s.extra + offset;
-        assembly ("memory-safe") {
-            value := shr(sub(256, shl(3, size)), calldataload(place))
+        unchecked {
+            if (offset + size > s.extraSize) revert MalformedPlan();
+            uint256 place = s.extra + offset;
+            assembly ("memory-safe") {
+                value := shr(sub(256, shl(3, size)), calldataload(place))
+            }
         }
     }
 

@@ -90,10 +90,12 @@ abstract contract StepRunner is StepV4 {
         uint256 base;
         uint256 size = msg.data.length;
         if (bytes4(msg.data) == IArbExecutor.execute.selector) {
-            if (_word(4) > type(uint32).max) revert MalformedPlan();
-            base = _word(4) + 0x24;
-            size = _word(base - 0x20);
-            if (size > type(uint32).max || base + size > msg.data.length) revert MalformedPlan();
+            unchecked {
+                if (_word(4) > type(uint32).max) revert MalformedPlan();
+                base = _word(4) + 0x24;
+                size = _word(base - 0x20);
+                if (size > type(uint32).max || base + size > msg.data.length) revert MalformedPlan();
+            }
         }
         if (_word(base) >> 252 != 0xb) return;
         if (msg.value != 0) revert EtherRefused();
@@ -117,20 +119,22 @@ abstract contract StepRunner is StepV4 {
     }
 
     function _frame(uint256 base, uint256 size) private pure returns (Frame memory f) {
-        uint256 head = _word(base);
-        uint256 table = base + 18;
-        if (head & (10 << 248) != 0) revert MalformedPlan();
-        if (head & (4 << 248) != 0) table += 15;
-        if (head & (1 << 248) != 0) {
-            f.manager = address(uint160(_word(table) >> 96));
-            table += 20;
+        unchecked {
+            uint256 head = _word(base);
+            uint256 table = base + 18;
+            if (head & (10 << 248) != 0) revert MalformedPlan();
+            if (head & (4 << 248) != 0) table += 15;
+            if (head & (1 << 248) != 0) {
+                f.manager = address(uint160(_word(table) >> 96));
+                table += 20;
+            }
+            f.base = base;
+            f.table = table;
+            f.assets = (head >> 240) & 15;
+            f.steps = table + 21 * f.assets;
+            f.end = base + size;
+            if (f.steps > f.end) revert MalformedPlan();
         }
-        f.base = base;
-        f.table = table;
-        f.assets = (head >> 240) & 15;
-        f.steps = table + 21 * f.assets;
-        f.end = base + size;
-        if (f.steps > f.end) revert MalformedPlan();
     }
 
     function _checkWindow(uint256 window) private view {
@@ -142,41 +146,44 @@ abstract contract StepRunner is StepV4 {
         }
     }
 
-    /// @dev Runs the steps from one place of calldata to another, which must be where a step ends.
+    /// @dev Runs the steps from one place of calldata to another, which must be where a step ends. Unchecked: places are below
+    /// 2^32, and sizes below 2^16.
     function _runSteps(Frame memory f, uint256 place, uint256 end) private {
-        uint256 last;
-        Step memory s;
-        while (place < end) {
-            uint256 head = _word(place);
-            s.kind = head >> 248;
-            s.options = (head >> 240) & 0xff;
-            s.indexIn = (head >> 236) & 15;
-            s.assetIn = _asset(f, s.indexIn);
-            uint256 indexOut = (head >> 232) & 15;
-            s.assetOut = _asset(f, indexOut);
-            s.extraSize = (head >> 216) & 0xffff;
-            s.target = address(uint160(head >> 56));
-            s.amount = _word(place + 25) >> 128;
-            s.extra = place + STEP_HEAD;
-            uint256 next = s.extra + s.extraSize;
-            if (next > end) revert MalformedPlan();
-            s.to = address(this);
-            if (s.options & 0x10 != 0) {
-                if (next + STEP_HEAD > end) revert MalformedPlan();
-                s.to = address(uint160(_word(next) >> 56));
-            }
-            bool measured = s.options & 0x40 != 0;
-            uint256 before = measured ? _balance(f, s.assetOut) : 0;
+        unchecked {
+            uint256 last;
+            Step memory s;
+            while (place < end) {
+                uint256 head = _word(place);
+                s.kind = head >> 248;
+                s.options = (head >> 240) & 0xff;
+                s.indexIn = (head >> 236) & 15;
+                s.assetIn = _asset(f, s.indexIn);
+                uint256 indexOut = (head >> 232) & 15;
+                s.assetOut = _asset(f, indexOut);
+                s.extraSize = (head >> 216) & 0xffff;
+                s.target = address(uint160(head >> 56));
+                s.amount = _word(place + 25) >> 128;
+                s.extra = place + STEP_HEAD;
+                uint256 next = s.extra + s.extraSize;
+                if (next > end) revert MalformedPlan();
+                s.to = address(this);
+                if (s.options & 0x10 != 0) {
+                    if (next + STEP_HEAD > end) revert MalformedPlan();
+                    s.to = address(uint160(_word(next) >> 56));
+                }
+                bool measured = s.options & 0x40 != 0;
+                uint256 before = measured ? _balance(f, s.assetOut) : 0;
 
-            if (s.kind < V4_SWAP) last = _swap(f, s, last);
-            else if (s.kind < FLASH_V2) last = _stepV4(f, s, last);
-            else last = _borrow(f, s, place);
+                if (s.kind < V4_SWAP) last = _swap(f, s, last);
+                else if (s.kind < FLASH_V2) last = _stepV4(f, s, last);
+                else last = _borrow(f, s, place);
 
-            if (measured) {
-                uint256 afterwards = _balance(f, s.assetOut);
-                last = afterwards > before ? afterwards - before : 0;
+                if (measured) {
+                    uint256 afterwards = _balance(f, s.assetOut);
+                    last = afterwards > before ? afterwards - before : 0;
+                }
+                place = next;
             }
-            place = next;
         }
     }
 
@@ -310,7 +317,11 @@ abstract contract StepRunner is StepV4 {
             _call(msg.sender, 0, _encode(3, 0xae639329, _uint(_token(s.assetIn)), _self(), s.amount, 0));
         }
         _runSteps(f, s.extra + 16, end);
-        uint256 owed = s.amount + fee;
+        uint256 owed;
+        // both are below 2^128
+        unchecked {
+            owed = s.amount + fee;
+        }
         if (kind == FLASH_AAVE || kind == FLASH_MORPHO || kind == FLASH_ERC3156) {
             _allow(s.assetIn, msg.sender, owed);
             // true, or what ERC-3156 wants
