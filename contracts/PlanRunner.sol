@@ -303,19 +303,19 @@ abstract contract PlanRunner {
 
             /// block.number and the parent's hash; on Arbitrum those of the L2, which only ArbSys knows: there the opcodes give
             /// the L1's number and a pseudo-random value (docs.arbitrum.io, "Block numbers and time").
-            function blockNumber() -> n {
+            function blockNumber(failure) -> n {
                 n := number()
                 if or(eq(chainid(), 42161), eq(chainid(), 421614)) {
                     mstore(0x00, 0xa3b1b31d) // arbBlockNumber()
                     if iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), 0x64, 0x1c, 0x04, 0x00, 0x20))) {
-                        fail(0x22265e54) // OutsideBlockWindow()
+                        fail(failure)
                     }
                     n := mload(0x00)
                 }
             }
 
             function parentHash() -> h {
-                let n := sub(blockNumber(), 1)
+                let n := sub(blockNumber(0x8a2c934f), 1) // WrongParent()
                 h := blockhash(n)
                 if or(eq(chainid(), 42161), eq(chainid(), 421614)) {
                     mstore(0x00, 0x2b407a82) // arbBlockHash(uint256)
@@ -341,7 +341,7 @@ abstract contract PlanRunner {
                         fail(0x203d82d8) // Expired()
                     }
                     if and(guards, shl(136, 0xffffffffffffffffffff)) {
-                        let n := blockNumber()
+                        let n := blockNumber(0x22265e54) // OutsideBlockWindow()
                         if or(
                             lt(n, and(shr(176, guards), 0xffffffffff)),
                             gt(sub(n, 1), sub(and(shr(136, guards), 0xffffffffff), 1))

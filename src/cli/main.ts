@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { decodeCommand } from "./decode.js";
 import { demoCommand } from "./demo.js";
 import { deployCommand } from "./deploy.js";
 import { executeCommand } from "./execute.js";
@@ -19,7 +20,15 @@ const program = new Command("arb")
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({ writeErr: (text) => process.stderr.write(text) });
 
-for (const command of [demoCommand(), quoteCommand(), executeCommand(), replayCommand(), deployCommand(), walletCommand()]) {
+for (const command of [
+  demoCommand(),
+  quoteCommand(),
+  executeCommand(),
+  replayCommand(),
+  deployCommand(),
+  walletCommand(),
+  decodeCommand(),
+]) {
   program.addCommand(withCommonOptions(command));
 }
 

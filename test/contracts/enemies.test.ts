@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { keccak256 } from "ethers";
 import { encodePlan } from "../../src/plan/codec.js";
 import { BalancerLender__factory, Scripted__factory } from "../../types/contracts/index.js";
 import { type Arena, createArena, bodyOf, call, CALLBACKS, SWAP_V2, SWAP_V3, v3 } from "../helpers/enemies.js";
@@ -121,6 +122,19 @@ describe("ArbExecutor: hostile pools and lenders", function () {
         ),
       ).to.equal("reverted");
       expect(await balances()).to.deep.equal(before);
+    });
+
+    it("commits to the whole hash of the bytes that come back but eight bits: half of it could be searched for", async function () {
+      for (const kind of ["v2", "v3"] as const) {
+        const plan = await fakePlan(kind);
+        const sent = await send(encodePlan(plan));
+        const trace = (await world.provider.request({
+          method: "debug_traceTransaction",
+          params: [sent.hash, { disableStorage: true, disableMemory: true }],
+        })) as { structLogs: { op: string; stack: string[] }[] };
+        const stored = trace.structLogs.find((log) => log.op === "TSTORE")!.stack.at(-2)!;
+        expect(BigInt(stored.startsWith("0x") ? stored : "0x" + stored) >> 8n).to.equal(BigInt(keccak256(bodyOf(plan))) >> 8n);
+      }
     });
 
     it("a stranger cannot call back while a pool is being called", async function () {

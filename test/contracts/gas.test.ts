@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { encodeExecute, encodePlan } from "../../src/plan/codec.js";
+import type { Plan } from "../../src/plan/plan.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 
 /**
@@ -41,11 +42,11 @@ describe("ArbExecutor: gas", function () {
     path: TestPool[],
     amounts: "fixed" | "adaptive",
     encode: typeof encodePlan,
-    guarded: boolean,
+    guards: Partial<Plan> = {},
   ) {
     const plan = await world.planFor(path, ETHER, { amounts });
     const { profit } = await world.expectation(plan, path);
-    const bounded = { ...plan, minProfit: (profit * 9n) / 10n, deadline: guarded ? 2 ** 32 - 1 : null };
+    const bounded = { ...plan, minProfit: (profit * 9n) / 10n, ...guards };
     const gas = await world.rolledBack(async () => {
       const sent = await world.operator.sendTransaction({ to: world.executorAddress, data: encode(bounded) });
       return Number((await sent.wait())!.gasUsed);
@@ -57,14 +58,58 @@ describe("ArbExecutor: gas", function () {
   for (const name of ["V2-V2", "V2-V3", "V3-V2", "V3-V3"]) {
     for (const amounts of ["fixed", "adaptive"] as const) {
       it(`${name} ${amounts} costs no more than recorded`, async function () {
-        await measure(`${name} ${amounts}`, paths[name]!, amounts, encodePlan, false);
+        await measure(`${name} ${amounts}`, paths[name]!, amounts, encodePlan);
       });
     }
     it(`${name} with a deadline costs no more than recorded`, async function () {
-      await measure(`${name} fixed, deadline`, paths[name]!, "fixed", encodePlan, true);
+      await measure(`${name} fixed, deadline`, paths[name]!, "fixed", encodePlan, { deadline: 2 ** 32 - 1 });
     });
     it(`${name} through execute(bytes) costs no more than recorded`, async function () {
-      await measure(`${name} fixed, execute`, paths[name]!, "fixed", encodeExecute, false);
+      await measure(`${name} fixed, execute`, paths[name]!, "fixed", encodeExecute);
     });
   }
+
+  // each guard alone, on the shortest path; the difference to "V2-V2 fixed" is what it costs
+  const GUARDS: Record<string, () => Promise<Partial<Plan>>> = {
+    "parent hash": async () => ({ parentHash: (await world.ethers.provider.getBlock("latest"))!.hash! }),
+    "first pool": async () => ({ poolBound: 1n }),
+    "own gas": async () => ({ gasPrice: { price: 1n, scale: 0 }, minProfit: 0n }),
+    "fixed tip": async () => ({ tip: { kind: "fixed", amount: 10n ** 12n } }),
+    "tip by share": async () => ({ tip: { kind: "share", bips: 100, floor: 0n, cap: ETHER } }),
+    sweep: async () => ({ sweep: true }),
+  };
+  for (const [guard, make] of Object.entries(GUARDS)) {
+    it(`V2-V2 with the guard "${guard}" costs no more than recorded`, async function () {
+      // a proposer and an owner that exist and held WETH before, as in use
+      await world.networkHelpers.setBalance("0x00000000000000000000000000000000000c01ba", 1n);
+      await world.provider.request({ method: "hardhat_setCoinbase", params: ["0x00000000000000000000000000000000000c01ba"] });
+      if ((await world.weth.balanceOf(world.owner)) === 0n) await world.weth.transfer(world.owner, 1n);
+      await measure(`V2-V2 fixed, ${guard}`, paths["V2-V2"]!, "fixed", encodePlan, await make());
+    });
+  }
+
+  for (const first of ["V2-V2", "V3-V3"]) {
+    it(`${first} fails for no more than recorded when its first pool has moved, and for under 40,000`, async function () {
+      const path = paths[first]!;
+      const plan = await world.planFor(path, ETHER, { poolBound: first === "V2-V2" ? 2n ** 112n : 2n ** 159n });
+      const gas = await world.rolledBack(async () => {
+        await world.provider.request({ method: "evm_setAutomine", params: [false] });
+        const call = { to: world.executorAddress, data: encodePlan(plan), gasLimit: 500_000n };
+        const sent = await world.operator.sendTransaction(call);
+        await world.networkHelpers.mine();
+        await world.provider.request({ method: "evm_setAutomine", params: [true] });
+        const receipt = (await world.ethers.provider.getTransactionReceipt(sent.hash))!;
+        expect(receipt.status).to.equal(0);
+        return Number(receipt.gasUsed);
+      });
+      measured[`${first} fixed, first pool moved`] = gas;
+      expect(gas).to.be.lessThan(40_000);
+      if (!process.env.WRITE_GOLDEN) expect(gas).to.be.at.most(golden[`${first} fixed, first pool moved`]!);
+    });
+  }
+
+  it("stays at or below the bars of the peers' best", function () {
+    const bars = { "V2-V2": 132_300, "V2-V3": 140_100, "V3-V2": 140_900, "V3-V3": 149_900 };
+    for (const [row, bar] of Object.entries(bars)) expect(measured[`${row} fixed`]).to.be.at.most(bar);
+  });
 });

@@ -1,0 +1,115 @@
+import { formatUnits, isHexString } from "ethers";
+import { IArbExecutor__factory } from "../../types/contracts/index.js";
+import { formatToken } from "../config/format-token.js";
+import type { Network } from "../config/network.js";
+import { findToken } from "../config/networks.js";
+import { usage } from "./bytes.js";
+import { type DecodedPlan, decodePlan, PLAN_PREFIX } from "./codec.js";
+
+/** Any calldata of the executor, for people and as an object. Amounts in base units. */
+export interface PlanDescription {
+  /** How it was sent: as bare bytes, or through `execute(bytes)`. */
+  entry: "bare" | "execute";
+  format: string;
+  bytes: number;
+  plan: object;
+  lines: string[];
+}
+
+/** One format of plans, told by the first byte. */
+interface PlanFormat {
+  name: string;
+  matches(first: number): boolean;
+  describe(data: string, network: Network | null): { plan: object; lines: string[] };
+}
+
+/** Every format that the contract knows; another format is one entry more. */
+const FORMATS: readonly PlanFormat[] = [
+  { name: "fast", matches: (first) => (first & 0xf8) === PLAN_PREFIX, describe: describeFast },
+];
+
+/**
+ * Reads bare or wrapped calldata back into words. The network names the profit token, and what else its registry knows.
+ * Throws ArbError "usage" for bytes that are no plan.
+ */
+export function describePlan(data: string, network: Network | null): PlanDescription {
+  if (!isHexString(data) || data.length % 2 !== 0) throw usage("plan", "is not a hexadecimal string of whole bytes");
+  const execute = IArbExecutor__factory.createInterface().getFunction("execute");
+  const wrapped = data.toLowerCase().startsWith(execute.selector);
+  const bare = wrapped ? unwrap(data) : data;
+  const first = bare.length < 4 ? -1 : Number(bare.slice(0, 4));
+  const format = FORMATS.find((known) => known.matches(first));
+  if (!format) throw usage("plan", "does not start like a plan of any known format");
+  const { plan, lines } = format.describe(bare, network);
+  const [entry, bytes] = [wrapped ? ("execute" as const) : ("bare" as const), (data.length - 2) / 2];
+  const title = `plan in the ${format.name} format, ${bytes} bytes${wrapped ? " through execute(bytes)" : ""}`;
+  return { entry, format: format.name, bytes, plan, lines: [title, ...lines] };
+}
+
+function unwrap(data: string): string {
+  try {
+    return IArbExecutor__factory.createInterface().decodeFunctionData("execute", data)[0] as string;
+  } catch {
+    // the selector alone, or arguments that do not decode: the same mistake to whoever pasted it
+    throw usage("plan", "starts like execute(bytes) but its argument does not decode");
+  }
+}
+
+function describeFast(data: string, network: Network | null): { plan: DecodedPlan; lines: string[] } {
+  const plan = decodePlan(data);
+  const profitToken = plan.profitToken ?? network?.wrappedNative ?? null;
+  const profit = (amount: bigint) =>
+    network && profitToken
+      ? formatToken(network, profitToken, amount)
+      : `${amount} units of ${profitToken ?? "the wrapped native token"}`;
+  const { funding } = plan;
+  const lines = [
+    `profit token  ${profitToken ? named(network, profitToken) : "the chain's wrapped native token"}`,
+    `amounts       ${plan.amounts}`,
+    `funding       ${funding.source}${funding.lender ? ` ${named(network, funding.lender)}, ${profit(funding.loan)}, fee at most ${profit(funding.maxFee)}` : ""}`,
+    `amount in     ${plan.exact ? "" : "at most "}${profit(plan.amountIn)}`,
+    ...plan.hops.map((hop, i) => {
+      const direction = hop.zeroForOne ? "token0 -> token1" : "token1 -> token0";
+      const amount =
+        hop.feePips !== null
+          ? `output computed, fee ${formatUnits(hop.feePips, 4)} %`
+          : hop.kind === "v2"
+            ? `${hop.amount} units out`
+            : i === plan.pivot
+              ? `exactly ${hop.amount} units in, called first`
+              : hop.amount === 0n
+                ? "delivers what the next pool is owed"
+                : `exactly ${hop.amount} units out`;
+      return `hop ${i + 1}         ${hop.kind} ${named(network, hop.pool)} ${direction}, ${amount}`;
+    }),
+    `least profit  ${profit(plan.minProfit)}`,
+    ...guardLines(plan, profit),
+  ];
+  return { plan, lines };
+}
+
+function guardLines(plan: DecodedPlan, profit: (amount: bigint) => string): string[] {
+  const { deadline, blocks, parentHash, poolBound, gasPrice, tip, sweep } = plan;
+  return [
+    deadline === null ? "" : `deadline      ${new Date(deadline * 1000).toISOString()}`,
+    blocks === null ? "" : `blocks        ${blocks.from} to ${blocks.to}`,
+    parentHash === null ? "" : `parent        ...${parentHash.slice(2)}`,
+    poolBound === null ? "" : `first pool    bound ${poolBound}`,
+    gasPrice === null ? "" : `own gas       counted at ${gasPrice.price} / 2^${gasPrice.scale} units per wei`,
+    tip === null
+      ? ""
+      : tip.kind === "fixed"
+        ? `tip           ${profit(tip.amount)}`
+        : `tip           ${formatUnits(tip.bips, 2)} % of the profit, ${profit(tip.floor)} to ${profit(tip.cap)}`,
+    sweep ? "sweep         the whole balance but one unit to the owner" : "",
+  ].filter((line) => line !== "");
+}
+
+/** An address with what the registry calls it. */
+function named(network: Network | null, address: string): string {
+  if (!network) return address;
+  const token = findToken(network, address);
+  if (token) return `${token.symbol} (${token.address})`;
+  const lender = Object.entries(network.lenders).find(([, entry]) => entry?.address.toLowerCase() === address.toLowerCase());
+  return lender ? `${lender[0]} (${address})` : address;
+}
