@@ -5,6 +5,8 @@ import type { Network } from "../config/network.js";
 import { findToken } from "../config/networks.js";
 import { usage } from "./bytes.js";
 import { type DecodedPlan, decodePlan, PLAN_PREFIX } from "./codec.js";
+import { describeSteps } from "./describe-steps.js";
+import { STEPS_PREFIX } from "./steps.js";
 
 /** Any calldata of the executor, for people and as an object. Amounts in base units. */
 export interface PlanDescription {
@@ -26,6 +28,11 @@ interface PlanFormat {
 /** Every format that the contract knows; another format is one entry more. */
 const FORMATS: readonly PlanFormat[] = [
   { name: "fast", matches: (first) => (first & 0xf8) === PLAN_PREFIX, describe: describeFast },
+  {
+    name: "steps",
+    matches: (first) => (first & 0xf0) === STEPS_PREFIX,
+    describe: (data, network) => describeSteps(data, (address) => named(network, address)),
+  },
 ];
 
 /**

@@ -4,6 +4,7 @@ import { getAddress, toBeHex, ZeroAddress } from "ethers";
 import * as fc from "fast-check";
 import { network } from "hardhat";
 import { ArbError } from "../../src/errors.js";
+import { describePlan } from "../../src/plan/describe.js";
 import { MAX_STEP_AMOUNT } from "../../src/plan/step-check.js";
 import type { Asset, LeafStep, Step, StepAmount, StepLender, StepsPlan } from "../../src/plan/step-types.js";
 import { decodeSteps, encodeExecuteSteps, encodeSteps, isStepsPlan } from "../../src/plan/steps.js";
@@ -243,6 +244,22 @@ describe("plans of steps as bytes", function () {
       encodeExecuteSteps(plan),
     ) as unknown as [string];
     expect(inner).to.equal(encodeSteps(plan));
+  });
+
+  it("are printed for people, one line for each asset and step", function () {
+    for (const plan of Object.values(EXAMPLES)) {
+      const described = describePlan(encodeSteps(plan), null);
+      expect(described).to.include({ entry: "bare", format: "steps" });
+      expect(described.plan).to.deep.equal(plan);
+      const count = (steps: Step[]): number =>
+        steps.reduce((sum, step) => sum + 1 + ("steps" in step ? count(step.steps) : 0), 0);
+      expect(described.lines.filter((line) => line.trimStart().startsWith("step ")).length).to.equal(count(plan.steps));
+      expect(described.lines.filter((line) => line.startsWith("asset ")).length).to.equal(plan.assets.length);
+    }
+    const [lending] = Object.values(EXAMPLES).slice(1);
+    expect(describePlan(encodeExecuteSteps(lending!), null).lines.join("\n")).to.contain(
+      `flash-v2 ${POOL}, ${TABLE[0]!.address} -> ${TABLE[1]!.address}, lends 71132177345 units`,
+    );
   });
 
   it("are refused with the name of the field that is wrong", function () {
