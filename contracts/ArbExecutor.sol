@@ -20,6 +20,8 @@ import {StepRunner} from "./StepRunner.sol";
 ///     while it is being called, and only with the bytes that it was given.
 ///  6. No plan, rescue or change of owner can start while a plan runs, whoever calls.
 ///  7. No delegatecall, no upgrade, no tx.origin, no call whose target and data are both free.
+///  8. Plans of steps, which start with the hexadecimal digit B, may pay several assets and ETH: for them StepRunner's list
+///     stands in the place of 2 and 3.
 ///
 /// Roles. The operators (one to four) are immutable, so that a plan reads no storage; new operators mean a new deployment.
 /// The owner changes in two steps and is never an operator: a stolen operator key costs gas, not assets. A sweep reads the
