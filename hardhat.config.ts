@@ -7,20 +7,26 @@ const require = createRequire(import.meta.url);
 const depth = 50;
 const invariantCalls = Number(process.env.INVARIANT_CALLS ?? 10_000);
 
+const compiler = (runs: number) => ({
+  version: "0.8.37",
+  // an absolute path: nothing is ever downloaded
+  path: require.resolve("solc-0.8.37/soljson.js"),
+  settings: {
+    optimizer: { enabled: true, runs },
+    viaIR: true,
+    // the oldest rules that have transient storage and MCOPY, on all our networks
+    evmVersion: "cancun",
+    metadata: { bytecodeHash: "none", appendCBOR: false },
+  },
+});
+
 export default defineConfig({
   plugins: [hardhatToolboxMochaEthers],
   paths: { sources: ["contracts", "test/mocks"], tests: { mocha: "test", solidity: "test/contracts" } },
   solidity: {
-    version: "0.8.37",
-    // an absolute path: nothing is ever downloaded
-    path: require.resolve("solc-0.8.37/soljson.js"),
-    settings: {
-      optimizer: { enabled: true, runs: 1_000_000 },
-      viaIR: true,
-      // the oldest rules that have transient storage and MCOPY, on all our networks
-      evmVersion: "cancun",
-      metadata: { bytecodeHash: "none", appendCBOR: false },
-    },
+    compilers: [compiler(1_000_000)],
+    // for size: with the settings of the hot path it would exceed the 24,576 bytes that a contract may have (EIP-170)
+    overrides: { "contracts/StepExecutor.sol": compiler(1_000) },
   },
   typechain: { outDir: "types/contracts" },
   test: {

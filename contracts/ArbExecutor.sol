@@ -133,15 +133,25 @@ contract ArbExecutor is PlanRunner {
         address operator = OPERATOR_1;
         while (true) {
             _interpret(operator);
-            if (_serve()) break;
+            if (_servesMore() || _serve()) break;
             operator = _otherOperator(operator);
         }
     }
 
-    /// @dev The operator who calls, if it is not the one that was tried. Reverts for anybody else.
-    function _otherOperator(address tried) private view returns (address) {
+    /// @dev Serves a callback of another format of plans, where a contract on top has one.
+    function _servesMore() internal virtual returns (bool) {
+        return false;
+    }
+
+    /// @dev Runs a plan of another format, where a contract on top has one; then it does not return.
+    function _startMore() internal virtual {}
+
+    /// @dev Runs a plan of another format of any operator. Else the operator who calls, if it is not the one that was tried.
+    /// Reverts for anybody else.
+    function _otherOperator(address tried) private returns (address) {
         if (_state != 0) revert UnexpectedCallback();
         if (!_isOperator(msg.sender)) revert NotOperator();
+        _startMore();
         if (msg.sender == tried) revert MalformedPlan();
         return msg.sender;
     }

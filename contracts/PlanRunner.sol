@@ -66,7 +66,7 @@ abstract contract PlanRunner {
     uint256 internal transient _state;
     /// @dev The only address that assets can be taken out to.
     address internal _owner;
-    uint256 private immutable WRAPPED_NATIVE = _wrappedNative();
+    uint256 internal immutable WRAPPED_NATIVE = _wrappedNative();
 
     /// @dev Runs the plan that came, or serves a callback of the plan that runs: then it does not return. It returns
     /// for what is neither of the two, and when somebody else than `operator` sent a plan.
@@ -822,6 +822,10 @@ abstract contract PlanRunner {
                             }
                             head := calldataload(plan)
                             if xor(shr(252, head), 0x0a) {
+                                // a plan of steps is StepExecutor's
+                                if eq(shr(252, head), 0xb) {
+                                    break
+                                }
                                 fail(0x2abe262c) // MalformedPlan()
                             }
                         }

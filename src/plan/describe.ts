@@ -7,6 +7,8 @@ import { usage } from "./bytes.js";
 import { type DecodedPlan, decodePlan, PLAN_PREFIX } from "./codec.js";
 import type { DecodedGuards } from "./guards.js";
 import { decodeV4Plan, V4_PREFIX } from "./v4.js";
+import { describeSteps } from "./describe-steps.js";
+import { STEPS_PREFIX } from "./steps.js";
 
 /** Any calldata of the executor, for people and as an object. Amounts in base units. */
 export interface PlanDescription {
@@ -29,6 +31,11 @@ interface PlanFormat {
 const FORMATS: readonly PlanFormat[] = [
   { name: "fast", matches: (first) => (first & 0xf8) === PLAN_PREFIX, describe: describeFast },
   { name: "V4", matches: (first) => (first & 0xf8) === V4_PREFIX, describe: describeV4 },
+  {
+    name: "steps",
+    matches: (first) => (first & 0xf0) === STEPS_PREFIX,
+    describe: (data, network) => describeSteps(data, (address) => named(network, address)),
+  },
 ];
 
 /**

@@ -1,5 +1,5 @@
 import { Interface, isHexString } from "ethers";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { StepExecutor__factory } from "../../types/contracts/index.js";
 
 /** What a revert means: a name to count by, its arguments, and one sentence for people. */
 export interface RevertExplanation {
@@ -32,6 +32,8 @@ const OWN_ERRORS: Record<string, (args: (bigint | string)[]) => string> = {
   AllowanceLeft: () => "The lender did not take back its loan; an allowance would have been left.",
   TokenCallFailed: () => "A token refused a transfer or an approval, or is no token.",
   ProfitTooLow: ([got, needed]) => `The balance changed by ${got} base units where at least ${needed} was required.`,
+  AssetLost: ([index, before, afterwards]) =>
+    `The plan would end with ${afterwards} base units of its asset ${index}, where there were ${before}.`,
   InvalidOwner: () => "The owner must not be zero or an operator.",
   InvalidOperators: () => "One to four different operators are needed, none of them zero or the owner.",
   NativeTransferFailed: () => "The owner did not accept the ETH, or there is less than that.",
@@ -67,7 +69,7 @@ const STRINGS: Record<string, string> = {
 const V2_PREFIXES = ["UniswapV2: ", "Pancake: "];
 
 const standard = new Interface(["error Error(string)", "error Panic(uint256)"]);
-const own = ArbExecutor__factory.createInterface();
+const own = StepExecutor__factory.createInterface();
 
 /** Explains the revert data of a transaction or `eth_call` to the executor. Never throws. */
 export function explainRevert(data: string): RevertExplanation {

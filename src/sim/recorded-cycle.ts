@@ -4,8 +4,8 @@ import type { PoolKind } from "../venues/venue.js";
 import type { RecordedCase, RecordedHop } from "./recorded-case.js";
 
 /** One hop of a recorded cycle, with the amounts that the searcher swapped. Addresses are lower case. */
-export interface CycleHop {
-  kind: PoolKind;
+export interface CycleHop<Kind = PoolKind> {
+  kind: Kind;
   /** The recording's name of the venue. */
   venue: string;
   pool: string;
@@ -17,16 +17,16 @@ export interface CycleHop {
   amountOut: bigint;
 }
 
-/** A recorded arbitrage as one cycle through V2 and V3 type pools, from its profit token back to it. */
-export interface Cycle {
+/** A recorded arbitrage as one cycle (through V2 and V3 type pools), from its profit token back to it. */
+export interface Cycle<Kind = PoolKind> {
   profitToken: string;
   /** What the pools lost of the profit token, base units. */
   grossProfit: bigint;
-  hops: CycleHop[];
+  hops: CycleHop<Kind>[];
 }
 
 /** The recordings' names of the pool types that the executor can call. */
-const KINDS: Record<string, PoolKind> = { v2: "v2", v3: "v3", "pcs-v3": "v3" };
+export const KINDS: Record<string, PoolKind> = { v2: "v2", v3: "v3", "pcs-v3": "v3" };
 
 /** A surplus this many times smaller than another is what rounding left behind, not a profit. */
 const DUST = 1000;
@@ -36,15 +36,20 @@ const DUST = 1000;
  * turned so that it starts and ends with the profit token. Throws ArbError "usage" where the transaction is no such cycle.
  */
 export function cycleOf(recording: RecordedCase): Cycle {
+  return cycleThrough(recording, KINDS);
+}
+
+/** The same through pools of given kinds, by the recordings' names of them. */
+export function cycleThrough<Kind>(recording: RecordedCase, kinds: Record<string, Kind>): Cycle<Kind> {
   const { arbitrage } = recording;
   if (!arbitrage) throw noCycle("the recording lists no swaps of it", "arbitrage");
   const { hops, poolsNet } = arbitrage;
   if (hops.length < 2) throw noCycle(`it has ${hops.length} swaps`, "arbitrage.hops");
   for (const [i, { kind }] of hops.entries()) {
-    if (KINDS[kind] === undefined) throw noCycle(`hop ${i} swaps in a pool of kind "${kind}"`, `arbitrage.hops[${i}].kind`);
+    if (kinds[kind] === undefined) throw noCycle(`hop ${i} swaps in a pool of kind "${kind}"`, `arbitrage.hops[${i}].kind`);
   }
   const { profitToken, grossProfit } = profitOf(recording.chainId, hops, poolsNet);
-  const path = walk(hops, profitToken);
+  const path = walk(hops, profitToken, kinds);
   for (const [i, { pool }] of path.entries()) {
     if (path.some((other, j) => j < i && other.pool === pool)) {
       throw noCycle(`it swaps in the pool ${pool} twice, which is locked inside its own swap`, "arbitrage.hops");
@@ -75,8 +80,8 @@ function profitOf(
 }
 
 /** Follows the hops from token to token. Each token must be given once and taken once, or there is no single path. */
-function walk(hops: RecordedHop[], start: string): CycleHop[] {
-  const path: CycleHop[] = [];
+function walk<Kind>(hops: RecordedHop[], start: string, kinds: Record<string, Kind>): CycleHop<Kind>[] {
+  const path: CycleHop<Kind>[] = [];
   let token = start;
   do {
     const next = hops.filter((hop) => hop.tokenIn === token);
@@ -85,7 +90,7 @@ function walk(hops: RecordedHop[], start: string): CycleHop[] {
     if (next.length > 1) throw noCycle(`${next.length} swaps take the token ${token} on`, "arbitrage.hops");
     const { kind, venue, pool, fee, tokenIn, tokenOut, amountIn, amountOut } = hop;
     if (amountIn === 0n || amountOut === 0n) throw noCycle(`the swap in ${pool} gives or takes nothing`, "arbitrage.hops");
-    path.push({ kind: KINDS[kind]!, venue: venue ?? kind, pool, feePips: fee || null, tokenIn, tokenOut, amountIn, amountOut });
+    path.push({ kind: kinds[kind]!, venue: venue ?? kind, pool, feePips: fee || null, tokenIn, tokenOut, amountIn, amountOut });
     token = tokenOut;
   } while (token !== start && path.length < hops.length);
   if (token !== start) throw noCycle(`the swaps never come back to ${start}`, "arbitrage.hops");

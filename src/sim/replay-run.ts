@@ -1,5 +1,5 @@
 import { AbiCoder, getCreateAddress, toBeHex, toQuantity } from "ethers";
-import { ArbExecutor__factory, IERC20__factory } from "../../types/contracts/index.js";
+import { ArbExecutor__factory, IERC20__factory, StepExecutor__factory } from "../../types/contracts/index.js";
 import { ArbError } from "../errors.js";
 import { encodePlan } from "../plan/codec.js";
 import { explainRevert } from "../plan/errors.js";
@@ -31,6 +31,9 @@ export interface RunOptions {
   accessList: boolean;
 }
 
+/** What is executed: a plan of V2 and V3 hops, or any calldata of the executor with what it trades. */
+export type Runnable = Plan | { profitToken: string; hops: { tokenIn: string }[]; data: string };
+
 /** A run by one executor, with what a second run with an access list would name. */
 type Execution = Omit<Run, "gasUsedWithAccessList"> & { accessList: AccessList };
 
@@ -41,7 +44,7 @@ const erc20 = IERC20__factory.createInterface();
  * Deploys an executor, gives it its dust and executes the plan, all in the recorded block; then takes the chain back to where
  * it was. What the plan does never depends on an earlier run.
  */
-export async function runPlan(recording: RecordedCase, fork: RecordedFork, plan: Plan, options: RunOptions): Promise<Run> {
+export async function runPlan(recording: RecordedCase, fork: RecordedFork, plan: Runnable, options: RunOptions): Promise<Run> {
   const [first, second] = fork.accounts;
   const { accessList, ...done } = await execute(recording, fork, plan, options, first, second);
   let gasUsedWithAccessList: number | null = null;
@@ -61,7 +64,7 @@ export async function runPlan(recording: RecordedCase, fork: RecordedFork, plan:
 async function execute(
   recording: RecordedCase,
   fork: RecordedFork,
-  plan: Plan,
+  plan: Runnable,
   options: RunOptions,
   operator: string,
   owner: string,
@@ -74,13 +77,14 @@ async function execute(
   const constructorArguments = AbiCoder.defaultAbiCoder()
     .encode(["address", "address[]"], [owner, [operator]])
     .slice(2);
+  const { bytecode } = "data" in plan ? StepExecutor__factory : ArbExecutor__factory;
   const gasPrice = toQuantity(recording.block.baseFeePerGas ?? 0n);
   const common = { from: operator, gas: GAS_LIMIT, gasPrice };
   const deployment = await fork.request("eth_sendTransaction", [
-    { ...common, nonce: "0x0", data: ArbExecutor__factory.bytecode + constructorArguments },
+    { ...common, nonce: "0x0", data: bytecode + constructorArguments },
   ]);
   const hash = await fork.request("eth_sendTransaction", [
-    { ...common, nonce: "0x1", to: executor, data: encodePlan(plan), accessList },
+    { ...common, nonce: "0x1", to: executor, data: dataOf(plan), accessList },
   ]);
   await fork.mineRecordedBlock();
 
@@ -139,7 +143,7 @@ async function touchedByBalanceOf(fork: RecordedFork, token: string, account: st
   );
 }
 
-function unrecordedIn(recording: RecordedCase, plan: Plan, touched: Prestate, own: Set<string>): UnrecordedRead[] {
+function unrecordedIn(recording: RecordedCase, plan: Runnable, touched: Prestate, own: Set<string>): UnrecordedRead[] {
   const tokens = new Set(plan.hops.map((hop) => hop.tokenIn.toLowerCase()));
   const found: UnrecordedRead[] = [];
   for (const [name, { storage }] of Object.entries(touched)) {
@@ -155,4 +159,5 @@ function unrecordedIn(recording: RecordedCase, plan: Plan, touched: Prestate, ow
   return found;
 }
 
+const dataOf = (plan: Runnable) => ("data" in plan ? plan.data : encodePlan(plan));
 const keyOf = ({ address, slot }: UnrecordedRead) => `${address} ${slot}`;

@@ -6,13 +6,15 @@ import type { Quote } from "../opportunity/quote.js";
 import { tryQuote } from "../opportunity/quoter.js";
 import { MAX_HOPS } from "../plan/codec.js";
 import type { Plan } from "../plan/plan.js";
-import type { Pool, PoolKind } from "../venues/venue.js";
+import { encodeSteps } from "../plan/steps.js";
+import type { Pool } from "../venues/venue.js";
 import type { UnrecordedRead } from "./recorded.js";
 import { type RecordedCase, readCase } from "./recorded-case.js";
 import { type Cycle, cycleOf } from "./recorded-cycle.js";
 import { forkRecording } from "./recorded-fork.js";
 import { readPool } from "./recorded-pools.js";
 import { type Run, runPlan } from "./replay-run.js";
+import { type AnyKind, stepsCycleOf, stepsPlanOf } from "./replay-steps.js";
 
 export interface ReplayOptions {
   /** Executes without the unit of the profit token that an executor in use keeps: about 17,000 gas more. */
@@ -25,8 +27,9 @@ export interface ReplayOptions {
 export interface ReplayHop {
   /** The recording's name of the venue. */
   venue: string;
-  kind: PoolKind;
+  kind: AnyKind;
   pool: string;
+  /** 0 where the recording does not tell it. */
   feePips: number;
   tokenIn: string;
   tokenOut: string;
@@ -77,11 +80,15 @@ const CAP_SLACK = 1_000_000n;
  * fresh executor in a block like the recorded one, and gives both results. Where our own size would read state that the
  * recording does not hold, the searcher's size is used instead.
  *
- * Throws ArbError "usage" where the file is no case or the transaction no cycle of V2 and V3 swaps, and "reverted" where our
+ * Cycles with Curve or Uniswap V4 pools run with the searcher's amounts, see `replaySteps`.
+ *
+ * Throws ArbError "usage" where the file is no case or the transaction no such cycle, and "reverted" where our
  * transaction fails.
  */
 export async function replay(file: string, options: ReplayOptions = {}): Promise<ReplayResult> {
   const recording = await readCase(file);
+  const steps = stepsCycleOf(recording);
+  if (steps !== null) return await replaySteps(recording, steps, options);
   const cycle = cycleOf(recording);
   if (cycle.hops.length > MAX_HOPS) {
     throw new ArbError("usage", `the cycle has ${cycle.hops.length} hops, a plan has at most ${MAX_HOPS}`, {
@@ -111,6 +118,49 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
       });
     }
     return resultOf(recording, cycle, pools, recorded, done, note);
+  } finally {
+    await fork.close();
+  }
+}
+
+/** Executes a cycle that needs a plan of steps, with the searcher's amounts. Throws like `replay`. */
+async function replaySteps(recording: RecordedCase, cycle: Cycle<AnyKind>, options: ReplayOptions): Promise<ReplayResult> {
+  const profitToken = getAddress(cycle.profitToken);
+  const runnable = { profitToken, hops: cycle.hops, data: encodeSteps(stepsPlanOf(recording, cycle)) };
+  const fork = await forkRecording(recording, "executor");
+  try {
+    const run = await runPlan(recording, fork, runnable, {
+      cold: options.cold ?? false,
+      accessList: options.accessList ?? false,
+    });
+    if (run.failure !== null) {
+      throw new ArbError("reverted", `our transaction fails at the recorded amounts: ${run.failure}`, { where: recording.id });
+    }
+    const hops = cycle.hops.map(({ pool, feePips, tokenIn, tokenOut, ...hop }) => ({
+      ...hop,
+      pool: getAddress(pool),
+      feePips: feePips ?? 0,
+      tokenIn: getAddress(tokenIn),
+      tokenOut: getAddress(tokenOut),
+    }));
+    return {
+      caseId: recording.id,
+      chainId: recording.chainId,
+      profitToken,
+      searcher: { grossProfit: cycle.grossProfit, gasUsed: Number(recording.receipt.gasUsed) },
+      ours: {
+        grossProfit: run.profit,
+        gasUsed: run.gasUsed,
+        gasUsedWithAccessList: run.gasUsedWithAccessList,
+        amountIn: hops[0]!.amountIn,
+        hops,
+        sizing: "recorded",
+        note: "the searcher's amounts: our formulas do not cover Curve and Uniswap V4 pools",
+        estimatedProfit: null,
+        dust: run.dust,
+      },
+      unrecordedReads: run.unrecorded.map((read) => ({ ...read, of: ownerOf(cycle, read) })),
+    };
   } finally {
     await fork.close();
   }
@@ -201,7 +251,10 @@ function faultOf(cycle: Cycle, { estimate }: Candidate, run: Run): string | null
   return null;
 }
 
-function ownerOf({ hops }: Cycle, { address }: UnrecordedRead): "pool" | "token" | "other" {
+function ownerOf(
+  { hops }: { hops: { pool: string; tokenIn: string }[] },
+  { address }: UnrecordedRead,
+): "pool" | "token" | "other" {
   if (hops.some(({ pool }) => pool === address)) return "pool";
   return hops.some(({ tokenIn }) => tokenIn === address) ? "token" : "other";
 }

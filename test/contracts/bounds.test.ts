@@ -74,7 +74,7 @@ describe("ArbExecutor: callers and bounds", function () {
         "0x",
         data.slice(0, -2),
         data + "00",
-        "0xb4" + data.slice(4),
+        "0xc4" + data.slice(4),
         "0xac" + data.slice(4),
         data.slice(0, 40),
       ]) {

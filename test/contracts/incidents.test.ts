@@ -1,3 +1,4 @@
+import { POOL_MANAGERS } from "../helpers/v4-world.js";
 import { expect } from "chai";
 import { concat, dataSlice, getBytes, hexlify, id, toBeHex, zeroPadValue } from "ethers";
 import { BUILT_IN_TOKENS, encodeExecute, encodePlan } from "../../src/plan/codec.js";
@@ -219,8 +220,9 @@ describe("ArbExecutor: incidents", function () {
     }
   });
 
-  it("the code hides no address but the wrapped native tokens (AIXBTForcedSwap 2025-01)", async function () {
-    const known = new Set(Object.values(BUILT_IN_TOKENS).map((token) => token.toLowerCase()));
+  it("the code hides no address but the wrapped native tokens and Uniswap's PoolManagers (AIXBTForcedSwap 2025-01)", async function () {
+    const named = [...Object.values(BUILT_IN_TOKENS), ...Object.values(POOL_MANAGERS)];
+    const known = new Set(named.map((address) => address.toLowerCase()));
     const code = getBytes(ArbExecutor__factory.bytecode);
     const found = new Set<string>();
     for (let i = 0; i < code.length; i++) {

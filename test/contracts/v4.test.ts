@@ -6,7 +6,7 @@ import { explainRevert } from "../../src/plan/errors.js";
 import { packageText } from "../../src/sim/artifacts.js";
 import { ArbExecutor__factory, IArbExecutor__factory } from "../../types/contracts/index.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
-import { type AnyPool, addV4, type V4Pool, type V4World } from "../helpers/v4-world.js";
+import { POOL_MANAGERS, type AnyPool, addV4, type V4Pool, type V4World } from "../helpers/v4-world.js";
 
 for (const wethFirst of [true, false]) {
   describe(`ArbExecutor: V4 plans, WETH is token${wethFirst ? 0 : 1}`, function () {
@@ -167,23 +167,12 @@ for (const wethFirst of [true, false]) {
   });
 }
 
-/** The PoolManager by chain id. */
-const MANAGERS: Record<number, string> = {
-  1: "0x000000000004444c5dc75cB358380D2e3dE08A90",
-  10: "0x9a13F98Cb987694C9F086b1F5eB990EeA8264Ec3",
-  8453: "0x498581fF718922c3f8e6A244956aF099B2652b2b",
-  42161: "0x360E68faCcca8cA495c1B759Fd9EEe466db9FB32",
-  84532: "0x05E73354cFDd6745C338b50BcFDfA3Aa6fA03408",
-  421614: "0xFB3e0C6F74eB1a21CC1Da29aeC80D2Dfe6C9a317",
-  11155111: "0xE03A1074c86CFeDd5C142C4F04F1a1536e203543",
-};
-
 describe("ArbExecutor: the PoolManager of each chain", function () {
   const sdk = packageText(".extracts/@uniswap/sdk-core@7.19.4/dist/cjs/src/addresses.js").toLowerCase();
   // answers every call with bytes that hold the number 5
   const FIVE = "0x60056040526020602052602060005260606000f3";
 
-  for (const [chainId, manager] of [...Object.entries(MANAGERS), ["11155420", ""]] as [string, string][]) {
+  for (const [chainId, manager] of [...Object.entries(POOL_MANAGERS), ["11155420", ""]] as [string, string][]) {
     it(`on chain ${chainId} is ${manager === "" ? "none" : "the one that Uniswap names"}`, async function () {
       const override = { type: "edr-simulated", chainId: Number(chainId) } as never;
       const { ethers, provider, networkHelpers } = await network.create({ network: "default", override });

@@ -3,7 +3,7 @@ import { encodePlan } from "../../src/plan/codec.js";
 import { explainRevert } from "../../src/plan/errors.js";
 import type { Plan } from "../../src/plan/plan.js";
 import { ArbExecutor__factory, type Scripted, Scripted__factory } from "../../types/contracts/index.js";
-import { createWorld, ETHER } from "./pools.js";
+import { createWorld, ETHER, type ExecutorFactory } from "./pools.js";
 
 const coder = AbiCoder.defaultAbiCoder();
 export const SWAP_V2 = "0x022c0d9f";
@@ -53,8 +53,8 @@ export type Arena = Awaited<ReturnType<typeof createArena>>;
  * A world for attacks: a profitable cycle of V2 pairs and one of V3 pools, a fake pool or lender, and an executor whose operator
  * is a contract, as an EIP-7702 account is.
  */
-export async function createArena() {
-  const world = await createWorld();
+export async function createArena(Executor: ExecutorFactory = ArbExecutor__factory) {
+  const world = await createWorld(false, Executor);
   const executor = world.executorAddress;
   const wethAddress = await world.weth.getAddress();
   const b = await world.token("B");
@@ -66,7 +66,7 @@ export async function createArena() {
   const v3Path = [await world.addV3(world.weth, b, E, 2060n * E, 500), await world.addV3(world.weth, b, E, 1940n * E, 3000)];
   const botOperator = await new Scripted__factory(world.deployer).deploy();
   const fake = await new Scripted__factory(world.deployer).deploy();
-  const own = await new ArbExecutor__factory(world.deployer).deploy(world.owner, [botOperator, world.operator]);
+  const own = await new Executor(world.deployer).deploy(world.owner, [botOperator, world.operator]);
   const ownAddress = await own.getAddress();
   await world.weth.transfer(ownAddress, 5n * E);
   await world.weth.transfer(executor, 5n * E);

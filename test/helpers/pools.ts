@@ -5,6 +5,7 @@ import {
   type IArbExecutor,
   IArbExecutor__factory,
   ArbExecutor__factory,
+  type StepExecutor__factory,
   IQuoterV2__factory,
   IUniswapV2Pair__factory,
   IWETH9__factory,
@@ -65,13 +66,16 @@ const V2_CORE = "@uniswap/v2-core/build/";
 const V3_CORE = "@uniswap/v3-core/artifacts/contracts/";
 const MIN_TICK = -887220;
 
+/** Which executor a test is about. */
+export type ExecutorFactory = typeof ArbExecutor__factory | typeof StepExecutor__factory;
+
 export type World = Awaited<ReturnType<typeof createWorld>>;
 
 /**
  * A chain with WETH9 at its address on Ethereum, Uniswap's factories and quoter, an executor that holds a little WETH, and test
  * tokens whose addresses are all above (`wethFirst`) or all below WETH's.
  */
-export async function createWorld(wethFirst = false) {
+export async function createWorld(wethFirst = false, Executor: ExecutorFactory = ArbExecutor__factory) {
   const connection = await network.create({
     network: "default",
     override: { type: "edr-simulated", chainId: 1, hardfork: "osaka" } as never,
@@ -103,7 +107,7 @@ export async function createWorld(wethFirst = false) {
     deployer,
   );
   const trader: PoolTrader = await new PoolTrader__factory(deployer).deploy();
-  const deployed = await new ArbExecutor__factory(deployer).deploy(await owner.getAddress(), [await operator.getAddress()]);
+  const deployed = await new Executor(deployer).deploy(await owner.getAddress(), [await operator.getAddress()]);
   const executor: IArbExecutor = IArbExecutor__factory.connect(await at(deployed), deployer);
   // a little WETH, as every executor in use holds: a balance that starts at zero costs 17,100 gas more
   await weth.transfer(await at(executor), 10n ** 15n);

@@ -5,6 +5,17 @@ import { IPoolManager__factory, V4Hook__factory, V4Trader__factory } from "../..
 import { ETHER, type TestPool, type World } from "./pools.js";
 
 /** The PoolManager's address on Ethereum. */
+/** The PoolManager by chain id. */
+export const POOL_MANAGERS: Record<number, string> = {
+  1: "0x000000000004444c5dc75cB358380D2e3dE08A90",
+  10: "0x9a13F98Cb987694C9F086b1F5eB990EeA8264Ec3",
+  8453: "0x498581fF718922c3f8e6A244956aF099B2652b2b",
+  42161: "0x360E68faCcca8cA495c1B759Fd9EEe466db9FB32",
+  84532: "0x05E73354cFDd6745C338b50BcFDfA3Aa6fA03408",
+  421614: "0xFB3e0C6F74eB1a21CC1Da29aeC80D2Dfe6C9a317",
+  11155111: "0xE03A1074c86CFeDd5C142C4F04F1a1536e203543",
+};
+
 export const POOL_MANAGER = "0x000000000004444c5dc75cB358380D2e3dE08A90";
 
 export interface V4Pool extends V4Key {
