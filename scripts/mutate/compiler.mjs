@@ -38,18 +38,27 @@ export function parse(sources) {
   return Object.fromEntries(Object.entries(parsed).map(([file, { ast }]) => [file, ast]));
 }
 
-/** Creation code by contract name, of the contracts that can be deployed; null if the sources do not compile. */
-export function bytecodes(sources, settings, names) {
-  const selection = Object.fromEntries(
-    Object.keys(sources)
-      .filter(isTarget)
-      .map((file) => [file, names ? Object.fromEntries(names.map((name) => [name, CODE])) : { "*": CODE }]),
-  );
-  const { contracts, errors } = compile(sources, settings, selection);
-  if (errors?.some(({ severity }) => severity === "error")) return null;
+/**
+ * Creation code by contract name, of the contracts that can be deployed; null if the sources do not compile. `solidity` is Hardhat's
+ * configuration: files with settings of their own are compiled with those.
+ */
+export function bytecodes(sources, solidity, names) {
+  const overrides = solidity.overrides ?? {};
+  const files = Object.keys(sources).filter(isTarget);
+  const groups = [
+    [solidity.compilers[0].settings, files.filter((file) => !overrides[file])],
+    ...Object.entries(overrides).map(([file, { settings }]) => [settings, [file]]),
+  ];
   const codes = {};
-  for (const file of Object.values(contracts ?? {})) {
-    for (const [name, { evm }] of Object.entries(file)) if (evm.bytecode.object) codes[name] = "0x" + evm.bytecode.object;
+  for (const [settings, group] of groups) {
+    const wanted = names ? Object.fromEntries(names.map((name) => [name, CODE])) : { "*": CODE };
+    const { contracts, errors } = compile(sources, settings, Object.fromEntries(group.map((file) => [file, wanted])));
+    if (errors?.some(({ severity }) => severity === "error")) return null;
+    for (const file of group) {
+      for (const [name, { evm }] of Object.entries(contracts?.[file] ?? {})) {
+        if (evm.bytecode.object) codes[name] = "0x" + evm.bytecode.object;
+      }
+    }
   }
   return codes;
 }

@@ -19,12 +19,13 @@ const GAS = "gas.test.ts";
 
 const { default: config } = await import(pathToFileURL(path.join(root, "hardhat.config.ts")).href);
 const sources = readSources();
-const original = bytecodes(sources, config.solidity.settings);
+const original = bytecodes(sources, config.solidity);
 const names = Object.keys(original);
 let replaced = {};
 let deployed = 0;
 
-const errors = new Interface((await Promise.all(names.map(async (name) => (await artifacts.readArtifact(name)).abi))).flat());
+const abis = await Promise.all(names.map(async (name) => (await artifacts.readArtifact(name)).abi));
+const errors = new Interface(abis.flat().filter(({ type }) => type === "error"));
 
 // called with its own this below
 // oxlint-disable-next-line typescript/unbound-method
@@ -94,19 +95,16 @@ let pending;
 async function onMessage(message) {
   if (message.mutant) {
     const { mutant } = message;
-    pending = bytecodes(
-      { ...sources, [mutant.file]: applyMutant(sources[mutant.file], mutant) },
-      config.solidity.settings,
-      names,
-    );
+    pending = bytecodes({ ...sources, [mutant.file]: applyMutant(sources[mutant.file], mutant) }, config.solidity, names);
     const changed = pending && names.filter((name) => pending[name] !== original[name]);
     return { compiled: pending === null ? "invalid" : changed.length === 0 ? "unchanged" : Object.values(pending).join() };
   }
   deployed = 0;
   if (message.control) {
     // other bytes with the same meaning must pass: else the tests depend on more than what the contract does
-    const settings = { ...config.solidity.settings, optimizer: { enabled: true, runs: 200 } };
-    for (const codes of [bytecodes(sources, settings, names), {}]) {
+    const [{ settings }] = config.solidity.compilers;
+    const other = { compilers: [{ settings: { ...settings, optimizer: { enabled: true, runs: 200 } } }] };
+    for (const codes of [bytecodes(sources, other, names), {}]) {
       replaced = codes;
       const by = await firstFailure(suites[0]);
       if (by) return { done: "killed", by };
