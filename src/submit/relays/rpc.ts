@@ -145,9 +145,9 @@ async function readLimited(response: Response): Promise<string> {
 /** Text of a server as it may be shown: no part of the URL, no control characters, not long. */
 function shown(value: unknown, url: string): string {
   const error = value instanceof Error ? value : new Error(String(value));
-  // oxlint-disable-next-line no-control-regex -- they would steer the terminal that shows the text
+  // control characters would steer the terminal that shows the text
   return withoutEndpoint(error, url)
-    .message.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ")
+    .message.replace(/\p{Cc}+/gu, " ")
     .slice(0, 300);
 }
 
