@@ -96,7 +96,7 @@ function gate(
   const listeners = new Set<Listener>();
   const running = new Set<Promise<unknown>>();
   const forgotten = new Set<string>();
-  let waiting = 0;
+  const queue = { waiting: 0 };
   let last: Promise<unknown> = Promise.resolve();
   let held: Notification[] = [];
 
@@ -105,11 +105,11 @@ function gate(
     if (!forgotten.has(blockHash ?? hash ?? "")) for (const listener of listeners) listener(message);
   };
   subscribe((message) => {
-    if (waiting === 0) tell(message);
+    if (queue.waiting === 0) tell(message);
     else if (typeof message.result === "object") held.push(message);
   });
   const shared: Request = async (method, params) => {
-    while (waiting > 0) await last;
+    while (queue.waiting > 0) await last;
     const answer = raw(method, params);
     running.add(answer);
     try {
@@ -124,7 +124,7 @@ function gate(
     try {
       return await work({ request: raw, forget: (hash) => forgotten.add(hash) });
     } finally {
-      waiting -= 1;
+      queue.waiting -= 1;
       const messages = held;
       held = [];
       for (const message of messages) tell(message);
@@ -133,7 +133,7 @@ function gate(
   return {
     shared,
     alone: async (work) => {
-      waiting += 1;
+      queue.waiting += 1;
       const mine = turn(last, work);
       last = mine.catch(() => undefined);
       return await mine;

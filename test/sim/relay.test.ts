@@ -221,12 +221,12 @@ describe("local relay", function () {
     const { raw } = await a.sign({ data: OK });
     const before = await head(chain);
     const seen = new Set<string>();
-    let stop = false;
+    const reading = { on: true };
     const reader = (async () => {
-      while (!stop) seen.add(String(await head(chain)));
+      while (reading.on) seen.add(String(await head(chain)));
     })();
     for (let i = 0; i < 5; i++) await call("eth_callBundle", [{ txs: [raw], blockNumber: await next() }]);
-    stop = true;
+    reading.on = false;
     await reader;
     expect([...seen]).to.deep.equal([String(before)]);
     const { hash } = await relay.buildBlock();

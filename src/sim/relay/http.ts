@@ -51,7 +51,7 @@ export async function serveRelay(handler: Handler, faults: FaultScript, port = 0
 
 async function serve(handler: Handler, faults: FaultScript, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== "POST") return void response.writeHead(405).end("only POST method is allowed");
-  if (!/^application\/json/.test(request.headers["content-type"] ?? ""))
+  if (request.headers["content-type"]?.startsWith("application/json") !== true)
     return void response.writeHead(415).end("header Content-Type must be application/json");
   const chunks: Buffer[] = [];
   let size = 0;
