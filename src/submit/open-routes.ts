@@ -72,7 +72,6 @@ export function knownRoutes(network: Network): string[] {
   return ["node", ...(PROTECT_URLS[chainId] === undefined ? [] : ["protect"]), ...listed.map((relay) => relay.id), ...alone];
 }
 
-
 /**
  * Opens what the configuration names, once, at the start. Throws ArbError "config" for a name that the network does not have and
  * "secrets" for a key or endpoint that cannot be read.
