@@ -9,6 +9,7 @@ import { unverified } from "./facts.js";
 import { fail, type Fault, faultsOf, findDuplicate, MAX_DEPTH, type Path, place, refuseSecrets, tooDeep } from "./faults.js";
 import type { Network } from "./network.js";
 import { findToken, networkByName } from "./networks.js";
+import { defaultRoutes, knownRoutes, type RoutesConfig } from "./routes.js";
 import { configSchema, type ParsedConfig, type ParsedNetwork } from "./schema.js";
 import { readSecret } from "./secrets.js";
 
@@ -23,6 +24,8 @@ export interface NetworkConfig {
   maxFeePerGas: bigint;
   priorityFee: bigint;
   maxGasCost: bigint;
+  /** The ways that transactions take; `openRoutes` opens them. */
+  submission: RoutesConfig;
   /** Pools allowed beside those of the registry's factories. */
   pools: PoolId[];
   /** Least net profit in base units by token address; a token that is not here is not traded for profit. */
@@ -179,6 +182,7 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
     maxFeePerGas: n.maxFeePerGas ?? maxFeePerGas,
     priorityFee: n.priorityFee ?? priorityFee,
     maxGasCost: n.maxGasCost ?? maxGasCost,
+    submission: resolveRoutes(network, n, faults),
     pools,
     minNetProfit,
   };
@@ -188,4 +192,33 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
       message: "makes the tip higher than maxFeePerGas",
     });
   return config;
+}
+
+/** Reads the routes of a network: only such that it has, and relays whose names are not taken. */
+function resolveRoutes(network: Network, n: ParsedNetwork, faults: Fault[]): RoutesConfig {
+  const at: Path = ["networks", network.name];
+  const known = knownRoutes(network);
+  const names = n.relays.map((relay) => relay.id);
+  names.forEach((id, i) => {
+    if (known.includes(id) || names.indexOf(id) < i)
+      faults.push({ path: [...at, "relays", i, "id"], message: `is taken: there is a route ${id} already` });
+  });
+  const all = [...known, ...names];
+  n.routes?.forEach((name, i) => {
+    if (!all.includes(name))
+      faults.push({ path: [...at, "routes", i], message: `is no route of ${network.title}: choose from ${all.join(", ")}` });
+  });
+  if (n.relays.length > 0 && network.stack !== "l1")
+    faults.push({ path: [...at, "relays"], message: `cannot be used: ${network.title} has a sequencer, no builders` });
+  if (n.routes?.includes("express-lane") === true && n.expressLaneKey === undefined)
+    faults.push({ path: [...at, "routes"], message: "names express-lane, which needs expressLaneKey" });
+  return {
+    routes: n.routes ?? defaultRoutes(network),
+    relays: n.relays,
+    relayKey: n.relayKey ?? null,
+    sequencer: n.sequencer ?? null,
+    sequencerMode: n.sequencerMode,
+    expressLaneKey: n.expressLaneKey ?? null,
+    refund: n.refund ?? null,
+  };
 }

@@ -1,44 +1,18 @@
 import { endpointName } from "../chain/errors.js";
 import type { Network } from "../config/network.js";
+import { knownRoutes, type RoutesConfig } from "../config/routes.js";
 import { readSecret } from "../config/secrets.js";
 import { ArbError } from "../errors.js";
-import { EXPRESS_LANE_AUCTION, PROTECT_URLS, relayById, type RelayFacts, RELAYS, SEQUENCERS } from "./relays/builders.js";
+import { EXPRESS_LANE_AUCTION, PROTECT_URLS, relayById, type RelayFacts, SEQUENCERS } from "./relays/builders.js";
 import { type BundleClient, openBundleClient } from "./relays/bundle-client.js";
 import { type BundleExtras, bundleRoute } from "./relays/bundle.js";
 import { expressLaneRoute } from "./relays/express-lane.js";
 import { nodeRoute } from "./relays/node.js";
 import { privateTransactionRoute } from "./relays/private-transaction.js";
 import { protectRoute } from "./relays/protect.js";
-import { type SequencerMode, sequencerRoute } from "./relays/sequencer.js";
+import { sequencerRoute } from "./relays/sequencer.js";
 import { type RelaySigner, relaySigner } from "./relays/signer.js";
 import type { Route } from "./route.js";
-
-/** What the configuration says about the routes of one network; see docs/submission.md. */
-export interface RoutesConfig {
-  /** Names in the order of preference; null = the network's default. */
-  routes: string[] | null;
-  /** Relays of your own. `url` may be a reference. */
-  relays: { id: string; url: string; like: string }[];
-  /** Reference to the key that signs requests to relays; null = a new one in every process. */
-  relayKey: string | null;
-  /** Endpoint of the sequencer, instead of the registry's; may be a reference. */
-  sequencer: string | null;
-  sequencerMode: SequencerMode;
-  /** Reference to the key of the express lane's controller; null = not used. */
-  expressLaneKey: string | null;
-  /** Whole percent of what a builder earns from a bundle that it is asked to pay back, and to whom. */
-  refund: { percent: number; recipient: string } | null;
-}
-
-export const DEFAULT_ROUTES: RoutesConfig = {
-  routes: null,
-  relays: [],
-  relayKey: null,
-  sequencer: null,
-  sequencerMode: "raw",
-  expressLaneKey: null,
-  refund: null,
-};
 
 /** What the routes are opened with. */
 export interface RoutesContext {
@@ -57,29 +31,19 @@ export interface Routes {
   relayAddress: string | null;
 }
 
-/** Bundles to private builders on Ethereum, the sequencer elsewhere. The public mempool is in no default. */
-export function defaultRoutes(network: Network): string[] {
-  if (network.stack !== "l1") return ["sequencer"];
-  return network.testnet ? ["flashbots"] : ["flashbots", "buildernet", "titan", "quasar", "rsync", "beaverbuild"];
-}
-
-/** Every name that `routes` may hold on a network, without relays of one's own. */
-export function knownRoutes(network: Network): string[] {
-  const { chainId, stack } = network;
-  if (stack !== "l1") return ["node", "sequencer", ...(stack === "arbitrum" ? ["express-lane"] : [])];
-  const listed = RELAYS.filter((relay) => relay.urls[chainId] !== undefined);
-  const alone = listed.filter((relay) => relay.privateTransactions).map((relay) => `${relay.id}-private`);
-  return ["node", ...(PROTECT_URLS[chainId] === undefined ? [] : ["protect"]), ...listed.map((relay) => relay.id), ...alone];
+/** The part of a NetworkConfig that is read here. */
+export interface NetworkRoutes {
+  network: Network;
+  submission: RoutesConfig;
 }
 
 /**
  * Opens what the configuration names, once, at the start. Throws ArbError "config" for a name that the network does not have and
  * "secrets" for a key or endpoint that cannot be read.
  */
-export async function openRoutes(config: { network: Network } & RoutesConfig, context: RoutesContext): Promise<Routes> {
-  const { network } = config;
+export async function openRoutes({ network, submission }: NetworkRoutes, context: RoutesContext): Promise<Routes> {
+  const config = { network, ...submission };
   const where = `networks.${network.name}`;
-  const names = config.routes ?? defaultRoutes(network);
   const signer = await openSigner(config, where);
   const clients = new Map<string, BundleClient>();
   const client = async (id: string): Promise<BundleClient | null> => {
@@ -92,7 +56,7 @@ export async function openRoutes(config: { network: Network } & RoutesConfig, co
     return opened;
   };
   const routes: Route[] = [];
-  for (const [i, name] of names.entries()) {
+  for (const [i, name] of config.routes.entries()) {
     if (routes.some((route) => route.id === name))
       throw new ArbError("config", `the route ${name} is named twice`, { where: `${where}.routes[${i}]` });
     const route = await openRoute(name, config, context, client);
@@ -107,9 +71,11 @@ export async function openRoutes(config: { network: Network } & RoutesConfig, co
   return { routes, simulator, relayAddress: clients.size > 0 ? signer.address : null };
 }
 
+type Opened = { network: Network } & RoutesConfig;
+
 async function openRoute(
   name: string,
-  config: { network: Network } & RoutesConfig,
+  config: Opened,
   context: RoutesContext,
   client: (id: string) => Promise<BundleClient | null>,
 ): Promise<Route | null> {
@@ -147,11 +113,7 @@ function extrasFor({ refund }: RoutesConfig, facts: RelayFacts): BundleExtras {
   return { refundPercent: refund.percent, refundRecipient: refund.recipient };
 }
 
-async function findRelay(
-  config: { network: Network } & RoutesConfig,
-  id: string,
-  where: string,
-): Promise<{ url: string; facts: RelayFacts } | null> {
+async function findRelay(config: Opened, id: string, where: string): Promise<{ url: string; facts: RelayFacts } | null> {
   const i = config.relays.findIndex((relay) => relay.id === id);
   const own = config.relays[i];
   if (!own) {
@@ -169,17 +131,12 @@ async function openSigner(config: RoutesConfig, where: string): Promise<RelaySig
   return relaySigner(await readSecret(config.relayKey, { where: `${where}.relayKey`, prompt: "Relay key" }));
 }
 
-async function sequencerUrl(config: { network: Network } & RoutesConfig, where: string): Promise<string | null> {
+async function sequencerUrl(config: Opened, where: string): Promise<string | null> {
   if (config.sequencer !== null) return await endpoint(config.sequencer, `${where}.sequencer`);
   return SEQUENCERS[config.network.chainId]?.url ?? null;
 }
 
-async function openExpressLane(
-  config: { network: Network } & RoutesConfig,
-  url: string,
-  context: RoutesContext,
-  where: string,
-): Promise<Route> {
+async function openExpressLane(config: Opened, url: string, context: RoutesContext, where: string): Promise<Route> {
   if (config.expressLaneKey === null || !context.expressLaneTiming)
     throw new ArbError("config", `the express lane of ${config.network.title} needs the key of its controller`, {
       where: `${where}.expressLaneKey`,

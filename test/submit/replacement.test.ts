@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { property } from "../helpers/property.js";
 import { firstTip, highestTip, nextTip } from "../../src/submit/ladder.js";
 import { CANCEL_GAS, decideStuck, replacementFees, type StuckAttempt } from "../../src/submit/replacement.js";
