@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { classifyNodeError } from "../chain/errors.js";
 import { firstTip, nextTip, type TipLadder } from "./ladder.js";
 import type { BundleSimulation, SimulationAnswer } from "./relays/bundle-client.js";
 import type { Route, RouteAnswer, RouteTerms, SignedBytes } from "./route.js";
@@ -45,6 +46,8 @@ export interface CampaignTools {
   deadlineMs: number;
   /** Milliseconds between two looks at the chain. */
   pollMs: number;
+  /** Milliseconds that the next block may take: several block times. Then the chain, or our node, stands still. */
+  patienceMs: number;
 }
 
 /**
@@ -53,11 +56,15 @@ export interface CampaignTools {
  */
 export type CampaignEnd =
   | { status: "landed"; landing: Landing; hashes: string[] }
-  | { status: "expired" | "died" | "slot-lost" | "followed-landed"; hashes: string[] };
+  | { status: UnlandedStatus; hashes: string[]; lastError: string | null };
+
+/** "stalled": no new block was seen for `patienceMs`. */
+export type UnlandedStatus = "expired" | "died" | "slot-lost" | "followed-landed" | "stalled";
 
 /**
  * Runs a campaign to its end. The same bytes go to all routes for one block after another, each with a uuid of its own: relays ignore
- * what comes under a uuid after a cancel. Throws what its tools throw.
+ * what comes under a uuid after a cancel. A look at the chain that fails is repeated at the next block, and its error kept for the end;
+ * what `sign` and `record` throw ends it at once.
  */
 export async function runCampaign(campaign: Campaign, tools: CampaignTools): Promise<CampaignEnd> {
   const sent = new Map<string, SignedBytes>();
@@ -69,14 +76,24 @@ export async function runCampaign(campaign: Campaign, tools: CampaignTools): Pro
   const open: { signed: SignedBytes; terms: RouteTerms }[] = [];
   const pending: Promise<unknown>[] = [];
   let failure: unknown = null;
+  let lastError: string | null = null;
 
-  const end = async (status: "expired" | "died" | "slot-lost" | "followed-landed"): Promise<CampaignEnd> => {
-    if (status !== "expired") await withdraw(open, tools);
-    await Promise.all(pending);
-    const landing = await lookUp();
-    return landing ? await finish(landing) : { status, hashes: [...sent.keys()] };
+  /** What is not known counts as not landed yet: sending on takes the same nonce, and every hash stays watched. */
+  const look = async (hashes: string[]): Promise<Landing | null> => {
+    if (hashes.length === 0) return null;
+    try {
+      return await tools.landed(hashes);
+    } catch (error) {
+      lastError = classifyNodeError(error).message;
+      return null;
+    }
   };
-  const lookUp = async (): Promise<Landing | null> => (sent.size === 0 ? null : await tools.landed([...sent.keys()]));
+  const end = async (status: UnlandedStatus): Promise<CampaignEnd> => {
+    if (status !== "expired") await withdraw(open, head, tools);
+    await Promise.all(pending);
+    const landing = await look([...sent.keys()]);
+    return landing ? await finish(landing) : { status, hashes: [...sent.keys()], lastError };
+  };
   const finish = async (landing: Landing): Promise<CampaignEnd> => {
     const { hash, blockNumber, success } = landing;
     const nonce = sent.get(hash)?.nonce ?? -1;
@@ -88,11 +105,11 @@ export async function runCampaign(campaign: Campaign, tools: CampaignTools): Pro
   for (;;) {
     // what cannot be recorded must not go on
     if (failure !== null) throw failure;
-    const landing = await lookUp();
+    const landing = await look([...sent.keys()]);
     if (landing) return await finish(landing);
     if (tools.signal.aborted) return await end("died");
     if (head >= lastBlock) return await end("expired");
-    if (after && (await tools.landed([after.hash]))) return await end("followed-landed");
+    if (after && (await look([after.hash]))) return await end("followed-landed");
     const targetBlock = head + 1n;
     if (current !== null && blocks >= blocksPerTip) {
       const raised = nextTip(ladder, tip);
@@ -114,7 +131,9 @@ export async function runCampaign(campaign: Campaign, tools: CampaignTools): Pro
       });
       pending.push(settled);
     }
-    head = await nextHead(head, tools);
+    const next = await nextHead(head, tools);
+    if (next === null) return await end("stalled");
+    head = next;
   }
 }
 
@@ -131,20 +150,22 @@ function termsOf(campaign: Campaign, targetBlock: bigint, deadlineMs: number): R
   };
 }
 
-/** The next block's number, or the old one where the campaign was ended meanwhile. */
-async function nextHead(head: bigint, tools: CampaignTools): Promise<bigint> {
-  for (;;) {
+/** The next block's number; the old one where the campaign was ended meanwhile; null where none came in time. */
+async function nextHead(head: bigint, tools: CampaignTools): Promise<bigint | null> {
+  const began = performance.now();
+  while (performance.now() - began < tools.patienceMs) {
     // an abort ends the sleep at once; the campaign then sees it
     await sleep(tools.pollMs, undefined, { signal: tools.signal }).catch(() => undefined);
     if (tools.signal.aborted) return head;
-    const now = await tools.head();
-    if (now > head) return now;
+    // a node that does not answer is asked again until the time is over
+    const now = await tools.head().catch(() => null);
+    if (now !== null && now > head) return now;
   }
+  return null;
 }
 
 /** Asks every route to forget all that it was given for blocks that may still come. */
-async function withdraw(open: { signed: SignedBytes; terms: RouteTerms }[], tools: CampaignTools): Promise<void> {
-  const head = await tools.head();
+async function withdraw(open: { signed: SignedBytes; terms: RouteTerms }[], head: bigint, tools: CampaignTools): Promise<void> {
   // the bundles of past blocks are over; private transactions of earlier attempts are not
   const alive = open.filter(
     ({ signed, terms }, i) =>

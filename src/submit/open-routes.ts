@@ -7,7 +7,7 @@ import { EXPRESS_LANE_AUCTION, PROTECT_URLS, relayById, type RelayFacts, SEQUENC
 import { type BundleClient, openBundleClient } from "./relays/bundle-client.js";
 import { type BundleExtras, bundleRoute } from "./relays/bundle.js";
 import { expressLaneRoute } from "./relays/express-lane.js";
-import { nodeRoute } from "./relays/node.js";
+import { type Ask, nodeRoute, poolRoute } from "./relays/node.js";
 import { privateTransactionRoute } from "./relays/private-transaction.js";
 import { protectRoute } from "./relays/protect.js";
 import { sequencerRoute } from "./relays/sequencer.js";
@@ -18,7 +18,9 @@ import type { Route } from "./route.js";
 export interface RoutesContext {
   /** Endpoints of the network's nodes, resolved. */
   nodes: string[];
-  /** Timing of Timeboost's rounds in seconds, where the express lane is used: `roundTimingInfo` of the auction contract. */
+  /** How the route "node" asks, instead of the first of `nodes`: a pool that broadcasts. */
+  ask?: Ask;
+  /** Timing of Timeboost's rounds in seconds, where the express lane is used: readRoundTiming reads it. */
   expressLaneTiming?: { offset: number; duration: number };
 }
 
@@ -83,6 +85,7 @@ async function openRoute(
   const where = `networks.${network.name}`;
   const own = config.relays.some((relay) => relay.id === name);
   if (!own && name === "node") {
+    if (context.ask) return poolRoute(context.ask);
     const [url] = context.nodes;
     if (url === undefined) throw new ArbError("config", `${network.title} has no endpoint`, { where: `${where}.rpc` });
     return nodeRoute(url);

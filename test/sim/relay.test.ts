@@ -235,4 +235,29 @@ describe("local relay", function () {
     socket.close();
     expect(told.slice(1).map((text) => JSON.parse(text).params.result.hash)).to.deep.equal([hash]);
   });
+
+  it("builds by itself, beside a chain that mines public transactions at once", async () => {
+    await chain.setMining({ auto: true });
+    const slots = await startLocalRelay(chain, { slotMs: 20 });
+    const open = await b.sign();
+    await chain.rpc("eth_sendRawTransaction", [open.raw]);
+    expect(await landed(chain, open.hash)).to.equal("mined");
+    const before = await head(chain);
+    const bundle = await a.sign();
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_sendBundle", params: [{ txs: [bundle.raw] }] });
+    await fetch(slots.url, { method: "POST", headers: { "content-type": "application/json", ...me.headers(body) }, body });
+    const end = Date.now() + 30_000;
+    while ((await landed(chain, bundle.hash)) === null && Date.now() < end) await new Promise((r) => setTimeout(r, 5));
+    expect([await landed(chain, bundle.hash), await head(chain)]).to.deep.equal(["mined", before + 1n]);
+    expect(await chain.rpc("hardhat_getAutomine")).to.equal(true);
+    await slots.close();
+    await chain.setMining({ auto: false });
+  });
+
+  it("needs a chain whose blocks it can order", async () => {
+    const other = await startLocalChain(1);
+    const error = await startLocalRelay(other).catch((e: Error) => e.message);
+    expect(error).to.contain("cannot order");
+    await other.close();
+  });
 });

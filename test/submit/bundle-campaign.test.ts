@@ -68,6 +68,7 @@ describe("a campaign of bundles", function () {
       signal: stop.signal,
       deadlineMs: 20_000,
       pollMs: 5,
+      patienceMs: 30_000,
     };
     return { campaign, tools, records, signed, stop };
   }
@@ -111,7 +112,7 @@ describe("a campaign of bundles", function () {
       await settledRecords(w, i);
       await relay.buildBlock();
     }
-    expect(await running).to.deep.equal({ status: "expired", hashes: w.signed.map((s) => s.hash) });
+    expect(await running).to.deep.equal({ status: "expired", hashes: w.signed.map((s) => s.hash), lastError: null });
     expect(w.signed).to.have.length(2);
   });
 
@@ -124,7 +125,7 @@ describe("a campaign of bundles", function () {
       if (late) relay.faults.add({ kind: "accept-and-drop" }, { method: "eth_cancelBundle" });
       w.stop.abort();
       const end = await running;
-      expect(end).to.deep.equal({ status: "died", hashes: [w.signed[0]!.hash] });
+      expect(end).to.deep.equal({ status: "died", hashes: [w.signed[0]!.hash], lastError: null });
       const cancels = w.records.filter((r) => r.kind === "answer" && r.action === "cancel");
       expect(cancels.map((r) => r.kind === "answer" && r.answer.status)).to.deep.equal(["accepted"]);
       const { txs } = await relay.buildBlock();
@@ -175,7 +176,7 @@ describe("a campaign of bundles", function () {
       const idle = runCampaign(x.campaign, x.tools);
       await settledRecords(x, 1);
       await relay.buildBlock();
-      expect(await idle).to.deep.equal({ status: "expired", hashes: [] });
+      expect(await idle).to.deep.equal({ status: "expired", hashes: [], lastError: null });
       expect(x.records).to.have.length(1);
       expect(x.records[0]).to.have.nested.property("answer.kind", "reverted");
     }
@@ -190,8 +191,39 @@ describe("a campaign of bundles", function () {
     expect(w.records[0]).to.have.nested.property("answer.status", "unknown");
     await chain.rpc("eth_sendRawTransaction", [followed.raw]);
     await relay.buildBlock();
-    expect(await running).to.deep.equal({ status: "followed-landed", hashes: [] });
+    expect(await running).to.deep.equal({ status: "followed-landed", hashes: [], lastError: null });
     expect(sends()).to.deep.equal([]);
+  });
+
+  it("outlives a node that does not answer, and gives up on a chain that stands still", async () => {
+    const w = await world(5);
+    const { landed: look, head: number } = w.tools;
+    let looks = 0;
+    let heads = 0;
+    w.tools.landed = async (hashes) => {
+      if (looks++ === 0) throw new Error("socket hang up");
+      return await look(hashes);
+    };
+    w.tools.head = async () => {
+      if ([1, 2, 3].includes(heads++)) throw new Error("socket hang up");
+      return await number();
+    };
+    const running = runCampaign(w.campaign, w.tools);
+    await settledRecords(w, 1);
+    await relay.buildBlock();
+    // it did not see that the first landed, and sent the same nonce again
+    await settledRecords(w, 2);
+    await relay.buildBlock();
+    const found = await running;
+    expect(found).to.have.nested.property("landing.hash", w.signed[0]!.hash);
+
+    const x = await world(5);
+    x.tools.patienceMs = 60;
+    x.tools.landed = () => Promise.reject(new Error("socket hang up"));
+    const end = await runCampaign(x.campaign, x.tools);
+    expect(end).to.deep.equal({ status: "stalled", hashes: [x.signed[0]!.hash], lastError: "socket hang up" });
+    expect(x.records.map((r) => r.kind === "answer" && r.action)).to.deep.equal(["send", "cancel"]);
+    expect(relay.waiting()).to.equal(0);
   });
 
   it("stops where its slot is taken, and where its answers cannot be recorded", async () => {

@@ -9,7 +9,7 @@ import { type LocalRelay, startLocalRelay } from "../../src/sim/relay/relay.js";
 import { bundleFault } from "../../src/submit/relays/bundle-client.js";
 import { bundleRoute } from "../../src/submit/relays/bundle.js";
 import { relayById, RELAYS } from "../../src/submit/relays/builders.js";
-import { nodeRoute } from "../../src/submit/relays/node.js";
+import { nodeRoute, poolRoute } from "../../src/submit/relays/node.js";
 import { privateTransactionRoute } from "../../src/submit/relays/private-transaction.js";
 import { protectRoute } from "../../src/submit/relays/protect.js";
 import { relaySigner } from "../../src/submit/relays/signer.js";
@@ -159,6 +159,26 @@ describe("routes to relays", function () {
     expect(await chain.rpc("eth_getTransactionByHash", [signed.hash])).to.not.equal(null);
     expect((await relay.buildBlock()).txs).to.deep.equal([signed.hash]);
     expect(await route.send(signed, await terms())).to.include({ status: "refused", kind: "nonce-too-low" });
+  });
+
+  it("sends by a connection that is open already", async () => {
+    const signed = await a.sign();
+    const said = (answer: unknown) =>
+      poolRoute(async () => {
+        if (answer instanceof Error) throw answer;
+        return answer;
+      });
+    expect((await poolRoute((method, params) => chain.rpc(method, params)).send(signed, await terms())).status).to.equal(
+      "accepted",
+    );
+    expect((await relay.buildBlock()).txs).to.deep.equal([signed.hash]);
+    for (const [answer, status] of [
+      [`0x${"11".repeat(32)}`, "unknown"],
+      [new Error("socket hang up"), "unknown"],
+      [new Error("already known"), "accepted"],
+      [new Error("nonce too low"), "refused"],
+    ] as const)
+      expect((await said(answer).send(signed, await terms())).status, String(answer)).to.equal(status);
   });
 
   it("refuses to put single transactions behind another, and bundles for no block", async () => {

@@ -3,9 +3,10 @@ import { Wallet } from "ethers";
 import { Secret } from "../../src/config/secrets.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type LocalSequencer, startLocalSequencer } from "../../src/sim/relay/sequencer.js";
-import { expressLaneRoute } from "../../src/submit/relays/express-lane.js";
+import { expressLaneRoute, readRoundTiming } from "../../src/submit/relays/express-lane.js";
 import { sequencerRoute } from "../../src/submit/relays/sequencer.js";
 import type { RouteTerms } from "../../src/submit/route.js";
+import { rejection } from "../helpers/rejection.js";
 import { Account, head, landed, placePayer } from "../helpers/relay.js";
 
 describe("routes to sequencers", function () {
@@ -106,6 +107,11 @@ describe("routes to sequencers", function () {
   it("takes the express lane in the rounds that its controller won", async () => {
     const controller = Wallet.createRandom();
     const auction = "0x5fcb496a31b7AE91e7c9078Ec662bd7A55cd3079";
+    // PUSH 1000, MSTORE 0, PUSH 60, MSTORE 32, RETURN 128 bytes
+    await chain.rpc("hardhat_setCode", [auction, "0x6103e85f52603c60205260805ff3"]);
+    const ask = (method: string, params: unknown[]) => chain.rpc(method, params);
+    expect(await readRoundTiming(ask)).to.deep.equal({ offset: 1_000, duration: 60 });
+    expect(await rejection(readRoundTiming(ask, controller.address))).to.include({ code: "config" });
     let round = 7n;
     const sequencer = await start({ expressLane: { auction, controller: controller.address, round: () => round } });
     const lane = (key: string) => ({

@@ -10,7 +10,7 @@ import { callBundle } from "./simulate.js";
 export interface LocalRelayOptions {
   /** Who gets the tips of the blocks that it builds. Each relay of a chain should have its own. */
   beneficiary?: string;
-  /** Milliseconds between blocks; absent = only by `buildBlock`. */
+  /** Milliseconds between blocks; absent = only by `buildBlock`. A failure of a block is thrown by `close`. */
   slotMs?: number;
   /** Requests per minute and signer by method; the public relay's by default. */
   limits?: Record<string, number>;
@@ -86,16 +86,23 @@ export async function startLocalRelay(chain: LocalChain, options: LocalRelayOpti
     options.port,
   );
 
-  let building: Promise<unknown> = Promise.resolve();
+  /** One slot: on a chain that mines by itself, only what was given to the relay is worth a block. */
+  const slot = async (): Promise<void> => {
+    const next = Number(await chain.rpc<string>("eth_blockNumber")) + 1;
+    if (book.due(next).length > 0 || !(await chain.rpc<boolean>("hardhat_getAutomine"))) await buildBlock();
+  };
+  let building: Promise<unknown> | null = null;
   let failure: unknown = null;
   const timer =
     options.slotMs === undefined
       ? undefined
       : setInterval(() => {
-          building = building
-            .then(() => buildBlock())
+          building ??= slot()
             .catch((error: unknown) => {
               failure ??= error;
+            })
+            .finally(() => {
+              building = null;
             });
         }, options.slotMs);
   return {
@@ -109,7 +116,7 @@ export async function startLocalRelay(chain: LocalChain, options: LocalRelayOpti
       clearInterval(timer);
       await service.close();
       await building;
-      if (failure instanceof Error) throw failure;
+      if (failure !== null) throw failure;
     },
   };
 }

@@ -1,7 +1,9 @@
-import { concat, hashMessage, id as hashText, toBeHex, toQuantity } from "ethers";
+import { concat, hashMessage, id as hashText, Interface, toBeHex, toQuantity } from "ethers";
 import type { Secret } from "../../config/secrets.js";
 import type { Route } from "../route.js";
-import { refuseAfter } from "./node.js";
+import { ArbError } from "../../errors.js";
+import { EXPRESS_LANE_AUCTION } from "./builders.js";
+import { type Ask, refuseAfter } from "./node.js";
 import { answerOf, postRpc } from "./rpc.js";
 import { signingKey } from "./signer.js";
 
@@ -12,7 +14,7 @@ export interface ExpressLane {
   auction: string;
   /** Key of the account that controls the lane. */
   key: Secret;
-  /** Round 0 began at `offset`; both in seconds. Read them by `roundTimingInfo` of the contract. */
+  /** Round 0 began at `offset`; both in seconds. See readRoundTiming. */
   timing: { offset: number; duration: number };
   /** Milliseconds since 1970. */
   now?: () => number;
@@ -64,3 +66,22 @@ export function expressLaneRoute(url: string, lane: ExpressLane, id = "express-l
     },
   };
 }
+
+/**
+ * Reads when the rounds of an auction are, in seconds. Source: ExpressLaneAuction, roundTimingInfo() in OffchainLabs/nitro-contracts. Throws
+ * ArbError "config" where there is no such contract, and what `ask` throws.
+ */
+export async function readRoundTiming(ask: Ask, auction = EXPRESS_LANE_AUCTION): Promise<ExpressLane["timing"]> {
+  const answer = await ask("eth_call", [{ to: auction, data: AUCTION.encodeFunctionData("roundTimingInfo") }, "latest"]);
+  try {
+    const [offset, duration] = AUCTION.decodeFunctionResult("roundTimingInfo", String(answer)) as unknown as [bigint, bigint];
+    if (duration > 0n) return { offset: Number(offset), duration: Number(duration) };
+  } catch {
+    // answered below: no contract, or another one
+  }
+  throw new ArbError("config", "there is no auction of the express lane at this address", { where: auction });
+}
+
+const AUCTION = new Interface([
+  "function roundTimingInfo() view returns (int64 offset, uint64 duration, uint64 auctionClosing, uint64 reserveSubmission)",
+]);

@@ -1,5 +1,5 @@
 import type { Route, RouteAnswer, RouteTerms } from "../route.js";
-import { answerOf, expectHash, postRpc, type RpcOptions } from "./rpc.js";
+import { answerOf, answerOfError, expectHash, postRpc, type RpcOptions } from "./rpc.js";
 
 /** Plain eth_sendRawTransaction to one endpoint. */
 export async function sendRaw(url: string, signed: { raw: string; hash: string }, options: RpcOptions): Promise<RouteAnswer> {
@@ -22,5 +22,25 @@ export function nodeRoute(url: string, id = "node"): Route {
     id,
     visibility: "public",
     send: async (signed, terms) => refuseAfter(terms) ?? (await sendRaw(url, signed, terms)),
+  };
+}
+
+/** A JSON-RPC request to one or more nodes, with deadlines of its own; throws their errors. */
+export type Ask = (method: string, params: unknown[]) => Promise<unknown>;
+
+/** The same over a connection that is open already, for example a pool that broadcasts to every node. */
+export function poolRoute(ask: Ask, id = "node"): Route {
+  return {
+    id,
+    visibility: "public",
+    async send(signed, terms) {
+      const refused = refuseAfter(terms);
+      if (refused) return refused;
+      try {
+        return expectHash(signed.hash)(await ask("eth_sendRawTransaction", [signed.raw]));
+      } catch (error) {
+        return answerOfError(error as Error);
+      }
+    },
   };
 }

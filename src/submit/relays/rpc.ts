@@ -109,17 +109,25 @@ export function answerOf(
       return { status: "unknown", detail: reply.detail };
     case "unread":
       return { status: "refused", kind: reply.reason, detail: reply.detail };
-    case "error": {
-      const { kind } = classifyNodeError({ message: reply.message });
-      if (kind === "already-known") return { status: "accepted", detail: reply.message };
-      if (reply.code === -32601) return { status: "refused", kind: "unsupported-method", detail: reply.message };
-      const notTaken =
-        NOT_TAKEN.has(kind) ||
-        (reply.code !== null && (NOT_READ.has(reply.code) || refusals.codes?.includes(reply.code) === true)) ||
-        refusals.words?.test(reply.message) === true;
-      return notTaken ? { status: "refused", kind, detail: reply.message } : { status: "unknown", detail: reply.message };
-    }
+    case "error":
+      return answerOfError(reply, refusals);
   }
+}
+
+/** The same for an error that was thrown or answered. */
+export function answerOfError(
+  error: { code?: unknown; message: string },
+  refusals: { codes?: number[]; words?: RegExp } = {},
+): RouteAnswer {
+  const code = typeof error.code === "number" ? error.code : null;
+  const { kind, message } = classifyNodeError(error);
+  if (kind === "already-known") return { status: "accepted", detail: message };
+  if (code === -32601) return { status: "refused", kind: "unsupported-method", detail: message };
+  const notTaken =
+    NOT_TAKEN.has(kind) ||
+    (code !== null && (NOT_READ.has(code) || refusals.codes?.includes(code) === true)) ||
+    refusals.words?.test(message) === true;
+  return notTaken ? { status: "refused", kind, detail: message } : { status: "unknown", detail: message };
 }
 
 /** Reads an answer that must be the hash of what was sent: a server that names another one took something else, or lies. */
