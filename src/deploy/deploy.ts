@@ -1,7 +1,7 @@
 import { concat, getAddress, getCreate2Address, id, Interface, type InterfaceAbi, keccak256, ZeroAddress } from "ethers";
 import type { Chain } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
-import { dataFee, type FeePolicy, suggestFees } from "../chain/fees.js";
+import { dataFee, type FeePolicy, suggestFees } from "../fees/fees.js";
 import { waitForReceipt } from "../chain/receipts.js";
 import { ArbError } from "../errors.js";
 import { ETHER, formatAmount } from "../units.js";
