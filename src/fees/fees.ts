@@ -116,3 +116,14 @@ async function tipOf(chain: Chain, wanted: bigint | PriorityRule): Promise<bigin
 export async function dataFee(chain: Chain, tx: TransactionLike, block: BlockTag = "latest"): Promise<DataFee> {
   return await MODELS[chain.network.stack].dataFee(chain, tx, block);
 }
+
+/**
+ * Most in wei that a transaction pays beside its gas limit times its price: what its sender must hold on top. 0 on networks that
+ * charge everything as gas.
+ */
+export async function feeBesideGas(chain: Chain, tx: TransactionLike): Promise<bigint> {
+  if (chain.network.stack !== "op") return 0n;
+  const { l1FeeWei, operatorFeeWei } = await dataFee(chain, tx);
+  // a tenth on top: it moves with Ethereum's fees until the transaction is mined
+  return ((l1FeeWei + operatorFeeWei) * 11n) / 10n;
+}
