@@ -22,6 +22,8 @@ export interface NetworkConfig {
   executor: string | null;
   maxFeePerGas: bigint;
   priorityFee: bigint;
+  /** Up to which the tip may follow what others paid lately; null = it is `priorityFee`. */
+  maxPriorityFee: bigint | null;
   maxGasCost: bigint;
   /** Pools allowed beside those of the registry's factories. */
   pools: PoolId[];
@@ -178,6 +180,7 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
     executor: n.executor ?? null,
     maxFeePerGas: n.maxFeePerGas ?? maxFeePerGas,
     priorityFee: n.priorityFee ?? priorityFee,
+    maxPriorityFee: n.maxPriorityFee ?? null,
     maxGasCost: n.maxGasCost ?? maxGasCost,
     pools,
     minNetProfit,
@@ -187,5 +190,9 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
       path: ["networks", name, n.priorityFee === undefined ? "maxFeePerGas" : "priorityFee"],
       message: "makes the tip higher than maxFeePerGas",
     });
+  if (config.maxPriorityFee !== null && config.maxPriorityFee < config.priorityFee)
+    faults.push({ path: ["networks", name, "maxPriorityFee"], message: "is below priorityFee" });
+  if (config.maxPriorityFee !== null && config.maxPriorityFee > config.maxFeePerGas)
+    faults.push({ path: ["networks", name, "maxPriorityFee"], message: "makes the tip higher than maxFeePerGas" });
   return config;
 }

@@ -63,6 +63,18 @@ export interface FeePolicy {
   maxFeePerGas: bigint | null;
 }
 
+/** Half of a block's gas paid at most this. */
+const USUAL_PERCENTILE = 50;
+
+/** What a configuration says about fees, as a policy. */
+export function feePolicy(
+  network: { priorityFee: bigint; maxPriorityFee: bigint | null; maxFeePerGas: bigint },
+  patienceBlocks: number,
+): FeePolicy {
+  const { priorityFee: least, maxPriorityFee: most, maxFeePerGas } = network;
+  return { priorityFee: most === null ? least : { percentile: USUAL_PERCENTILE, least, most }, patienceBlocks, maxFeePerGas };
+}
+
 export interface FeeSuggestion {
   maxFeePerGas: bigint;
   maxPriorityFeePerGas: bigint;

@@ -39,7 +39,7 @@ export async function recentPriorityFee(chain: Chain, rule: PriorityRule): Promi
   const tips = (history.reward ?? [])
     .filter((_, i) => (history.gasUsedRatio?.[i] ?? 0) > 0)
     .map(([tip]) => BigInt(tip ?? 0))
-    .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+    .toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   const median = tips[tips.length >> 1] ?? rule.least;
   return median < rule.least ? rule.least : median > rule.most ? rule.most : median;
 }

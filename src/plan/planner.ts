@@ -156,7 +156,9 @@ async function expectedCost(
   const extra = await dataFee(context.chain, transaction, quote.blockNumber);
   const expected = extra.gas > gas.estimate ? extra.gas : gas.estimate;
   const beside = extra.l1FeeWei + extra.operatorFeeWei;
-  return { wei: expected * (nextBaseFee + maxPriorityFeePerGas) + beside, gas: expected, beside };
+  const wei = expected * (nextBaseFee + maxPriorityFeePerGas) + beside;
+  // on a chain of one's own gas may be free; a price of gas in the profit token takes one wei at least
+  return { wei: wei > 0n ? wei : 1n, gas: expected, beside };
 }
 
 /** The plan with its profit bound still open, to estimate gas on. */

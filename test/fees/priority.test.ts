@@ -3,7 +3,7 @@ import { network as hardhat } from "hardhat";
 import type { Chain } from "../../src/chain/connect.js";
 import { chainFromProvider } from "../../src/chain/connect.js";
 import { networkById } from "../../src/config/networks.js";
-import { suggestFees } from "../../src/fees/fees.js";
+import { feePolicy, suggestFees } from "../../src/fees/fees.js";
 import { historyBlocks, recentPriorityFee } from "../../src/fees/priority.js";
 
 describe("the tip by fee history", () => {
@@ -27,6 +27,13 @@ describe("the tip by fee history", () => {
 
   it("looks back about the same time on every network, within what providers answer", () => {
     expect([12_000, 2_000, 250, 200].map(historyBlocks)).to.deep.equal([5, 10, 80, 100]);
+  });
+
+  it("is what the configuration says: one amount, or two to stay between", () => {
+    const network = { priorityFee: 5n, maxPriorityFee: null, maxFeePerGas: 100n };
+    expect(feePolicy(network, 3)).to.deep.equal({ priorityFee: 5n, patienceBlocks: 3, maxFeePerGas: 100n });
+    const between = { percentile: 50, least: 5n, most: 9n };
+    expect(feePolicy({ ...network, maxPriorityFee: 9n }, 3).priorityFee).to.deep.equal(between);
   });
 
   it("follows what others paid on a chain", async () => {
