@@ -23,6 +23,8 @@ export interface NetworkConfig {
   executor: string | null;
   maxFeePerGas: bigint;
   priorityFee: bigint;
+  /** Up to which the tip may follow what others paid lately; null = it is `priorityFee`. */
+  maxPriorityFee: bigint | null;
   maxGasCost: bigint;
   /** The ways that transactions take; `openRoutes` opens them. */
   submission: RoutesConfig;
@@ -181,6 +183,7 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
     executor: n.executor ?? null,
     maxFeePerGas: n.maxFeePerGas ?? maxFeePerGas,
     priorityFee: n.priorityFee ?? priorityFee,
+    maxPriorityFee: n.maxPriorityFee ?? null,
     maxGasCost: n.maxGasCost ?? maxGasCost,
     submission: resolveRoutes(network, n, faults),
     pools,
@@ -191,6 +194,10 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
       path: ["networks", name, n.priorityFee === undefined ? "maxFeePerGas" : "priorityFee"],
       message: "makes the tip higher than maxFeePerGas",
     });
+  if (config.maxPriorityFee !== null && config.maxPriorityFee < config.priorityFee)
+    faults.push({ path: ["networks", name, "maxPriorityFee"], message: "is below priorityFee" });
+  if (config.maxPriorityFee !== null && config.maxPriorityFee > config.maxFeePerGas)
+    faults.push({ path: ["networks", name, "maxPriorityFee"], message: "makes the tip higher than maxFeePerGas" });
   return config;
 }
 

@@ -97,6 +97,9 @@ const network = z.strictObject({
     .optional()
     .describe('Highest gas price, base fee and tip together. Default "30 gwei" on Ethereum, else "1 gwei"'),
   priorityFee: gwei.optional().describe('Tip. Default "0.1 gwei" on Ethereum, else "0.001 gwei"'),
+  maxPriorityFee: gwei
+    .optional()
+    .describe("Lets the tip follow what others paid lately, from priorityFee up to this. Without it, the tip is priorityFee"),
   maxGasCost: ether.optional().describe('Most that one transaction may cost. Default "0.001 ETH" on Ethereum, else "0.0002 ETH"'),
   tokens: z.array(token).default([]).describe("Tokens that the registry does not list"),
   pools: z.array(pool).default([]).describe("Pools that the registry's factories did not make, allowed one by one"),

@@ -2,6 +2,7 @@ import { toQuantity } from "ethers";
 import type { Network } from "../config/network.js";
 import { networkById } from "../config/networks.js";
 import { ArbError } from "../errors.js";
+import { arbitrumNode } from "./arbitrum-node.js";
 import type { PoolId } from "../venues/venue.js";
 import { type LocalAccount, localAccounts, type LocalNode, type NodeOptions, startNode } from "./node.js";
 import { give, tokenOf } from "./protocols/tokens.js";
@@ -60,7 +61,8 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
   const network = networkById(chainId);
   if (!network || network.testnet)
     throw new ArbError("usage", `there is no local chain ${chainId}`, { hint: "use 1, 42161, 10 or 8453" });
-  const node = await startNode(network, options);
+  const simulated = await startNode(network, options);
+  const node = network.stack === "arbitrum" ? arbitrumNode(simulated) : simulated;
   try {
     return await open(network, node, options);
   } catch (error) {
