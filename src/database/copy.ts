@@ -46,7 +46,8 @@ function copy(client: pg.Client, text: string, handlers: Handlers): Promise<numb
 export async function copyOut(client: pg.Client, text: string, into: Writable): Promise<number> {
   return copy(client, text, {
     onData(chunk, { stream }) {
-      if (into.write(chunk)) return;
+      // the library reads the next bytes into the same memory
+      if (into.write(Buffer.from(chunk))) return;
       stream.pause();
       into.once("drain", () => stream.resume());
     },

@@ -215,8 +215,12 @@ async function ensureDatabase(port: number, password: Secret): Promise<void> {
 }
 
 function checkComplete(home: string, data: string): void {
-  const file = path.join(data, "PG_VERSION");
-  if (existsSync(file) && readFileSync(file, "utf8").trim() === "18") return;
+  try {
+    if (readFileSync(path.join(data, "PG_VERSION"), "utf8").trim() === "18") return;
+  } catch (error) {
+    // another user's folder is not damaged
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
   throw new ArbError("config", "the database's folder is damaged: it holds no complete data of PostgreSQL 18", {
     where: home,
     hint: "put a copy of the folder back, or move it away and restore a backup: arb database restore FILE",

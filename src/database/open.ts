@@ -216,6 +216,7 @@ const TYPES: pg.CustomTypesConfig = {
 
 /** Takes presence again after its connection was lost, until it is there or the database is closed. */
 function reconnect(presence: Presence, options: DatabaseOptions, ensure: () => Promise<void>): void {
+  options.onNotice?.("the connection to the database was lost; connecting again");
   const attempt = async (): Promise<void> => {
     for (let pause = 50; !presence.released(); pause = Math.min(pause * 2, 5_000)) {
       try {
