@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import pg from "pg";
+import type pg from "pg";
+import { Client } from "pg";
 import { ArbError } from "../errors.js";
 import { copyOut, quoted } from "./copy.js";
 import { databaseFault } from "./faults.js";
@@ -147,7 +148,7 @@ const SEQUENCES = `
 
 /** A connection without statement deadlines, for work that takes as long as there are rows. */
 export async function withClient<T>(db: Pick<Database, "secretUrl">, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
+  const client = new Client({
     ...parseDatabaseUrl(db.secretUrl.reveal()).client,
     connectionTimeoutMillis: 10_000,
     lock_timeout: 15_000,

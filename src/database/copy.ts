@@ -1,7 +1,8 @@
 import type { Writable } from "node:stream";
 import type net from "node:net";
 import { once } from "node:events";
-import pg from "pg";
+import type pg from "pg";
+import { escapeIdentifier } from "pg";
 
 /** The part of a connection of `pg` that COPY needs; the library hands it to queries that submit themselves. */
 interface Connection {
@@ -77,4 +78,4 @@ export async function copyIn(client: pg.Client, text: string, source: AsyncItera
 }
 
 /** A name as it stands in SQL. */
-export const quoted = (name: string): string => pg.escapeIdentifier(name);
+export const quoted = (name: string): string => escapeIdentifier(name);

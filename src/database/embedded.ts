@@ -14,7 +14,8 @@ import { randomInt } from "node:crypto";
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
+import { Client } from "pg";
 import { readPrivateFile, Secret } from "../config/secrets.js";
 import { ArbError } from "../errors.js";
 import { type Account, chooseAccount, command, environment, give, giveData, idsOf } from "./account.js";
@@ -184,7 +185,7 @@ export const seenFrom = (account: Account, data: string): string =>
   account.kind !== "self" && process.platform === "linux" ? "/proc/self/cwd" : data;
 
 async function ask(port: number, password: Secret): Promise<"ready" | "waiting" | "stranger"> {
-  const client = new pg.Client(clientOf({ port, password }, "postgres"));
+  const client = new Client(clientOf({ port, password }, "postgres"));
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -200,7 +201,7 @@ async function ask(port: number, password: Secret): Promise<"ready" | "waiting" 
 }
 
 async function ensureDatabase(port: number, password: Secret): Promise<void> {
-  const client = new pg.Client(clientOf({ port, password }, "postgres"));
+  const client = new Client(clientOf({ port, password }, "postgres"));
   client.on("error", () => undefined);
   await client.connect();
   try {

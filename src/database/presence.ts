@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
+import { Client } from "pg";
 import { ArbError } from "../errors.js";
 
 /** Key of the advisory lock of each database that its users share. */
@@ -40,7 +41,7 @@ export async function takePresence(config: pg.ClientConfig, terms: PresenceTerms
   let over = false;
 
   async function connect(): Promise<boolean> {
-    const fresh = new pg.Client(config);
+    const fresh = new Client(config);
     let gone = false;
     const lost = (): void => {
       if (gone) return;
