@@ -86,7 +86,7 @@ const STRINGS: Record<string, string> = {
 };
 
 /** Custom errors of the protocols that we call. Sources: v4-core, OpenZeppelin 5 (EIP-6093), Aave v3.4, Aerodrome and Velodrome v2. */
-const FOREIGN: [signature: string, text: (args: (bigint | string)[]) => string][] = [
+const FOREIGN: [signature: string, text: (args: (bigint | string)[], depth: number) => string][] = [
   ["ManagerLocked()", () => "V4: the pool manager was called outside its unlock."],
   ["AlreadyUnlocked()", () => "V4: the pool manager is unlocked already."],
   ["CurrencyNotSettled()", () => "V4: the plan left something owed to the pool manager, or by it."],
@@ -98,7 +98,7 @@ const FOREIGN: [signature: string, text: (args: (bigint | string)[]) => string][
   ["InvalidHookResponse()", () => "V4: the pool's hook did not answer as it must."],
   [
     "WrappedError(address,bytes4,bytes,bytes)",
-    ([target, , inner]) => `V4: ${String(target)}, called by the pool manager, failed: ${explainRevert(String(inner)).text}`,
+    ([target, , inner], depth) => `V4: ${target}, called by the pool manager, failed: ${explain(String(inner), depth + 1).text}`,
   ],
   [
     "ERC20InsufficientBalance(address,uint256,uint256)",
@@ -130,6 +130,14 @@ const own = StepExecutor__factory.createInterface();
 
 /** Explains the revert data of a transaction or `eth_call` to the executor. Never throws. */
 export function explainRevert(data: string): RevertExplanation {
+  return explain(data, 0);
+}
+
+/** Errors inside errors are followed this far: a hostile hook may wrap them without end. */
+const MAX_DEPTH = 4;
+
+function explain(data: string, depth: number): RevertExplanation {
+  if (depth > MAX_DEPTH) return { name: "unknown", args: [], text: "More errors are wrapped inside." };
   if (!isHexString(data)) return { name: "unknown", args: [data], text: "The node reported no revert data." };
   if (data === "0x") {
     return { name: "empty", args: [], text: "Reverted without data: out of gas, or a call to something that is no contract." };
@@ -149,7 +157,7 @@ export function explainRevert(data: string): RevertExplanation {
   }
   const theirs = parse(foreign, data);
   const tell = theirs && FOREIGN_TEXTS.get(theirs.name);
-  if (tell) return { ...theirs, text: tell(theirs.args) };
+  if (tell) return { ...theirs, text: tell(theirs.args, depth) };
   return { name: "unknown", args: [data], text: `A pool, token or lender refused with ${data.slice(0, 10)}.` };
 }
 
