@@ -143,8 +143,8 @@ function explain(data: string, depth: number): RevertExplanation {
     return { name: "empty", args: [], text: "Reverted without data: out of gas, or a call to something that is no contract." };
   }
   const ours = parse(own, data);
-  const explain = ours && OWN_ERRORS[ours.name];
-  if (explain) return { ...ours, text: explain(ours.args) };
+  const sentenceOf = ours && OWN_ERRORS[ours.name];
+  if (sentenceOf) return { ...ours, text: sentenceOf(ours.args) };
   const error = parse(standard, data);
   if (error?.name === "Panic") {
     return { ...error, text: `A contract failed an internal check (Solidity panic 0x${BigInt(error.args[0]!).toString(16)}).` };

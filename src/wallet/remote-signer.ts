@@ -98,7 +98,8 @@ export class RemoteSigner implements Signer {
     if ("error" in answer)
       throw new ArbError("network", `${this.kind} refused to sign: ${answer.error}`, { where: this.#where(tx) });
     // Clef answers { raw, tx }
-    const raw = typeof answer.result === "object" ? (answer.result as { raw?: unknown } | null)?.raw : answer.result;
+    const { result } = answer;
+    const raw: unknown = typeof result === "object" && result !== null && "raw" in result ? result.raw : result;
     return this.#checked(tx, raw);
   }
 
@@ -143,7 +144,8 @@ export class RemoteSigner implements Signer {
       throw this.#unreachable(method, `answered with HTTP ${status} and no JSON`);
     }
     const { error, result, id } = (json ?? {}) as { error?: { message?: unknown }; result?: unknown; id?: unknown };
-    if (error !== undefined && error !== null) return { error: this.#shown(String(error.message ?? "no reason given")) };
+    if (error !== undefined && error !== null)
+      return { error: this.#shown(typeof error.message === "string" ? error.message : "no reason given") };
     if (status !== 200) throw this.#unreachable(method, `answered with HTTP ${status}`);
     if (id !== asked) throw this.#unreachable(method, "answered another request");
     return { result };

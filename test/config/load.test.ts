@@ -98,7 +98,7 @@ describe("configuration", () => {
     const wallet = { name: "wallet", kind: "keystore", keystore: "/etc/arb/keys/hot.json", password: "fd:3" };
     expect(c.wallet).to.deep.equal(wallet);
     expect([...c.wallets]).to.deep.equal([["wallet", wallet]]);
-    expect(c.networks.every((n) => n.wallets.join() === "wallet")).to.equal(true);
+    expect(c.networks.every(({ wallets }) => wallets.join() === "wallet")).to.equal(true);
     expect(c.timeouts.rpcMs).to.equal(800);
   });
 

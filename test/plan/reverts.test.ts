@@ -130,7 +130,7 @@ describe("revert reasons of real contracts", () => {
     expect(explainRevert(face.encodeErrorResult("K")).text).to.match(/Solidly/);
     expect(explainRevert(face.encodeErrorResult("CurrencyNotSettled")).text).to.match(/owed/);
     const evil = explainRevert(face.encodeErrorResult("Error", ["\u001b]52;c;ZXZpbA==\u0007"]));
-    expect(evil.text).to.not.match(/\u001b|\u0007/);
+    expect(evil.text).to.include("?]52;c;ZXZpbA==?");
     let deep = inner;
     for (let i = 0; i < 30; i++) deep = face.encodeErrorResult("WrappedError", [stranger, "0xa9059cbb", deep, "0x"]);
     expect(explainRevert(deep).name).to.equal("WrappedError");

@@ -30,7 +30,7 @@ const TX: FullTransaction = {
 
 type Asked = Record<string, any>;
 /** What the signer's owner could do with a request: give a result, or do as it likes with the response. */
-type Behaviour = (asked: Asked, response: http.ServerResponse, request: http.IncomingMessage) => Promise<unknown> | unknown;
+type Behaviour = (asked: Asked, response: http.ServerResponse, request: http.IncomingMessage) => unknown;
 
 /** What an honest signer signs: the request's fields, by ethers. */
 const fieldsOf = (asked: Asked) => ({
