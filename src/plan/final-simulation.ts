@@ -119,7 +119,11 @@ export async function simulateFinal(
   const { provider } = chain;
   const can = abilities.get(provider) ?? { simulateV1: true, blockOverrides: null };
   abilities.set(provider, can);
-  const [result] = await Promise.all([run(provider, can, call, target), refuseDelegated(chain, call.from)]);
+  // both to their end: nothing of this simulation may still run when the caller goes on
+  const [ran, guarded] = await Promise.allSettled([run(provider, can, call, target), refuseDelegated(chain, call.from)]);
+  if (guarded.status === "rejected") throw guarded.reason;
+  if (ran.status === "rejected") throw ran.reason;
+  const result = ran.value;
   if (result.ok || result.revert === null || plan === null) return result;
   const at = await locateFailure(provider, call, target.parent, plan, result.revert);
   return at === null ? result : { ...result, at, reason: `${result.reason} ${at.text}` };

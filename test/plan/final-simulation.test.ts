@@ -71,7 +71,7 @@ describe("final simulation", function () {
         const { chain, asked } = chainWith(methods);
         for (let i = 0; i < 3; i++) {
           const result = await simulateFinal(chain, call(), await target(), planned.plan);
-          expect(result).to.include({ ok: true, method });
+          expect(result, result.ok ? "" : result.reason).to.include({ ok: true, method });
           if (!result.ok || method !== "simulate") continue;
           expect(result.gasUsed! > 100_000n && result.gasUsed! < planned.gasLimit).to.equal(true);
           const logs = { logs: result.logs! } as unknown as Parameters<typeof profitFromLogs>[0];
