@@ -74,7 +74,7 @@ export class TransactionExecutor {
         reason: "insufficient-gas-funds",
       });
     }
-    const { raw, hash } = this.wallet.sign({
+    const { raw, hash } = await this.wallet.signTransaction({
       chainId: network.chainId,
       nonce,
       ...call,
