@@ -185,7 +185,10 @@ export function openEndpoint(network: Network, url: string, options: EndpointOpt
   const prepared = async (sendOptions: SendOptions, tokens: number): Promise<SendOptions> => {
     const start = performance.now();
     if (!isChecked()) await ensureChecked(sendOptions);
-    if (options.requestsPerSecond !== null && !(await self.limit.take(tokens, sendOptions.timeoutMs, sendOptions.signal)))
+    if (
+      options.requestsPerSecond !== null &&
+      !(await self.limit.take(tokens, Math.min(sendOptions.timeoutMs, sendOptions.queueMs ?? Infinity), sendOptions.signal))
+    )
       throw new TransportError("RATE", "rate limit of the configuration: no request is left in time", { sent: false });
     const left = { ...sendOptions, timeoutMs: sendOptions.timeoutMs - (performance.now() - start) };
     return checked === null ? left : { ...left, generation: checked.generation };

@@ -77,7 +77,10 @@ const PATTERNS: [RegExp, NodeErrorKind][] = [
     /missing trie node|state .*(not|un)\s?available|no state available|pruned|world state unavailable|ancient/i,
     "state-unavailable",
   ],
-  [/header (for hash )?not found|block not found|unknown block|not currently canonical|block .* not found/i, "block-not-found"],
+  [
+    /header (for hash )?not found|block not found|unknown block|not currently canonical|invalid block tag|block .* not found/i,
+    "block-not-found",
+  ],
   [/initial sync|^syncing|node is syncing|indexing is in progress|not (yet )?synced/i, "syncing"],
   [
     /method not (found|enabled)|does not exist\/is not available|method .* (not supported|is not supported)|unsupported method|notifications not supported|not available on the|publishing transactions not supported|(service|timeboost) not enabled/i,

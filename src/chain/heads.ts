@@ -116,7 +116,7 @@ export function followHeads(
   network: Network,
   members: readonly Endpoint[],
   options: FollowOptions,
-): { listen(listener: (event: BlockEvent) => void): () => void; stop(): void } {
+): { listen(listener: (event: BlockEvent) => void): () => void; tip(): Head | null; stop(): void } {
   const pollMs = options.pollMs ?? Math.min(LONGEST_POLL_MS, Math.max(LEAST_POLL_MS, network.blockTimeMs / 2));
   const listeners = new Set<(event: BlockEvent) => void>();
   const memory = chainMemory();
@@ -219,6 +219,8 @@ export function followHeads(
         if (listeners.size === 0) stop();
       };
     },
+    // what was heard before it stopped is no news
+    tip: () => (running === null ? null : memory.tip()),
     stop,
   };
 }

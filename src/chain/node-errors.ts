@@ -283,6 +283,7 @@ export const NODE_ERRORS: NodeErrorRow[] = [
       "Replacement transaction underpriced. A gasPrice/maxFeePerGas of at least 11 is necessary to replace the existing transaction with nonce 1.",
       "replacement-underpriced",
     ],
+    ["Received invalid block tag 153. Latest block number is 0", "block-not-found", -32000],
     ["VM Exception while processing transaction: reverted with reason string 'no'", "reverted"],
   ]),
   ...rows("infura", [

@@ -8,8 +8,7 @@ import { firstGood } from "./failover.js";
 import { type BlockEvent, followHeads, type Head, headOf } from "./heads.js";
 import { pinnedReads, type PinnedReads } from "./pinned.js";
 import { confirmReceipt, type Inclusion, recheckInclusion, type Recheck, type ReceiptVerdict } from "./confirm.js";
-import { beforeDeadline } from "./receipts.js";
-import { type RpcReply, type RpcRequest, TransportError } from "./transport/types.js";
+import { type RpcReply, type RpcRequest, type SendOptions, TransportError } from "./transport/types.js";
 
 export interface PoolOptions {
   /** Deadline of a call that brings none, milliseconds. */
@@ -36,13 +35,6 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Whether the network may be traded on. */
-export interface Freshness {
-  /** Why not; null = it may. */
-  stale: string | null;
-  head: Head | null;
-}
-
 /** All calls end within their deadline. They throw RpcError (a node's refusal), TransportError (no answer), ArbError. */
 export interface RpcPool {
   readonly network: Network;
@@ -63,8 +55,8 @@ export interface RpcPool {
   receipt(hash: string, options?: CallOptions): Promise<ReceiptVerdict>;
   /** Whether a transaction that was mined is still where it was. */
   recheck(inclusion: Inclusion, options?: CallOptions): Promise<Recheck>;
-  /** The newest block, and whether it is new enough to trade on. */
-  freshness(options?: CallOptions): Promise<Freshness>;
+  /** Why the network must not be traded on now: the newest block is old on every endpoint, or nobody tells it. Null: it may. */
+  stale(options?: CallOptions): Promise<string | null>;
   /** Calls back with every new block, reorganisations included; returns how to stop. */
   onBlock(listener: (event: BlockEvent) => void): () => void;
   health(): EndpointHealth[];
@@ -97,7 +89,7 @@ export function openPool(
   if (urls.length === 0) throw new ArbError("config", `${network.title} has no endpoint`, { where });
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const local = options.local ?? false;
-  const { staleMs = local ? null : defaultStaleMs(network) } = options;
+  const staleMs = options.staleMs === undefined ? (local ? null : defaultStaleMs(network)) : options.staleMs;
   const members: Endpoint[] = [];
   for (const [i, url] of urls.entries()) {
     // the URL itself may hold a key and is not repeated
@@ -144,20 +136,26 @@ export function openPool(
   const left = (deadline: number): number => deadline - performance.now();
 
   /** Asks endpoint after endpoint, the next one also when the one before is slow, until one gives a good answer. */
-  const failover = async <T>(
-    options2: CallOptions,
-    attempt: (member: Endpoint, send: { timeoutMs: number; signal: AbortSignal | undefined }) => Promise<T>,
-  ): Promise<T> => {
+  const failover = async <T>(options2: CallOptions, attempt: (member: Endpoint, send: SendOptions) => Promise<T>): Promise<T> => {
     const order = ranked();
     if (order.length === 0) throw nobody();
     const deadline = deadlineOf(options2);
-    return await firstGood(order, {
-      deadline,
-      signal: options2.signal,
-      patience: (i) => Math.max(LEAST_PATIENCE_MS, Math.min(left(deadline) * PATIENCE_SHARE, patienceMs(order[i]!))),
-      isFinal,
-      attempt: (member, signal) => attempt(member, { timeoutMs: left(deadline), signal }),
-    });
+    const last = order.at(-1);
+    const send = (member: Endpoint, signal: AbortSignal | undefined, queueMs: number): Promise<T> =>
+      attempt(member, { timeoutMs: left(deadline), signal, queueMs });
+    try {
+      return await firstGood(order, {
+        deadline,
+        signal: options2.signal,
+        patience: (i) => Math.max(LEAST_PATIENCE_MS, Math.min(left(deadline) * PATIENCE_SHARE, patienceMs(order[i]!))),
+        isFinal,
+        // while others have room nobody queues for one that has none
+        attempt: (member, signal) => send(member, signal, member === last ? Infinity : 0),
+      });
+    } catch (error) {
+      if (!(error instanceof TransportError) || error.code !== "RATE" || left(deadline) <= 0) throw error;
+      return await send(order[0]!, options2.signal, Infinity);
+    }
   };
 
   const call = async <T>(method: string, params: readonly unknown[], callOptions: CallOptions = {}): Promise<T> => {
@@ -205,13 +203,17 @@ export function openPool(
       confirmReceipt(usable(), hash, { timeoutMs: callOptions.deadlineMs ?? timeoutMs, signal: callOptions.signal }),
     recheck: (inclusion, callOptions = {}) =>
       recheckInclusion(usable(), inclusion, { timeoutMs: callOptions.deadlineMs ?? timeoutMs, signal: callOptions.signal }),
-    freshness: async (callOptions = {}) => {
-      const head = await newestHead(usable(), { timeoutMs: callOptions.deadlineMs ?? timeoutMs, signal: callOptions.signal });
-      if (head === null) return { stale: `no endpoint of ${network.title} tells its newest block`, head };
-      const ageMs = Date.now() - head.timestamp * 1000;
-      if (staleMs === null || ageMs <= staleMs) return { stale: null, head };
-      const seconds = Math.round(ageMs / 1000);
-      return { stale: `the newest block of ${network.title}, ${head.number}, is ${seconds} s old`, head };
+    stale: async (callOptions = {}) => {
+      if (staleMs === null) return null;
+      const isFresh = (head: Head): boolean => Date.now() - head.timestamp * 1000 <= staleMs;
+      const tip = follower?.tip() ?? null;
+      if (tip !== null && isFresh(tip)) return null;
+      const send = { timeoutMs: callOptions.deadlineMs ?? timeoutMs, signal: callOptions.signal };
+      const head = await newestHead(usable(), send, isFresh);
+      if (head === null) return `no endpoint of ${network.title} tells its newest block`;
+      if (isFresh(head)) return null;
+      const seconds = Math.round((Date.now() - head.timestamp * 1000) / 1000);
+      return `the newest block of ${network.title}, ${head.number}, is ${seconds} s old`;
     },
     onBlock: (listener) => {
       follower ??= followHeads(network, members, { pollMs: options.pollMs, timeoutMs, ranked });
@@ -244,11 +246,7 @@ function isFinal(error: unknown): boolean {
 }
 
 /** A batch in pieces that the endpoint takes. A refusal of the size halves them, for ever. */
-async function batchOn(
-  member: Endpoint,
-  requests: readonly RpcRequest[],
-  send: { timeoutMs: number; signal: AbortSignal | undefined },
-): Promise<RpcReply[]> {
+async function batchOn(member: Endpoint, requests: readonly RpcRequest[], send: SendOptions): Promise<RpcReply[]> {
   const deadline = performance.now() + send.timeoutMs;
   const replies: RpcReply[] = [];
   while (replies.length < requests.length) {
@@ -270,23 +268,21 @@ function isAboutTheBatch(error: { code: number; message: string }): boolean {
   return kind === "batch-limit" || kind === "rate-limited" || kind === "quota-exceeded" || kind === "unauthorized";
 }
 
-/** The highest of the newest blocks that the endpoints tell; null where none answers. Waits for one, and a little for the rest. */
+/** The first head that is good enough, else the highest of all; null where no endpoint answers. */
 async function newestHead(
   members: readonly Endpoint[],
-  send: { timeoutMs: number; signal: AbortSignal | undefined },
+  send: SendOptions,
+  isFresh: (head: Head) => boolean,
 ): Promise<Head | null> {
-  const heads: Head[] = [];
+  let best: Head | null = null;
   const asked = members.map(async (member) => {
     const head = headOf(await member.call({ method: "eth_getBlockByNumber", params: ["latest", false] }, send));
     if (head === null) return;
     member.saw(head.number);
-    heads.push(head);
+    if (best === null || head.number > best.number) best = head;
+    if (!isFresh(head)) throw new Error("not new enough: another endpoint may be ahead");
   });
+  // fulfilled by the first fresh head, rejected when there is none: `best` tells which
   await Promise.any(asked).catch(() => undefined);
-  // a lagging node must not make a living network look dead
-  if (asked.length > 1) {
-    const rest = Promise.allSettled(asked);
-    await beforeDeadline(rest, Math.min(LEAST_PATIENCE_MS, send.timeoutMs)).catch(() => undefined);
-  }
-  return heads.reduce<Head | null>((best, head) => (best === null || head.number > best.number ? head : best), null);
+  return best;
 }

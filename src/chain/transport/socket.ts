@@ -175,12 +175,14 @@ function named(error: Error): Error {
 function ipcLine(url: string, maxBytes: number, events: LineEvents): Line {
   const socket = net.connect(decodeURIComponent(new URL(url).pathname));
   let why: Error = Object.assign(new Error("connection closed"), { code: "ECONNRESET" });
-  const read = jsonStream((text) => events.message(text));
-  socket.on("connect", () => events.open());
-  socket.on("data", (chunk: Buffer) => {
-    if (read(chunk) <= maxBytes) return;
+  const tooLong = (): void => {
     why = Object.assign(new Error("the answer is too long"), { code: "MALFORMED" });
     socket.destroy();
+  };
+  const read = jsonStream((text) => (text.length > maxBytes ? tooLong() : events.message(text)));
+  socket.on("connect", () => events.open());
+  socket.on("data", (chunk: Buffer) => {
+    if (read(chunk) > maxBytes) tooLong();
   });
   socket.on("error", (error) => (why = error));
   socket.on("close", () => events.closed(why));

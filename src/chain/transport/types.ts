@@ -20,6 +20,8 @@ export interface SendOptions {
   signal?: AbortSignal | undefined;
   /** Sends only over this connection: a new one may lead to another node, which has not been checked. */
   generation?: number;
+  /** Longest wait for a place under the endpoint's rate limit, milliseconds; default: all the time that is left. */
+  queueMs?: number;
 }
 
 /** Every method rejects with a TransportError: no answer came, or one that is no JSON-RPC. */
