@@ -23,7 +23,8 @@ export interface RawReceipt {
 export type ReceiptVerdict =
   | { status: "mined"; receipt: RawReceipt; success: boolean; confirmedBy: string[] }
   | { status: "missing" }
-  | { status: "unknown"; reason: string };
+  /** `lag`: seen by too few, and the others say that they have none. */
+  | { status: "unknown"; why: "lag" | "contradiction" | "no-answer"; reason: string };
 
 /** Where a transaction was mined. */
 export interface Inclusion {
@@ -47,7 +48,7 @@ const needed = (members: readonly Endpoint[]): number => Math.min(2, members.len
  * there the block must at least exist and hold the transaction at that place. Never throws.
  */
 export async function confirmReceipt(members: readonly Endpoint[], hash: string, send: SendOptions): Promise<ReceiptVerdict> {
-  if (members.length === 0) return { status: "unknown", reason: "no endpoint can be asked" };
+  if (members.length === 0) return { status: "unknown", why: "no-answer", reason: "no endpoint can be asked" };
   const deadline = performance.now() + send.timeoutMs;
   const first = [...members].toSorted((a, b) => Number(isAway(a)) - Number(isAway(b)));
   const answers = await Promise.all(first.slice(0, needed(members)).map((member) => receiptOf(member, hash, send)));
@@ -82,9 +83,11 @@ async function receiptOf(member: Endpoint, hash: string, send: SendOptions): Pro
 function isReceiptOf(receipt: RawReceipt, hash: string): boolean {
   return (
     typeof receipt === "object" &&
-    String(receipt.transactionHash).toLowerCase() === hash.toLowerCase() &&
-    /^0x[0-9a-f]{64}$/i.test(String(receipt.blockHash)) &&
-    /^0x[0-9a-f]+$/i.test(String(receipt.blockNumber)) &&
+    typeof receipt.transactionHash === "string" &&
+    receipt.transactionHash.toLowerCase() === hash.toLowerCase() &&
+    /^0x[0-9a-f]{64}$/i.test(receipt.blockHash) &&
+    /^0x[0-9a-f]+$/i.test(receipt.blockNumber) &&
+    /^0x[01]$/.test(receipt.status) &&
     Array.isArray(receipt.logs)
   );
 }
@@ -103,23 +106,25 @@ async function judge(members: readonly Endpoint[], answers: ReceiptAnswer[], sen
   const receipt = having[0]?.receipt ?? null;
   if (receipt === null) {
     if (without.length >= needed(members)) return { status: "missing" };
-    return { status: "unknown", reason: failed.map(({ member, failure }) => `${member.name} ${failure ?? ""}`).join("; ") };
+    const reason = failed.map(({ member, failure }) => `${member.name} ${failure ?? ""}`).join("; ");
+    return { status: "unknown", why: "no-answer", reason };
   }
   const names = having.map(({ member }) => member.name);
   if (new Set(having.map((answer) => essence(answer.receipt!))).size > 1) {
     for (const { member } of having) member.disagreed();
-    return { status: "unknown", reason: `${names.join(" and ")} give different receipts` };
+    return { status: "unknown", why: "contradiction", reason: `${names.join(" and ")} give different receipts` };
   }
   if (having.length < needed(members)) {
     const others = [
       ...without.map(({ member }) => `${member.name} has none`),
       ...failed.map(({ member }) => `${member.name} fails`),
     ];
-    return { status: "unknown", reason: `only ${names.join()} gives a receipt; ${others.join(", ")}` };
+    const why = failed.length === 0 ? "lag" : "no-answer";
+    return { status: "unknown", why, reason: `only ${names.join()} gives a receipt; ${others.join(", ")}` };
   }
   if (members.length === 1) {
     const doubt = await doubtOf(members[0]!, receipt, send);
-    if (doubt !== null) return { status: "unknown", reason: doubt };
+    if (doubt !== null) return { status: "unknown", why: "contradiction", reason: doubt };
   }
   return { status: "mined", receipt, success: BigInt(receipt.status) === 1n, confirmedBy: names };
 }
@@ -146,7 +151,7 @@ async function doubtOf(member: Endpoint, receipt: RawReceipt, send: SendOptions)
 export async function recheckInclusion(members: readonly Endpoint[], inclusion: Inclusion, send: SendOptions): Promise<Recheck> {
   const deadline = performance.now() + send.timeoutMs;
   const verdict = await confirmReceipt(members, inclusion.hash, send);
-  if (verdict.status === "unknown") return verdict;
+  if (verdict.status === "unknown") return { status: "unknown", reason: verdict.reason };
   if (verdict.status === "missing") return { status: "gone" };
   const { receipt } = verdict;
   if (receipt.blockHash.toLowerCase() !== inclusion.blockHash.toLowerCase()) return { status: "moved", receipt };

@@ -81,6 +81,8 @@ export interface Endpoint {
   /** Notes the number of a block that it told. */
   saw(block: number): void;
   disagreed(): void;
+  /** Notes that it was silent while another endpoint, asked after it, answered. */
+  outrun(): void;
   state(): EndpointState;
   /** Milliseconds until it may be asked again; 0 = now. */
   restingMs(): number;
@@ -161,19 +163,25 @@ export function openEndpoint(network: Network, url: string, options: EndpointOpt
     checked = { generation, at: performance.now() };
   };
 
-  const ensureChecked = async (sendOptions: SendOptions): Promise<void> => {
-    if (quarantine !== null) throw quarantine;
-    if (transport.kind === "http") {
-      if (checked !== null && performance.now() - checked.at < options.recheckMs) return;
-    } else if (checked?.generation === (await transport.connect(sendOptions))) return;
-    // those who come while it is being checked wait for the same answer, each for as long as it has
-    checking ??= check({ timeoutMs: sendOptions.timeoutMs })
+  const startCheck = (timeoutMs: number): Promise<void> =>
+    (checking ??= check({ timeoutMs })
       .catch((error: unknown) => {
         if (error instanceof ArbError && error.code === "config") quarantine = error;
         throw error;
       })
-      .finally(() => (checking = null));
-    const answer = checking;
+      .finally(() => (checking = null)));
+
+  const ensureChecked = async (sendOptions: SendOptions): Promise<void> => {
+    if (quarantine !== null) throw quarantine;
+    if (transport.kind === "http") {
+      if (checked !== null) {
+        // a check that has grown old is made again without holding up the call
+        if (performance.now() - checked.at >= options.recheckMs) startCheck(sendOptions.timeoutMs).catch(failed);
+        return;
+      }
+    } else if (checked?.generation === (await transport.connect(sendOptions))) return;
+    // those who come while it is being checked wait for the same answer, each for as long as it has
+    const answer = startCheck(sendOptions.timeoutMs);
     await timed<void>(
       sendOptions,
       () => false,
@@ -244,6 +252,7 @@ export function openEndpoint(network: Network, url: string, options: EndpointOpt
       if (head === null || block > head) head = block;
     },
     disagreed: () => void disagreements++,
+    outrun: () => failed(new TransportError("TIMEOUT", "timeout: another endpoint answered first", { sent: true })),
     state: () => {
       if (quarantine !== null) return "quarantined";
       if (rest !== null && performance.now() < rest.until) return rest.state;

@@ -8,6 +8,8 @@ export interface FailoverOptions<C, T> {
   patience(i: number): number;
   /** Whether an error is an answer that others would give too. */
   isFinal(error: unknown): boolean;
+  /** Told of a candidate that was still silent when one that was asked after it had answered. */
+  outrun(candidate: C): void;
   attempt(candidate: C, signal: AbortSignal | undefined): Promise<T>;
 }
 
@@ -20,9 +22,9 @@ export function firstGood<C, T>(candidates: readonly C[], options: FailoverOptio
   return new Promise<T>((resolve, reject) => {
     const giveUp = new AbortController();
     const timers = new Set<NodeJS.Timeout>();
-    const errors: { i: number; error: unknown }[] = [];
+    const errors: { i: number; error: Error }[] = [];
     let next = 0;
-    let running = 0;
+    const running = new Set<number>();
     let done = false;
     const finish = (act: () => void): void => {
       if (done) return;
@@ -36,24 +38,30 @@ export function firstGood<C, T>(candidates: readonly C[], options: FailoverOptio
     const launch = (): void => {
       if (done) return;
       if (next === candidates.length || (next > 0 && performance.now() >= options.deadline)) {
-        if (running > 0) return;
+        if (running.size > 0) return;
         // the best candidate knows best why
         const first = errors.toSorted((a, b) => a.i - b.i)[0];
-        finish(() => reject(first?.error as Error));
+        finish(() => reject(first!.error));
         return;
       }
       const i = next++;
-      running++;
+      running.add(i);
       const timer = setTimeout(launch, Math.min(options.patience(i), Math.max(0, options.deadline - performance.now())));
       timers.add(timer);
       options.attempt(candidates[i]!, giveUp.signal).then(
-        (value) => finish(() => resolve(value)),
-        (error: unknown) => {
-          running--;
+        (value) => {
+          running.delete(i);
+          finish(() => {
+            resolve(value);
+            for (const j of running) if (j < i) options.outrun(candidates[j]!);
+          });
+        },
+        (error: Error) => {
+          running.delete(i);
           clearTimeout(timer);
           timers.delete(timer);
           errors.push({ i, error });
-          if (options.isFinal(error)) finish(() => reject(error as Error));
+          if (options.isFinal(error)) finish(() => reject(error));
           else launch();
         },
       );

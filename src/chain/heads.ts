@@ -151,19 +151,19 @@ export function followHeads(
     const { transport } = member;
     if (transport.onNotification === undefined || subscribed.has(member)) return;
     subscribed.add(member);
-    unhear.push(
-      transport.onNotification((message) => {
-        if (message === null) {
-          // the connection is lost, and the subscription with it: made again at the next poll
-          subscribed.delete(member);
-          return;
-        }
-        const head = headOf(message.result);
-        if (head === null) return;
-        member.saw(head.number);
-        if (member === source) void take(head, member);
-      }),
-    );
+    const unhearThis = transport.onNotification((message) => {
+      if (message === null) {
+        // the connection is lost, and the subscription with it: made again at the next poll
+        subscribed.delete(member);
+        unhearThis();
+        return;
+      }
+      const head = headOf(message.result);
+      if (head === null) return;
+      member.saw(head.number);
+      if (member === source) void take(head, member);
+    });
+    unhear.push(unhearThis);
     try {
       await member.call({ method: "eth_subscribe", params: ["newHeads"] }, send());
     } catch {

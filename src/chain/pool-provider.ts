@@ -1,6 +1,5 @@
 import {
   JsonRpcApiProvider,
-  type JsonRpcError,
   type JsonRpcPayload,
   type JsonRpcResult,
   Network as EthersNetwork,
@@ -52,7 +51,7 @@ export class PoolProvider extends JsonRpcApiProvider {
       if (!(error instanceof RpcError)) throw error;
       const { code, message, data } = error;
       const payload: JsonRpcPayload = { id: ++this.#id, jsonrpc: "2.0", method, params: list };
-      throw this.getRpcError(payload, { id: payload.id, error: { code, message, data } } as JsonRpcError);
+      throw this.getRpcError(payload, { id: payload.id, error: { code, message, data } });
     }
   }
 
@@ -79,7 +78,8 @@ export class PoolProvider extends JsonRpcApiProvider {
   async #receipt(hash: string): Promise<unknown> {
     const verdict = await this.pool.receipt(hash);
     if (verdict.status === "mined") return verdict.receipt;
-    if (verdict.status === "missing") return null;
+    // not there yet on one of them is not there yet
+    if (verdict.status === "missing" || verdict.why === "lag") return null;
     throw new Error(`the receipt is not certain: ${verdict.reason}`);
   }
 

@@ -149,6 +149,7 @@ export function openPool(
         signal: options2.signal,
         patience: (i) => Math.max(LEAST_PATIENCE_MS, Math.min(left(deadline) * PATIENCE_SHARE, patienceMs(order[i]!))),
         isFinal,
+        outrun: (member) => member.outrun(),
         // while others have room nobody queues for one that has none
         attempt: (member, signal) => send(member, signal, member === last ? Infinity : 0),
       });

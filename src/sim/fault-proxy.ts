@@ -64,7 +64,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     const hits = faults.hits(method);
     calls.push({ method, params: message.params, faults: hits.map((fault) => fault.do), over });
     if (options.remember === true && MINES.test(method)) await reorgs.mark();
-    return await misbehave(message, hits, { forward, ask }, faults.random);
+    return await misbehave(message, hits, { forward, ask }, () => faults.random());
   };
 
   const server = createServer((request, response) => {
@@ -128,7 +128,7 @@ async function onHttp(
 function onSocket(
   client: WebSocket,
   target: string,
-  { carryOut, isStale }: { carryOut(message: RpcMessage, forward: Upstream["forward"]): Promise<Delivery>; isStale(): boolean },
+  rules: { carryOut(message: RpcMessage, forward: Upstream["forward"]): Promise<Delivery>; isStale(): boolean },
 ): void {
   const upstream = new WebSocket(target);
   const opened = new Promise<void>((resolve) => upstream.on("open", () => resolve()));
@@ -139,7 +139,7 @@ function onSocket(
   upstream.on("message", (data: Buffer) => {
     const message = JSON.parse(data.toString()) as RpcMessage;
     if (message.method !== "eth_subscription") waiting.get(message.id)?.(message);
-    else if (!isStale()) send(data.toString());
+    else if (!rules.isStale()) send(data.toString());
   });
   upstream.on("error", () => client.terminate());
   upstream.on("close", () => client.terminate());
@@ -154,7 +154,7 @@ function onSocket(
   };
   const deliver = async (data: Buffer): Promise<void> => {
     const message = JSON.parse(data.toString()) as RpcMessage;
-    const delivery = await carryOut(message, forward);
+    const delivery = await rules.carryOut(message, forward);
     if (delivery.as === "json") send(JSON.stringify(delivery.message));
     else if (delivery.as === "reset") client.terminate();
     else if (delivery.as === "text" && delivery.status === 200) send(delivery.text);

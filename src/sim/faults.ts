@@ -186,7 +186,7 @@ function hideAfter(answer: RpcMessage, request: RpcMessage, block: number): RpcM
   const found = answer.result as { number?: string; blockNumber?: string | null } | null | undefined;
   const isLater = (number: string | null | undefined): boolean => number != null && Number(number) > block;
   if (method === "eth_blockNumber") return { ...answer, result: toQuantity(block) };
-  if (/^eth_getBlockBy/.test(String(method)) && isLater(found?.number)) return { ...answer, result: null };
+  if (String(method).startsWith("eth_getBlockBy") && isLater(found?.number)) return { ...answer, result: null };
   if (method === "eth_getTransactionReceipt" && isLater(found?.blockNumber)) return { ...answer, result: null };
   if (method === "eth_getTransactionByHash" && isLater(found?.blockNumber))
     return { ...answer, result: { ...found, blockNumber: null, blockHash: null, transactionIndex: null } };

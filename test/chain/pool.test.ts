@@ -126,6 +126,23 @@ describe("RPC pool", () => {
     expect(pool.preferred()).to.equal(ahead!.name);
   });
 
+  it("leaves an endpoint that hangs, though no call was lost", async () => {
+    const pool = nodes.pool();
+    await eventually("both are checked", async () => {
+      await pool.receipt(`0x${"ab".repeat(32)}`);
+      return pool.health().every((health) => health.state === "ready");
+    });
+    const preferred = nodes.proxies[pool.endpoints.indexOf(pool.preferred())]!;
+    const name = pool.preferred();
+    preferred.set({ do: "hang" });
+    await pool.call(...balanceOf);
+    expect(pool.health().find((health) => health.name === name)!.failures).to.deep.equal({ timeout: 1 });
+    await eventually("the other one is preferred", async () => {
+      await pool.call(...balanceOf);
+      return pool.preferred() !== name;
+    });
+  });
+
   describe("limits", () => {
     it("keeps to its own rate, and asks elsewhere what does not fit in time", async () => {
       let now = 0;

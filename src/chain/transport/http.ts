@@ -21,11 +21,14 @@ export function httpTransport(url: string, scrub: (text: string) => string, maxB
     ...(username === "" ? {} : { auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` }),
   };
 
+  let closed = false;
+
   const post = (
     body: string,
     options: SendOptions,
   ): Promise<{ status: number; text: string; retryAfterMs: number | undefined }> => {
     let sent = false;
+    if (closed) return Promise.reject(new TransportError("ABORTED", "the connection is closed", { sent }));
     return timed(
       options,
       () => sent,
@@ -115,7 +118,10 @@ export function httpTransport(url: string, scrub: (text: string) => string, maxB
         return replyOf(message, scrub);
       });
     },
-    close: () => agent.destroy(),
+    close: () => {
+      closed = true;
+      agent.destroy();
+    },
   };
 }
 

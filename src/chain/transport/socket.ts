@@ -5,6 +5,8 @@ import { type RpcReply, type RpcRequest, type SendOptions, type Transport, Trans
 import { encode, nextId, parse, replyOf, timed, type WireMessage } from "./wire.js";
 
 const HANDSHAKE_MS = 10_000;
+/** A call that was given up says that the line is dead only when nothing came for so long. */
+const SILENCE_MS = 1_000;
 
 /** An open line; `events` are called by it, `closed` once. */
 interface Line {
@@ -126,7 +128,8 @@ export function socketTransport(url: string, scrub: (text: string) => string, ma
         on.line.send(encode(id, what));
         return () => {
           // a line on which nothing at all comes is dead, though the system does not know it yet
-          if (on.heard < start && options.signal?.aborted !== true) on.line.drop();
+          const waited = performance.now() - start;
+          if (on.heard < start && (options.signal?.aborted !== true || waited > SILENCE_MS)) on.line.drop();
         };
       },
     ).finally(() => on.pending.delete(id));
@@ -189,7 +192,7 @@ function ipcLine(url: string, maxBytes: number, events: LineEvents): Line {
   return { send: (text) => socket.write(`${text}\n`), drop: () => socket.destroy() };
 }
 
-const [QUOTE, ESCAPE, OPEN, OPEN_LIST, CLOSE, CLOSE_LIST] = [...'"\\{[}]'].map((c) => c.charCodeAt(0));
+const [QUOTE, ESCAPE, OPEN, OPEN_LIST, CLOSE, CLOSE_LIST] = Buffer.from('"\\{[}]');
 
 /**
  * Cuts a stream of JSON values, with or without anything between them, into texts: not every node ends its messages with a line
