@@ -71,7 +71,11 @@ export class PoolProvider extends JsonRpcApiProvider {
   async #broadcast(raw: string): Promise<string> {
     const answer = await this.pool.broadcast(raw);
     if (answer.status === "accepted") return answer.hash;
-    if (answer.status === "refused") throw new RpcError(this.pool.preferred(), { code: -32000, message: answer.detail });
+    if (answer.status === "refused") {
+      // one endpoint's words: those of several together could be read as something else
+      const said = answer.answers.find(({ kind }) => kind === answer.kind)?.detail ?? answer.detail;
+      throw new RpcError(this.pool.preferred(), { code: -32000, message: said });
+    }
     throw new Error(`timeout: no endpoint says that it took the transaction: ${answer.detail}`);
   }
 
