@@ -171,6 +171,14 @@ export function scrubberOf(url: string): (text: string) => string {
   return (text) => hidden.reduce((rest, secret) => rest.replaceAll(secret, "(hidden)"), withoutUrls(text));
 }
 
+/** An error of a request to `url` as a new error, cleaned like that; code and the server's answer are kept, so that it classifies as before. */
+export function withoutEndpoint(error: unknown, url: string): Error {
+  const scrub = scrubberOf(url);
+  const { message, code, info } = error as { message?: unknown; code?: unknown; info?: Record<string, unknown> | null };
+  const answer = Object.entries(info ?? {}).flatMap(([key, value]) => (typeof value === "string" ? [[key, scrub(value)]] : []));
+  return Object.assign(new Error(scrub(String(message))), { code, info: Object.fromEntries(answer) as Record<string, string> });
+}
+
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
