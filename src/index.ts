@@ -1,4 +1,6 @@
 /** The library: what a program needs to hand opportunities to the engine. The command line (`arb`) is made of the same parts. */
+export { type Chain, connectChain } from "./chain/connect.js";
+export type { RpcPool } from "./chain/pool.js";
 export { type Config, loadConfig, parseConfig } from "./config/load.js";
 export type { Network, Token } from "./config/network.js";
 export { NETWORKS, findToken, networkById, networkByName } from "./config/networks.js";

@@ -19,6 +19,9 @@ export interface NetworkConfig {
   network: Network;
   /** As configured: URLs or references; `resolveEndpoints` reads them. */
   rpc: string[];
+  rpcLimits: { requestsPerSecond: number | null; batch: number };
+  /** Age of the newest block in milliseconds beyond which nothing is traded; null = the network's default. */
+  staleAfterMs: number | null;
   /** Configured executor; null = the one of deployments/NAME.json. */
   executor: string | null;
   maxFeePerGas: bigint;
@@ -119,10 +122,10 @@ export async function resolveEndpoints(config: NetworkConfig): Promise<string[]>
   const where = `networks.${config.network.name}.rpc`;
   return Promise.all(
     config.rpc.map(async (reference, i) => {
-      if (/^https?:/i.test(reference)) return reference;
+      if (/^(https?|wss?|ipc):/i.test(reference)) return reference;
       const url = (await readSecret(reference, { allowEnv: true, where: `${where}[${i}]` })).reveal().trim();
-      if (!/^https?:\/\/\S+$/i.test(url) || !URL.canParse(url))
-        throw new ArbError("config", `${reference} holds no http(s) URL`, { where: `${where}[${i}]` });
+      if (!/^((https?|wss?):\/\/\S+|ipc:\/.+)$/i.test(url) || !URL.canParse(url))
+        throw new ArbError("config", `${reference} holds no http(s), ws(s) or ipc URL`, { where: `${where}[${i}]` });
       return url;
     }),
   );
@@ -257,6 +260,8 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], wallet
   const config = {
     network,
     rpc: n.rpc,
+    rpcLimits: { requestsPerSecond: n.rpcLimits.requestsPerSecond ?? null, batch: n.rpcLimits.batch },
+    staleAfterMs: n.staleAfter ?? null,
     executor: n.executor ?? null,
     maxFeePerGas: n.maxFeePerGas ?? maxFeePerGas,
     priorityFee: n.priorityFee ?? priorityFee,

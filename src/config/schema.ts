@@ -55,6 +55,17 @@ const endpoint = z
   .refine((s) => !s.startsWith("http") || URL.canParse(s), "is no URL")
   .describe('An endpoint: "https://...", or, because URLs hold keys, "env:NAME" or "file:/path" (mode 0600)');
 
+const node = z
+  .string()
+  .regex(
+    /^((https?|wss?):\/\/[^\s]+|ipc:\/.+|env:[A-Za-z_]\w*|file:.+)$/,
+    'is no endpoint: write "https://...", "wss://...", "ipc:/path", "env:NAME" or "file:/path"',
+  )
+  .refine((s) => !/^(http|ws)/.test(s) || URL.canParse(s), "is no URL")
+  .describe(
+    'An endpoint: "https://...", "wss://...", "ipc:/path" of a node\'s socket, or, because URLs hold keys, "env:NAME" or "file:/path" (mode 0600)',
+  );
+
 const secret = z
   .string()
   .regex(SECRET_REFERENCE, 'must be given by reference, never as itself: "file:/path", "fd:3", "prompt" or "env:NAME"')
@@ -76,6 +87,21 @@ const pool = z.strictObject({
     .describe('The fee of the pair, for example "0.3 %"'),
 });
 
+const rpcLimits = z.strictObject({
+  requestsPerSecond: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .optional()
+    .describe("Requests a second that each endpoint takes; without it, as many as are needed until one says that it is too many"),
+  batch: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(100)
+    .describe("Most calls in one request; falls by itself where an endpoint takes fewer"),
+});
+
 const relay = z.strictObject({
   id: z
     .string()
@@ -92,7 +118,13 @@ const refund = z.strictObject({
 
 const network = z.strictObject({
   enabled: z.boolean().default(true),
-  rpc: z.array(endpoint).min(1, "needs at least one endpoint").describe("Endpoints in order of preference"),
+  rpc: z.array(node).min(1, "needs at least one endpoint").describe("Endpoints in order of preference"),
+  rpcLimits: rpcLimits.prefault({}),
+  staleAfter: duration
+    .optional()
+    .describe(
+      'Age of the newest block beyond which nothing is traded. Default "60 s" on Ethereum, else "30 s"; testnets "10 min"',
+    ),
   executor: address.optional().describe("The executor; without it, the one in deployments/NAME.json"),
   wallets: z
     .array(z.string())

@@ -127,6 +127,9 @@ export class SameChainExecutor {
     if (deadline !== null && deadline * 1000 < Date.now()) {
       return reject(opportunity, "expired", "deadline", `its deadline was ${new Date(deadline * 1000).toISOString()}`);
     }
+    // on an old state every quote is a guess
+    const stale = (await this.context.chain.pool?.stale()) ?? null;
+    if (stale !== null) return reject(opportunity, "stale-network", "chainId", stale);
     const gone = await this.#awaitAfter(opportunity);
     if (gone !== null) return gone;
     const quote = await this.quote(opportunity);

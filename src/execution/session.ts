@@ -140,7 +140,14 @@ export async function connectTo(networkConfig: NetworkConfig, config: Pick<Confi
       throw new ArbError("config", "the endpoint is no URL", { where: `networks.${networkConfig.network.name}.rpc[${i}]` });
   }
   const local = urls.every((url) => LOCAL_HOSTS.has(new URL(url).hostname));
-  return await connectChain(networkConfig.network, urls, { timeoutMs: config.timeouts.rpcMs, local });
+  const { rpcLimits, staleAfterMs } = networkConfig;
+  return await connectChain(networkConfig.network, urls, {
+    timeoutMs: config.timeouts.rpcMs,
+    local,
+    requestsPerSecond: rpcLimits.requestsPerSecond,
+    maxBatch: rpcLimits.batch,
+    ...(staleAfterMs === null ? {} : { staleMs: staleAfterMs }),
+  });
 }
 
 /** The wallet's address if it is an operator of the executor; in a dry run without a wallet the first operator. */

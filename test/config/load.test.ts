@@ -307,7 +307,7 @@ describe("endpoints by reference", () => {
     expect(await resolveEndpoints(base!).catch((e: Error) => e)).to.include({ code: "secrets" });
     process.env["TEST_RPC"] = "CANARY no url";
     const error = (await resolveEndpoints({ ...base!, rpc: ["env:TEST_RPC"] }).catch((e: Error) => e)) as ArbError;
-    expect(error.message).to.equal("env:TEST_RPC holds no http(s) URL");
+    expect(error.message).to.equal("env:TEST_RPC holds no http(s), ws(s) or ipc URL");
     delete process.env["TEST_RPC"];
     expect(await resolveEndpoints(base!).catch((e: Error) => e)).to.include({ code: "secrets" });
     expect(() => loadConfig(path.join(dir, "missing.jsonc"))).to.throw(/cannot be read/);
@@ -355,6 +355,19 @@ describe("endpoints by reference", () => {
     const op = '{ "symbol": "OP", "decimals": 18, "address": "0x4200000000000000000000000000000000000042" }';
     const c = parseConfig(`{ "networks": { "optimism": { "rpc": ["env:RPC"], "tokens": [${op}] } } }`, "arb.config.jsonc");
     expect(findToken(c.networks[0]!.network, "OP")!.address).to.equal("0x4200000000000000000000000000000000000042");
+  });
+
+  it("takes endpoints over WebSocket and a node's socket, with their limits", () => {
+    const rpc = ["wss://rpc.example.org", "ipc:/run/geth.ipc", "env:RPC"];
+    const limits = { requestsPerSecond: 25, batch: 20 };
+    const [n] = parseConfig(
+      JSON.stringify({ networks: { base: { rpc, rpcLimits: limits, staleAfter: "45 s" } } }),
+      "/arb.config.jsonc",
+    ).networks;
+    expect([n!.rpc, n!.rpcLimits, n!.staleAfterMs]).to.deep.equal([rpc, limits, 45_000]);
+    const [plain] = parseConfig(JSON.stringify({ networks: { base: { rpc } } }), "/arb.config.jsonc").networks;
+    expect([plain!.rpcLimits, plain!.staleAfterMs]).to.deep.equal([{ requestsPerSecond: null, batch: 100 }, null]);
+    expect(refusal('{ "networks": { "base": { "rpc": ["ftp://x"] } } }').message).to.match(/is no endpoint: write "https/);
   });
 
   it("refuses a wait that Node's timers cannot count", () => {

@@ -1,9 +1,11 @@
 import { expect } from "chai";
+import { connectChain } from "../../src/chain/connect.js";
 import type { Outcome } from "../../src/execution/outcome.js";
 import { type OnStep, SameChainExecutor } from "../../src/execution/same-chain-executor.js";
 import { type Found, scanBlock } from "../../src/market/watcher.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";
+import { startFaultProxy } from "../../src/sim/fault-proxy.js";
 import { findPool, movePrice, rival, shareOf } from "../../src/sim/trader.js";
 import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
 import { quoteAtBlock } from "../../src/market/market.js";
@@ -205,6 +207,17 @@ describe("SameChainExecutor on a chain with real protocols", () => {
       const { opportunity } = await openGap();
       const hops = opportunity.hops.toReversed().map((h) => ({ ...h, tokenIn: h.tokenOut, tokenOut: h.tokenIn }));
       expect(await refused({ ...opportunity, hops })).to.equal("not-profitable");
+    });
+
+    it("a network of which nobody tells the newest block: stale-network", async () => {
+      const { opportunity } = await openGap();
+      const proxy = await startFaultProxy({ target: local.url, seed: 1 });
+      const chain = await connectChain(local.network, [proxy.url], { local: true, staleMs: 3_600_000 });
+      proxy.set({ do: "status", status: 503, methods: ["eth_getBlockByNumber"] });
+      const outcome = await new SameChainExecutor({ ...desk.driver.context, chain }).execute(opportunity);
+      expect(outcome.status === "rejected" && outcome.rejection.reason).to.equal("stale-network");
+      chain.close();
+      await proxy.close();
     });
 
     it("a profit below gas and margin: below-cost", async () => {
