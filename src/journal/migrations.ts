@@ -1,13 +1,3 @@
-/** What a migration may do: run SQL on the connection that holds its transaction. */
-export interface MigrationSql {
-  query(text: string): Promise<unknown>;
-}
-
-export interface JournalMigration {
-  name: string;
-  up(sql: MigrationSql): Promise<unknown>;
-}
-
 /**
  * Tables of the journal. The constraints are the guard: whatever the program believes, no nonce is given twice, no intent has two
  * slots, no slot lands two transactions, nothing is booked or reversed twice. Accounts are stored in lower case, because two
@@ -144,6 +134,4 @@ create index ledger_holder on journal.ledger (chain_id, holder, asset);
 `;
 
 /** In the order of their names; a migration that has run anywhere is never edited. */
-export const journalMigrations: JournalMigration[] = [
-  { name: "journal-001-tables", up: async (sql) => await sql.query(TABLES) },
-];
+export const journalMigrations: { name: string; up: string }[] = [{ name: "journal-001-tables", up: TABLES }];

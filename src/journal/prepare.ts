@@ -63,7 +63,7 @@ export async function prepareAttempt(
     if (row !== null) {
       held.next = nonce + 1;
       await writer.onStep("journaled");
-      return attemptOf(held, nonce, 1, "trade", intent.id, { ...signed, raw: row.raw }, exposure, row.created_at);
+      return attemptOf(held, nonce, 1, "trade", intent, { ...signed, raw: row.raw }, exposure, row.created_at);
     }
     held.next = null;
   }
@@ -166,7 +166,7 @@ export function attemptOf(
   nonce: number,
   number: number,
   kind: AttemptKind,
-  intentId: string | null,
+  intent: Intent | null,
   signed: Signed,
   exposure: Exposure,
   createdAt: Date,
@@ -179,7 +179,8 @@ export function attemptOf(
     nonce,
     number,
     kind,
-    intentId,
+    intentId: intent?.id ?? null,
+    holder: intent?.holder?.toLowerCase() ?? null,
     raw,
     hash,
     maxFeePerGas,

@@ -18,6 +18,7 @@ interface AttemptRow {
   number: number;
   kind: AttemptKind;
   intent_id: string | null;
+  holder: string | null;
   raw: string;
   max_fee: unknown;
   priority_fee: unknown;
@@ -44,7 +45,8 @@ export async function readSlots(sql: Sql, chainId: number, account: string, filt
   const nonces = rows.map((r) => Number(r.nonce));
   const of = [chainId, account, nonces];
   const attempts = await sql.query<AttemptRow>(
-    `select * from journal.attempt where chain_id = $1 and account = $2 and nonce = any($3) order by nonce, number`,
+    `select a.*, i.holder from journal.attempt a left join journal.intent i on i.chain_id = a.chain_id and i.id = a.intent_id
+     where a.chain_id = $1 and a.account = $2 and a.nonce = any($3) order by a.nonce, a.number`,
     of,
   );
   const sends = await sql.query<{ hash: string; route: string; status: SendNote["status"]; kind: NodeErrorKind | null }>(
@@ -115,6 +117,7 @@ function attemptOf(row: AttemptRow, chainId: number, account: string, sends: Sen
     number: row.number,
     kind: row.kind,
     intentId: row.intent_id,
+    holder: row.holder,
     raw: row.raw,
     hash: row.hash,
     maxFeePerGas: amount(row.max_fee),

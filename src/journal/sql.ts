@@ -24,7 +24,7 @@ export const UNIQUE_VIOLATION = "23505";
 /** The SQLSTATE of an error that the server sent; null where the server said nothing, so that what it did is not known. */
 export function sqlState(error: unknown): string | null {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : null;
+  return typeof code === "string" && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : null;
 }
 
 /** A failure of the database as the user should see it. Constraint violations and faults of SQL are ours: "internal". */

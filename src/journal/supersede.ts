@@ -83,7 +83,7 @@ export async function supersedeSlot(writer: Writer, held: Held, nonce: number, n
     const row = rows[0];
     if (row === undefined) throw await whyNot(writer, held, where);
     await writer.onStep("superseded");
-    return attemptOf(held, nonce, number, next.kind, intentId, { ...signed, raw: row.raw }, exposure, row.created_at);
+    return attemptOf(held, nonce, number, next.kind, intent, { ...signed, raw: row.raw }, exposure, row.created_at);
   } catch (error) {
     if (sqlState(error) === UNIQUE_VIOLATION) {
       throw new ArbError("refused", `no ${next.kind} for ${where}: another attempt of this intent or of this slot came first`, {

@@ -40,6 +40,8 @@ export interface JournaledAttempt extends Signed, Exposure {
   kind: AttemptKind;
   /** Null for a cancel and a no-op. */
   intentId: string | null;
+  /** Contract whose balances it moves, in lower case. */
+  holder: string | null;
   createdAt: Date;
   /** When a route first answered about it; null while nothing is known of a send, which does not mean that there was none. */
   broadcastAt: Date | null;
