@@ -33,7 +33,7 @@ export function executeCommand(): Command {
           }
         }
       } finally {
-        session.close();
+        await session.close();
       }
       process.exitCode = Math.max(0, ...codes);
     });

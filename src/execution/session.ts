@@ -10,6 +10,7 @@ import { readDeployment } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
+import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
 import { WalletManager } from "../wallet/wallet-manager.js";
 import { SameChainExecutor } from "./same-chain-executor.js";
@@ -21,7 +22,8 @@ export interface Session {
   driver(chainId: number): Promise<SameChainExecutor>;
   /** What opportunities are validated against, at this moment. */
   validation(): ValidationContext;
-  close(): void;
+  /** Gives the accounts back and closes the connections. */
+  close(): Promise<void>;
 }
 
 const LOCAL_HOSTS = new Set(["127.0.0.1", "localhost", "[::1]"]);
@@ -32,6 +34,13 @@ export async function openSession(config: Config, options: { deployments: string
   const wallet = config.wallet === null ? null : await openWallet(config.wallet, config.mode);
   const drivers = new Map<number, Promise<SameChainExecutor>>();
   const chains: Chain[] = [];
+  const senders: TransactionExecutor[] = [];
+  let opening: Promise<OpenJournal> | null = null;
+  const journal = async () => {
+    opening ??= openJournalOf({ folder: path.join(path.dirname(config.file), "arb-data") });
+    opening.catch(() => (opening = null));
+    return (await opening).journal;
+  };
   const open = async (networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
     try {
@@ -53,12 +62,20 @@ export async function openSession(config: Config, options: { deployments: string
     }
     const operator = await operatorOf(chain, executor, wallet);
     const send = options.send && config.mode === "live";
-    if (send) await requireCheckedAddresses(networkConfig.network, chain.provider);
+    let transactions: TransactionExecutor | null = null;
+    if (send && wallet !== null) {
+      await requireCheckedAddresses(networkConfig.network, chain.provider);
+      transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal: await journal() });
+      // what an earlier run left is settled before anything new is looked at
+      await transactions.start();
+      transactions.keepWatching(networkConfig.network.blockTimeMs);
+      senders.push(transactions);
+    }
     return new SameChainExecutor({
       chain,
       executor,
       operator,
-      transactions: send && wallet !== null ? new TransactionExecutor(chain, wallet, nodeRoute(chain.provider)) : null,
+      transactions,
       slippage: new SlippageManager(tiersOf(config)),
       settings: {
         costMarginPpm: config.marginOverCostPpm,
@@ -90,7 +107,10 @@ export async function openSession(config: Config, options: { deployments: string
       return opened;
     },
     validation: () => validationOf(config),
-    close: () => {
+    close: async () => {
+      for (const sender of senders) await sender.close();
+      const opened = await opening?.catch(() => null);
+      await opened?.close();
       for (const chain of chains) chain.close();
     },
   };

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Chain, RpcProvider } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { type ReceiptResult, beforeDeadline, waitForReceipt } from "../chain/receipts.js";
@@ -6,7 +7,7 @@ import type { Attempt } from "../execution/outcome.js";
 import type { Journal } from "../journal/journal.js";
 import { accountName, type Ownership, stoppedError } from "../journal/owner.js";
 import { NOT_TAKEN } from "../journal/rules.js";
-import type { Intent, JournaledAttempt, Signed } from "../journal/types.js";
+import type { Intent, JournaledAttempt, Signed, Slot } from "../journal/types.js";
 import { type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccount } from "../journal/watch.js";
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
@@ -40,7 +41,7 @@ export interface ExecutorOptions {
   recheckMs?: number;
 }
 
-/** What became of a watched attempt. `superseded`: another attempt of its slot landed, which may be of another intent. */
+/** What became of a watched attempt. `superseded`: the slot landed another intent, or a cancel. */
 export type WatchResult = ReceiptResult | { status: "superseded"; by: JournaledAttempt };
 
 /** An attempt without a known end. */
@@ -105,6 +106,11 @@ export class TransactionExecutor {
     return this.#account;
   }
 
+  /** The slot that an intent has already; null when it is new. */
+  async known(intentId: string): Promise<Slot | null> {
+    return await this.#required().find(this.chain.network.chainId, intentId);
+  }
+
   /** One look at everything whose end is not known; lost bytes are sent again. */
   settle(): Promise<Round> {
     return this.#inTurn(async () => await this.#settle(this.#required(), await this.start()));
@@ -132,26 +138,23 @@ export class TransactionExecutor {
    */
   async watch(attempt: Attempt, deadlineMs: number, pollMs: number): Promise<WatchResult> {
     const start = performance.now();
-    for (;;) {
+    let lastError: string | null = null;
+    for (let polls = 1; ; polls++) {
       const left = deadlineMs - (performance.now() - start);
-      const slot = await this.#slotOf(attempt);
-      // the attempts of the slot in turns, so that a replacement is not overlooked
-      const hashes = slot.map((a) => a.hash);
-      const turnMs = hashes.length > 1 ? Math.min(left, pollMs) : left;
-      const newest = hashes.at(-1) ?? attempt.hash;
-      const result = await waitForReceipt(this.chain.provider, newest, { deadlineMs: Math.max(turnMs, 1), pollMs });
-      if (result.status === "mined") {
-        await this.#book(attempt);
-        return newest === attempt.hash ? result : { status: "superseded", by: slot.at(-1)! };
-      }
-      for (const other of slot.slice(0, -1)) {
-        const found = await waitForReceipt(this.chain.provider, other.hash, { deadlineMs: pollMs, pollMs });
-        if (found.status !== "mined") continue;
-        await this.#book(attempt);
-        return other.hash === attempt.hash ? found : { status: "superseded", by: other };
+      const attempts = await this.#attemptsOf(attempt);
+      for (const each of attempts) {
+        // one question each: the slot may get further attempts meanwhile
+        const once = { deadlineMs: Math.max(1, Math.min(left, this.#sendMs)), pollMs: Infinity };
+        const result = await waitForReceipt(this.chain.provider, each.hash, once);
+        if (result.status === "mined") {
+          await this.#book(attempt);
+          return each.intentId === attempt.opportunityId ? result : { status: "superseded", by: each };
+        }
+        ({ lastError } = result);
       }
       const waitedMs = Math.round(performance.now() - start);
-      if (waitedMs + pollMs > deadlineMs) return { ...result, hash: attempt.hash, waitedMs };
+      if (waitedMs + pollMs > deadlineMs) return { status: "unknown", hash: attempt.hash, waitedMs, polls, lastError };
+      await sleep(pollMs);
     }
   }
 
@@ -201,18 +204,23 @@ export class TransactionExecutor {
   async #send(intent: Intent, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
     const journal = this.#required();
     const account = await this.start();
-    const known = this.#open.find(({ attempt }) => attempt.intentId === intent.id);
     await this.#confirmOpen(journal, account);
-    if (known === undefined) await this.#requireFunds(gasLimit * fees.maxFeePerGas + call.value);
+    const needed = gasLimit * fees.maxFeePerGas + call.value;
+    await this.#requireFunds(needed);
     const attempt = await this.#journaled(journal, account, intent, (nonce) => this.#sign(nonce, call, gasLimit, fees));
-    // an intent of an earlier run: its end decides, and a mined one is not sent again
-    if (attempt.broadcastAt !== null && known === undefined) return attemptOf(attempt);
+    if (attempt.sends.length > 0) {
+      // an intent that was sent before: what is mined is not sent again
+      const [slot] = await journal.slots(account, { nonce: attempt.nonce });
+      if (slot?.state !== "open") return attemptOf(attempt);
+    }
     const answer = await this.#broadcast(journal, attempt);
-    if (answer.status === "refused" && NOT_TAKEN.has(answer.kind)) {
+    this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
+    this.#vacant = this.#vacant.filter((nonce) => nonce !== attempt.nonce);
+    if (answer.status === "refused") {
       this.#vacant.push(attempt.nonce);
+      this.#funds = null;
       throw new ArbError("network", `${this.chain.network.title} refused the transaction: ${answer.kind}`, { where: attempt.hash });
     }
-    this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
     this.#open.push({ attempt, seenAt: answer.status === "accepted" ? Date.now() : 0 });
     return attemptOf(attempt);
   }
@@ -237,9 +245,7 @@ export class TransactionExecutor {
     const stopped = journal.stopped(account);
     if (stopped !== null) throw stoppedError(accountName(account.chainId, account.account), stopped);
     const head = BigInt(await this.chain.provider.getBlockNumber());
-    const attempt = await journal.supersede(account, vacant, { kind: "trade", intent, build, exposure, head });
-    this.#vacant.shift();
-    return attempt;
+    return await journal.supersede(account, vacant, { kind: "trade", intent, build, exposure, head });
   }
 
   /** Sends bytes of the journal by the route and notes what it answered. */
@@ -294,7 +300,8 @@ export class TransactionExecutor {
         const answer = await this.#broadcast(journal, attempt);
         if (answer.status !== "accepted") {
           const kind = answer.status === "refused" ? answer.kind : answer.detail;
-          throw new ArbError("locked", `nonce ${attempt.nonce} is signed for ${attempt.intentId}, which ${network.title} does not take (${kind})`, {
+          const what = attempt.intentId ?? `a ${attempt.kind}`;
+          throw new ArbError("locked", `nonce ${attempt.nonce} is signed for ${what}, which ${network.title} does not take (${kind})`, {
             where: attempt.hash,
             hint: "nothing else is sent from this account until that transaction is mined or its nonce used",
           });
@@ -321,7 +328,7 @@ export class TransactionExecutor {
     this.#funds -= needed;
   }
 
-  async #slotOf(attempt: Attempt): Promise<JournaledAttempt[]> {
+  async #attemptsOf(attempt: Attempt): Promise<JournaledAttempt[]> {
     const account = { chainId: attempt.chainId, account: attempt.from };
     return (await this.#required().slots(account, { nonce: attempt.nonce }))[0]?.attempts ?? [];
   }

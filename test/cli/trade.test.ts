@@ -186,7 +186,7 @@ describe("arb: trading on local chains over loopback", function () {
         write("endpoint", base.url);
         expect((await session.driver(8453)).context.executor).to.equal(executor);
       } finally {
-        session.close();
+        await session.close();
       }
     });
 

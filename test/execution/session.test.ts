@@ -12,7 +12,7 @@ describe("session", () => {
 
   before(async () => {
     local = await startLocalChain(1);
-    desk = await openDesk(local);
+    desk = await openDesk(local, null);
   });
   after(async () => {
     desk.close();
@@ -32,14 +32,14 @@ describe("session", () => {
     const driver = await session.driver(1);
     expect(driver.context.operator).to.equal(desk.wallet.address);
     expect(await session.driver(1)).to.equal(driver);
-    session.close();
+    await session.close();
   });
 
   it("says that a contract is no executor", async () => {
     for (const other of [networkById(1)!.wrappedNative, networkById(1)!.multicall3.address]) {
       const session = await open(other);
       expect(await rejection(session.driver(1))).to.include({ code: "config" });
-      session.close();
+      await session.close();
     }
   });
 });
