@@ -42,6 +42,8 @@ export interface Config {
   gas: { bufferPpm: number; patienceBlocks: number };
   timeouts: { rpcMs: number; opportunityMs: number; receiptMs: number };
   fundingPreference: FundingId[];
+  /** Folder of the embedded database (absolute), reference to the URL of another, and whether either was set. */
+  database: { folder: string; url: string | null; given: boolean };
 }
 
 /**
@@ -127,6 +129,11 @@ function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
     gas: { bufferPpm: c.gas.buffer, patienceBlocks: c.gas.patienceBlocks },
     timeouts: { rpcMs: c.timeouts.rpc, opportunityMs: c.timeouts.opportunity, receiptMs: c.timeouts.receipt },
     fundingPreference: c.funding.preference,
+    database: {
+      folder: path.resolve(path.dirname(file), c.database?.folder ?? "arb-data"),
+      url: c.database?.url ?? null,
+      given: c.database?.folder !== undefined || c.database?.url !== undefined,
+    },
   };
 }
 

@@ -152,6 +152,24 @@ const wallet = z.strictObject({
   password: secret,
 });
 
+const database = z
+  .strictObject({
+    folder: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Folder of the embedded PostgreSQL, relative to this file; made where it is missing"),
+    url: z
+      .string()
+      .regex(
+        SECRET_REFERENCE,
+        'must be given by reference, because it holds a password: "env:NAME", "file:/path", "fd:3" or "prompt"',
+      )
+      .optional()
+      .describe('A PostgreSQL of your own (15 or newer) instead: a reference to its URL, for example "env:DATABASE_URL"'),
+  })
+  .refine((d) => d.folder === undefined || d.url === undefined, "has a folder and a url; one of them counts");
+
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   mode: z.enum(["dry-run", "live"]).default("dry-run").describe('"live" sends transactions; "dry-run" does everything but send'),
@@ -173,6 +191,7 @@ export const configSchema = z.strictObject({
   gas: gas.prefault({}),
   timeouts: timeouts.prefault({}),
   funding: funding.prefault({}),
+  database: database.optional().describe("Where signed transactions and outcomes are kept"),
 });
 
 export type ParsedConfig = z.output<typeof configSchema>;

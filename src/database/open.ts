@@ -207,7 +207,7 @@ const TYPES: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: "text" | "binary") => {
     if (oid === INT8 && format !== "binary") return (text: string) => BigInt(text);
     if (oid === INT8_ARRAY && format !== "binary") {
-      const strings = pg.types.getTypeParser(TEXT_ARRAY as pg.types.TypeId, "text") as (text: string) => (string | null)[];
+      const strings = pg.types.getTypeParser(TEXT_ARRAY as never, "text") as (text: string) => (string | null)[];
       return (text: string) => strings(text).map((s) => (s === null ? null : BigInt(s)));
     }
     return pg.types.getTypeParser(oid, format as "text");

@@ -7,6 +7,10 @@ const KEY = 4_702_114;
 /** How long a stopping program, or a restore that is about to end, may hold the database alone. */
 const WAIT_MS = 5_000;
 const POLL_MS = 50;
+/** How long a connection may take to disappear after its client has left. */
+const LEAVING_MS = 1_000;
+const OTHERS =
+  "select count(*)::int as others from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
 
 /** A connection that stays as long as the database is open: others see by its lock that somebody uses it. */
 export interface Presence {
@@ -74,10 +78,14 @@ export async function takePresence(config: pg.ClientConfig, terms: PresenceTerms
         await client.query("select pg_advisory_unlock_shared($1)", [KEY]);
         if (!(await tryLock(client, true))) return false;
       }
-      const { rows } = await client.query<{ others: number }>(
-        "select count(*)::int as others from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
-      );
-      return rows[0]?.others === 0;
+      // our own pool's connections are being taken down by the server
+      const end = Date.now() + LEAVING_MS;
+      for (;;) {
+        const { rows } = await client.query<{ others: number }>(OTHERS);
+        if (rows[0]?.others === 0) return true;
+        if (Date.now() > end) return false;
+        await sleep(10);
+      }
     },
     async release() {
       over = true;
