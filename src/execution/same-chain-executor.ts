@@ -115,7 +115,12 @@ export class SameChainExecutor {
       }
       if (watched.status === "superseded") {
         const { by } = watched;
-        return reject(opportunity, "superseded", "nonce", `nonce ${by.nonce} went to ${by.intentId ?? `a ${by.kind}`}: ${by.hash}`);
+        return reject(
+          opportunity,
+          "superseded",
+          "nonce",
+          `nonce ${by.nonce} went to ${by.intentId ?? `a ${by.kind}`}: ${by.hash}`,
+        );
       }
       return await this.#book(watched.receipt, sent(watched.receipt.hash), prepared);
     } catch (error) {

@@ -6,6 +6,7 @@ import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
 import { readSecret } from "../config/secrets.js";
+import { databaseSettings } from "../database/settings.js";
 import { readDeployment } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
 import type { ValidationContext } from "../opportunity/validate.js";
@@ -37,7 +38,7 @@ export async function openSession(config: Config, options: { deployments: string
   const senders: TransactionExecutor[] = [];
   let opening: Promise<OpenJournal> | null = null;
   const journal = async () => {
-    opening ??= openJournalOf({ folder: path.join(path.dirname(config.file), "arb-data") });
+    opening ??= databaseSettings(config).then((settings) => openJournalOf(settings));
     opening.catch(() => (opening = null));
     return (await opening).journal;
   };

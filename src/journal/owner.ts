@@ -220,7 +220,9 @@ export async function resumeAccount(
         [chainId, key, count.latest],
       );
       if ((open.rowCount ?? 0) === 0) {
-        throw new ArbError("locked", `${name} has transactions on their way that are not ours`, { hint: "wait until they are mined" });
+        throw new ArbError("locked", `${name} has transactions on their way that are not ours`, {
+          hint: "wait until they are mined",
+        });
       }
     }
     const filled = await sql.query(

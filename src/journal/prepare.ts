@@ -116,7 +116,12 @@ async function insert(
  * Reads what the database says about the account and the intent: the attempt of a known intent, or null with `held` put right.
  * Raises ArbError "locked" where this driver may not sign.
  */
-async function settle({ db, driverId, ttlMs }: Writer, held: Held, intent: Intent, doing: string): Promise<JournaledAttempt | null> {
+async function settle(
+  { db, driverId, ttlMs }: Writer,
+  held: Held,
+  intent: Intent,
+  doing: string,
+): Promise<JournaledAttempt | null> {
   const name = accountName(held.chainId, held.account);
   try {
     const at = await readIntent(db.pool, held.chainId, intent.id);

@@ -42,7 +42,9 @@ export function bumped(fee: bigint): bigint {
 
 /** Every route that it was sent to surely refused it. Without a note it may have been sent just before a crash. */
 export function isVoid(attempt: JournaledAttempt): boolean {
-  return attempt.sends.length > 0 && attempt.sends.every((s) => s.status === "refused" && s.kind !== null && NOT_TAKEN.has(s.kind));
+  return (
+    attempt.sends.length > 0 && attempt.sends.every((s) => s.status === "refused" && s.kind !== null && NOT_TAKEN.has(s.kind))
+  );
 }
 
 /** Private bytes whose blocks have passed. A block of a reorganised chain could still take them: the hash stays watched. */
@@ -77,7 +79,8 @@ export function refusalOf(slot: Slot, proposal: Proposal, { head, publicAbove }:
   const { kind, intentId } = proposal;
   if (slot.state !== "open") return `the slot is ${slot.state}`;
   const intents = new Set(slot.attempts.flatMap((a) => (a.intentId === null ? [] : [a.intentId])));
-  if (kind === "replacement" && (intentId === null || !intents.has(intentId))) return "a replacement is for an intent of its slot";
+  if (kind === "replacement" && (intentId === null || !intents.has(intentId)))
+    return "a replacement is for an intent of its slot";
   if (kind === "trade" && (intentId === null || intents.has(intentId))) return "a trade in a used slot is for a new intent";
   if ((kind === "cancel" || kind === "no-op") && intentId !== null) return `a ${kind} is for no intent`;
   if (kind === "no-op" && !publicAbove) return "a no-op only fills a slot below one that is already public";

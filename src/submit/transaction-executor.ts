@@ -219,7 +219,9 @@ export class TransactionExecutor {
     if (answer.status === "refused") {
       this.#vacant.push(attempt.nonce);
       this.#funds = null;
-      throw new ArbError("network", `${this.chain.network.title} refused the transaction: ${answer.kind}`, { where: attempt.hash });
+      throw new ArbError("network", `${this.chain.network.title} refused the transaction: ${answer.kind}`, {
+        where: attempt.hash,
+      });
     }
     this.#open.push({ attempt, seenAt: answer.status === "accepted" ? Date.now() : 0 });
     return attemptOf(attempt);
@@ -301,10 +303,14 @@ export class TransactionExecutor {
         if (answer.status !== "accepted") {
           const kind = answer.status === "refused" ? answer.kind : answer.detail;
           const what = attempt.intentId ?? `a ${attempt.kind}`;
-          throw new ArbError("locked", `nonce ${attempt.nonce} is signed for ${what}, which ${network.title} does not take (${kind})`, {
-            where: attempt.hash,
-            hint: "nothing else is sent from this account until that transaction is mined or its nonce used",
-          });
+          throw new ArbError(
+            "locked",
+            `nonce ${attempt.nonce} is signed for ${what}, which ${network.title} does not take (${kind})`,
+            {
+              where: attempt.hash,
+              hint: "nothing else is sent from this account until that transaction is mined or its nonce used",
+            },
+          );
         }
         open.seenAt = Date.now();
       }
@@ -320,10 +326,14 @@ export class TransactionExecutor {
       const { address } = this.wallet;
       const balance = this.#funds;
       this.#funds = null;
-      throw new ArbError("refused", `${address} holds ${balance} wei on ${this.chain.network.title}, the transaction may cost ${needed}`, {
-        hint: "fund the operator, or lower the gas price limit",
-        reason: "insufficient-gas-funds",
-      });
+      throw new ArbError(
+        "refused",
+        `${address} holds ${balance} wei on ${this.chain.network.title}, the transaction may cost ${needed}`,
+        {
+          hint: "fund the operator, or lower the gas price limit",
+          reason: "insufficient-gas-funds",
+        },
+      );
     }
     this.#funds -= needed;
   }

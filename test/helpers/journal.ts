@@ -12,7 +12,9 @@ export async function journalDatabase(): Promise<Database> {
 }
 
 /** A journal in an empty database of its own. `close` closes both. */
-export async function freshJournal(options: JournalOptions = {}): Promise<{ journal: Journal; db: Database; close(): Promise<void> }> {
+export async function freshJournal(
+  options: JournalOptions = {},
+): Promise<{ journal: Journal; db: Database; close(): Promise<void> }> {
   const db = await journalDatabase();
   const journal = await openJournal(db, options);
   return { journal, db, close: async () => await journal.close().finally(() => db.close()) };

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { hexlify, randomBytes, Transaction } from "ethers";
+import { hexlify, randomBytes, toUtf8Bytes, Transaction } from "ethers";
 import type { Chain, RpcProvider } from "../../src/chain/connect.js";
 import { classifyNodeError } from "../../src/chain/errors.js";
 import { networkById } from "../../src/config/networks.js";
@@ -17,7 +17,12 @@ const fees = { maxFeePerGas: 10n, maxPriorityFeePerGas: 1n, nextBaseFee: 5n };
 let opened: Awaited<ReturnType<typeof freshJournal>>;
 
 /** A node that counts `count()` transactions and shows those in `known`; what arrives is in `sent`. */
-function fakeNode(answers: { count: () => number; recheckMs?: number; refuse?: (hash: string) => string | null; lookUp?: () => void }) {
+function fakeNode(answers: {
+  count: () => number;
+  recheckMs?: number;
+  refuse?: (hash: string) => string | null;
+  lookUp?: () => void;
+}) {
   const known = new Set<string>();
   const sent: Transaction[] = [];
   const provider = {
@@ -46,7 +51,11 @@ function fakeNode(answers: { count: () => number; recheckMs?: number; refuse?: (
   const wallet = new WalletManager(new Secret(hexlify(randomBytes(32))));
   const options = { journal: opened.journal, recheckMs: answers.recheckMs ?? 60_000 };
   const executor = new TransactionExecutor(chain, wallet, route, options);
-  return { known, sent, send: (id = "a") => executor.send(`${id} ${wallet.address}`, call, 21_000n, fees) };
+  return {
+    known,
+    sent,
+    send: (id = "a") => executor.send(`${id} ${wallet.address}`, { ...call, data: hexlify(toUtf8Bytes(id)) }, 30_000n, fees),
+  };
 }
 
 describe("TransactionExecutor on nodes that count late or answer wrongly", () => {

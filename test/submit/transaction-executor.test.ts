@@ -36,7 +36,9 @@ describe("TransactionExecutor", () => {
 
   it("gives every one of many sends at once a nonce of its own, and all land", async () => {
     const executor = executorWith(nodeRoute(chain.provider));
-    const attempts = await Promise.all(Array.from({ length: 12 }, (_, i) => executor.send(intent(`o${i}`), call(), 21_000n, fees)));
+    const attempts = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => executor.send(intent(`o${i}`), call(), 21_000n, fees)),
+    );
     expect(attempts.map((a) => a.nonce)).to.deep.equal(Array.from({ length: 12 }, (_, i) => i));
     for (const attempt of attempts) {
       const watched = await executor.watch(attempt, 5_000, 5);
