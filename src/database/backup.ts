@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
-import { finished } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import pg from "pg";
+import type pg from "pg";
+import { Client } from "pg";
 import { ArbError } from "../errors.js";
 import { copyOut, quoted } from "./copy.js";
 import { databaseFault } from "./faults.js";
@@ -55,22 +56,26 @@ export async function backupDatabase(db: Pick<Database, "secretUrl" | "url">, fi
 async function write(client: pg.Client, file: string): Promise<BackupHead> {
   const head = await describe(client);
   const gzip = createGzip();
-  const out = createWriteStream(file, { flags: "wx", mode: 0o600, flush: true });
-  gzip.pipe(out);
-  const done = finished(out);
-  done.catch((error: Error) => gzip.destroy(error));
-  const hash = createHash("sha256");
-  const into = hashing(gzip, hash);
-  into.write(`${JSON.stringify(head)}\n`);
-  for (const { name, columns, rows } of head.tables) {
-    const list = columns.map(quoted).join(", ");
-    const copied = await Promise.race([copyOut(client, `copy ${name} (${list}) to stdout`, into), failing(done)]);
-    if (copied !== rows) throw new ArbError("internal", `${String(copied)} rows of ${name} were copied, ${rows} were counted`);
-    into.write(END_OF_TABLE);
+  const done = pipeline(gzip, createWriteStream(file, { flags: "wx", mode: 0o600, flush: true }));
+  // awaited below, and wherever rows are awaited
+  done.catch(() => undefined);
+  try {
+    const hash = createHash("sha256");
+    const into = hashing(gzip, hash);
+    into.write(`${JSON.stringify(head)}\n`);
+    for (const { name, columns, rows } of head.tables) {
+      const list = columns.map(quoted).join(", ");
+      const copied = await Promise.race([copyOut(client, `copy ${name} (${list}) to stdout`, into), failing(done)]);
+      if (copied !== rows) throw new ArbError("internal", `${String(copied)} rows of ${name} were copied, ${rows} were counted`);
+      into.write(END_OF_TABLE);
+    }
+    gzip.end(`${JSON.stringify({ sha256: hash.digest("hex") })}\n`);
+    await done;
+    return head;
+  } catch (error) {
+    gzip.destroy();
+    throw error;
   }
-  gzip.end(`${JSON.stringify({ sha256: hash.digest("hex") })}\n`);
-  await done;
-  return head;
 }
 
 /** A disk that is full ends the wait for rows. */
@@ -143,7 +148,7 @@ const SEQUENCES = `
 
 /** A connection without statement deadlines, for work that takes as long as there are rows. */
 export async function withClient<T>(db: Pick<Database, "secretUrl">, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
+  const client = new Client({
     ...parseDatabaseUrl(db.secretUrl.reveal()).client,
     connectionTimeoutMillis: 10_000,
     lock_timeout: 15_000,

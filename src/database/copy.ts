@@ -1,7 +1,8 @@
 import type { Writable } from "node:stream";
 import type net from "node:net";
 import { once } from "node:events";
-import pg from "pg";
+import type pg from "pg";
+import { escapeIdentifier } from "pg";
 
 /** The part of a connection of `pg` that COPY needs; the library hands it to queries that submit themselves. */
 interface Connection {
@@ -46,7 +47,8 @@ function copy(client: pg.Client, text: string, handlers: Handlers): Promise<numb
 export async function copyOut(client: pg.Client, text: string, into: Writable): Promise<number> {
   return copy(client, text, {
     onData(chunk, { stream }) {
-      if (into.write(chunk)) return;
+      // the library reads the next bytes into the same memory
+      if (into.write(Buffer.from(chunk))) return;
       stream.pause();
       into.once("drain", () => stream.resume());
     },
@@ -76,4 +78,4 @@ export async function copyIn(client: pg.Client, text: string, source: AsyncItera
 }
 
 /** A name as it stands in SQL. */
-export const quoted = (name: string): string => pg.escapeIdentifier(name);
+export const quoted = (name: string): string => escapeIdentifier(name);

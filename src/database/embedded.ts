@@ -14,7 +14,8 @@ import { randomInt } from "node:crypto";
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
+import { Client } from "pg";
 import { readPrivateFile, Secret } from "../config/secrets.js";
 import { ArbError } from "../errors.js";
 import { type Account, chooseAccount, command, environment, give, giveData, idsOf } from "./account.js";
@@ -184,7 +185,7 @@ export const seenFrom = (account: Account, data: string): string =>
   account.kind !== "self" && process.platform === "linux" ? "/proc/self/cwd" : data;
 
 async function ask(port: number, password: Secret): Promise<"ready" | "waiting" | "stranger"> {
-  const client = new pg.Client(clientOf({ port, password }, "postgres"));
+  const client = new Client(clientOf({ port, password }, "postgres"));
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -200,7 +201,7 @@ async function ask(port: number, password: Secret): Promise<"ready" | "waiting" 
 }
 
 async function ensureDatabase(port: number, password: Secret): Promise<void> {
-  const client = new pg.Client(clientOf({ port, password }, "postgres"));
+  const client = new Client(clientOf({ port, password }, "postgres"));
   client.on("error", () => undefined);
   await client.connect();
   try {
@@ -215,8 +216,12 @@ async function ensureDatabase(port: number, password: Secret): Promise<void> {
 }
 
 function checkComplete(home: string, data: string): void {
-  const file = path.join(data, "PG_VERSION");
-  if (existsSync(file) && readFileSync(file, "utf8").trim() === "18") return;
+  try {
+    if (readFileSync(path.join(data, "PG_VERSION"), "utf8").trim() === "18") return;
+  } catch (error) {
+    // another user's folder is not damaged
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
   throw new ArbError("config", "the database's folder is damaged: it holds no complete data of PostgreSQL 18", {
     where: home,
     hint: "put a copy of the folder back, or move it away and restore a backup: arb database restore FILE",

@@ -52,9 +52,15 @@ async function initdb(account: Account, fresh: string): Promise<void> {
   try {
     const [file, args] = command(account, "initdb", [
       // the account may not be able to pass the folders above: the working directory and the open file need no passing
-      ...["-D", foreign ? "/proc/self/cwd" : data],
+      "-D",
+      foreign ? "/proc/self/cwd" : data,
       `--pwfile=${foreign ? "/proc/self/fd/3" : password}`,
-      ...["-U", USER, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--wal-segsize=4", "--no-instructions"],
+      `--username=${USER}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--locale=C",
+      "--wal-segsize=4",
+      "--no-instructions",
       // defaults that the user may change in postgresql.conf; what safety needs is given at each start
       ...Object.entries(MODEST).flatMap(([k, v]) => ["-c", `${k}=${v}`]),
     ]);

@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
+import { Pool, types } from "pg";
 import { Secret } from "../config/secrets.js";
 import { ArbError } from "../errors.js";
 import { clientOf, DATABASE, ensureServer, type EmbeddedOptions, type Server, stopServer } from "./embedded.js";
@@ -181,7 +182,7 @@ const deadlines = (options: DatabaseOptions): pg.ClientConfig => {
 };
 
 function makePool(client: pg.ClientConfig, options: DatabaseOptions): pg.Pool {
-  const pool = new pg.Pool({
+  const pool = new Pool({
     ...client,
     ...deadlines(options),
     // a server where it is off by default would lose the last commits in a power cut
@@ -207,15 +208,16 @@ const TYPES: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: "text" | "binary") => {
     if (oid === INT8 && format !== "binary") return (text: string) => BigInt(text);
     if (oid === INT8_ARRAY && format !== "binary") {
-      const strings = pg.types.getTypeParser(TEXT_ARRAY as never, "text") as (text: string) => (string | null)[];
+      const strings = types.getTypeParser(TEXT_ARRAY as never, "text") as (text: string) => (string | null)[];
       return (text: string) => strings(text).map((s) => (s === null ? null : BigInt(s)));
     }
-    return pg.types.getTypeParser(oid, format as "text");
+    return types.getTypeParser(oid, format);
   }) as pg.CustomTypesConfig["getTypeParser"],
 };
 
 /** Takes presence again after its connection was lost, until it is there or the database is closed. */
 function reconnect(presence: Presence, options: DatabaseOptions, ensure: () => Promise<void>): void {
+  options.onNotice?.("the connection to the database was lost; connecting again");
   const attempt = async (): Promise<void> => {
     for (let pause = 50; !presence.released(); pause = Math.min(pause * 2, 5_000)) {
       try {

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
+import { Client } from "pg";
 import { ArbError } from "../errors.js";
 
 /** Key of the advisory lock of each database that its users share. */
 const KEY = 4_702_114;
-/** How long a stopping program, or a restore that is about to end, may hold the database alone. */
+/** How long a program that stops, or a restore that is about to end, is waited for. */
 const WAIT_MS = 5_000;
+const WAIT_ALONE_MS = 1_000;
 const POLL_MS = 50;
 /** How long a connection may take to disappear after its client has left. */
 const LEAVING_MS = 1_000;
@@ -39,7 +41,7 @@ export async function takePresence(config: pg.ClientConfig, terms: PresenceTerms
   let over = false;
 
   async function connect(): Promise<boolean> {
-    const fresh = new pg.Client(config);
+    const fresh = new Client(config);
     let gone = false;
     const lost = (): void => {
       if (gone) return;
@@ -96,7 +98,7 @@ export async function takePresence(config: pg.ClientConfig, terms: PresenceTerms
 }
 
 async function lock(client: pg.Client, terms: PresenceTerms): Promise<void> {
-  const end = Date.now() + WAIT_MS;
+  const end = Date.now() + (terms.alone ? WAIT_ALONE_MS : WAIT_MS);
   while (!(await tryLock(client, terms.alone))) {
     if (Date.now() > end)
       throw new ArbError("locked", terms.alone ? "another program has the database open" : "the database is being restored", {

@@ -78,7 +78,7 @@ describe("the embedded PostgreSQL", function () {
     expect(
       readFileSync(at(folder, "data/pg_hba.conf"), "utf8")
         .split("\n")
-        .filter((l) => /^(local|host)/.test(l) && !/scram-sha-256$/.test(l)),
+        .filter((l) => /^(local|host)/.test(l) && !l.endsWith("scram-sha-256")),
     ).to.deep.equal([]);
   });
 
@@ -146,8 +146,8 @@ describe("the embedded PostgreSQL", function () {
       () => notices.join("; "),
     );
     expect(await kept(db)).to.deep.equal([1n]);
+    await until(() => db.server!.pid !== before.pid);
     expect(db.server!.port).to.equal(before.port);
-    expect(db.server!.pid).not.to.equal(before.pid);
   });
 
   it("is made once by three that start at once in a new folder, where one was killed before", async () => {
