@@ -33,15 +33,6 @@ export const PANCAKESWAP_V3_INIT_HASH = "0x6ce8eb472fa82df5469c6ab6d485f17c3ad13
 /** EIP-7825: no transaction may have more gas. Ethereum since Osaka, Base since Azul, OP Mainnet since Karst. */
 export const EIP7825_GAS_CAP = 16_777_216;
 
-/**
- * Ethereum is final after two epochs of 32 slots of 12 s (consensus specification, Gasper); layer 2 blocks follow the L1 block that
- * holds their data, and so need at least as long: 768 s in blocks of the network.
- */
-export function finalityOf(stack: Network["stack"]): Network["finality"] {
-  const blocks = { l1: 64, op: 384, arbitrum: 3072 }[stack];
-  return { blocks, source: stack === "l1" ? "consensus specification: two epochs" : "L1 finality: 768 s in blocks of the network" };
-}
-
 export const verified = (address: string, source: string): Sourced => ({ address, source, verified: true });
 
 /** An address that no npm package confirms: live mode checks the contract there first (checked-addresses.ts). */
@@ -126,5 +117,17 @@ export function commonContracts(viemName: string): Pick<Network, "multicall3" | 
       "0x4e59b44847b379578588920cA78FbF26c0B4956C",
       "Arachnid/deterministic-deployment-proxy, keyless transaction",
     ),
+  };
+}
+
+/**
+ * Ethereum is final after two epochs of 32 slots of 12 s (consensus specification, Gasper); layer 2 blocks follow the L1 block that
+ * holds their data, and so need at least as long: 768 s in blocks of the network.
+ */
+export function finalityOf(stack: Network["stack"]): Network["finality"] {
+  const blocks = { l1: 64, op: 384, arbitrum: 3072 }[stack];
+  return {
+    blocks,
+    source: stack === "l1" ? "consensus specification: two epochs" : "L1 finality: 768 s in blocks of the network",
   };
 }

@@ -20,7 +20,11 @@ export async function openJournalOf(
     const journal = await openJournal(db, options);
     const close = async (): Promise<void> => {
       // a database that is gone must not keep the program from ending; the lease then runs out
-      await journal.close().finally(() => db.close());
+      try {
+        await journal.close();
+      } finally {
+        await db.close();
+      }
     };
     return { journal, close };
   } catch (error) {

@@ -17,5 +17,9 @@ export async function freshJournal(
 ): Promise<{ journal: Journal; db: Database; close(): Promise<void> }> {
   const db = await journalDatabase();
   const journal = await openJournal(db, options);
-  return { journal, db, close: async () => await journal.close().finally(() => db.close()) };
+  const close = async (): Promise<void> => {
+    await journal.close();
+    await db.close();
+  };
+  return { journal, db, close };
 }
