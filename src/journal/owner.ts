@@ -238,3 +238,51 @@ export async function resumeAccount(
     return { reason: row.stopped, foreign: filled.rowCount ?? 0 };
   });
 }
+
+/** An account as the journal has it. */
+export interface AccountState {
+  chainId: number;
+  /** EIP-55. */
+  account: string;
+  /** Driver that holds it; null where nobody does. */
+  owner: string | null;
+  until: Date;
+  next: number;
+  stopped: string | null;
+  open: { nonce: number; state: string; hash: string; intentId: string | null }[];
+}
+
+/** All accounts with their slots that have no known end. */
+export async function readAccounts(db: JournalDatabase): Promise<AccountState[]> {
+  try {
+    const { rows } = await db.pool.query<AccountRow & { chain_id: unknown; account: string }>(
+      `select chain_id, account, case when until > clock_timestamp() then owner end as owner, until, next, stopped
+       from journal.account order by chain_id, account`,
+    );
+    const open = await db.pool.query<{
+      chain_id: unknown;
+      account: string;
+      nonce: unknown;
+      state: string;
+      hash: string;
+      intent_id: string | null;
+    }>(
+      `select s.chain_id, s.account, s.nonce, s.state, a.hash, a.intent_id
+       from journal.slot s join journal.attempt a using (chain_id, account, nonce)
+       where s.state in ('open', 'mined') order by s.chain_id, s.account, s.nonce, a.number`,
+    );
+    return rows.map((row) => ({
+      chainId: Number(row.chain_id),
+      account: getAddress(row.account),
+      owner: row.owner,
+      until: row.until,
+      next: Number(row.next),
+      stopped: row.stopped,
+      open: open.rows
+        .filter((o) => o.chain_id === row.chain_id && o.account === row.account)
+        .map(({ nonce, state, hash, intent_id }) => ({ nonce: Number(nonce), state, hash, intentId: intent_id })),
+    }));
+  } catch (error) {
+    throw databaseError(error, "the journal cannot be read");
+  }
+}
