@@ -30,15 +30,25 @@ export interface Session {
 const LOCAL_HOSTS = new Set(["127.0.0.1", "localhost", "[::1]"]);
 const RECEIPT_POLLS_PER_BLOCK = 4;
 
+export interface SessionOptions {
+  /** Folder of the deployment records. */
+  deployments: string;
+  /** Whether to send where the configuration says live. */
+  send: boolean;
+  /** What fails in the background, where it is tried again: a round of watching, a sign of life. */
+  onFault?: (error: unknown) => void;
+}
+
 /** Opens the wallet of a configuration; networks are connected when the first opportunity asks for them. */
-export async function openSession(config: Config, options: { deployments: string; send: boolean }): Promise<Session> {
+export async function openSession(config: Config, options: SessionOptions): Promise<Session> {
   const wallet = config.wallet === null ? null : await openWallet(config.wallet, config.mode);
   const drivers = new Map<number, Promise<SameChainExecutor>>();
+  const onFault = options.onFault ?? (() => undefined);
   const chains: Chain[] = [];
   const senders: TransactionExecutor[] = [];
   let opening: Promise<OpenJournal> | null = null;
   const journal = async () => {
-    opening ??= databaseSettings(config).then((settings) => openJournalOf(settings));
+    opening ??= databaseSettings(config).then((settings) => openJournalOf(settings, { onFault }));
     opening.catch(() => (opening = null));
     return (await opening).journal;
   };
@@ -69,7 +79,7 @@ export async function openSession(config: Config, options: { deployments: string
       transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal: await journal() });
       // what an earlier run left is settled before anything new is looked at
       await transactions.start();
-      transactions.keepWatching(networkConfig.network.blockTimeMs);
+      transactions.keepWatching(networkConfig.network.blockTimeMs, onFault);
       senders.push(transactions);
     }
     return new SameChainExecutor({

@@ -27,6 +27,8 @@ export interface JournalOptions {
   ttlMs?: number;
   /** Between two signs of life, milliseconds. */
   renewMs?: number;
+  /** A sign of life failed; the next one is tried, and the database refuses what the lease no longer covers. */
+  onFault?: (error: unknown) => void;
   onStep?: OnJournalStep;
 }
 
@@ -98,8 +100,7 @@ export async function openJournal(db: JournalDatabase, options: JournalOptions =
     await renewLeases(db, driverId, ttlMs, held);
     await onStep("lease-renewed");
   };
-  // a beat that fails is followed by the next one; until then the database refuses what the lease no longer covers
-  const beat = setInterval(() => void renew().catch(() => undefined), renewMs);
+  const beat = setInterval(() => void renew().catch(options.onFault ?? (() => undefined)), renewMs);
   beat.unref();
 
   const take = async (chainId: number, account: string, count: () => Promise<NonceCount>): Promise<Held> => {

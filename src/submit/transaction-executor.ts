@@ -116,10 +116,10 @@ export class TransactionExecutor {
     return this.#inTurn(async () => await this.#settle(this.#required(), await this.start()));
   }
 
-  /** Looks at everything that is open, again and again, until `close`. A round that fails is followed by the next. */
-  keepWatching(everyMs: number): void {
+  /** Looks at everything that is open, again and again, until `close`. A round that fails is told, and followed by the next. */
+  keepWatching(everyMs: number, onFault: (error: unknown) => void): void {
     const round = async (): Promise<void> => {
-      await this.settle().catch(() => undefined);
+      await this.settle().catch(onFault);
       if (!this.#closed) this.#timer = setTimeout(() => void round(), everyMs).unref();
     };
     this.#timer ??= setTimeout(() => void round(), everyMs).unref();

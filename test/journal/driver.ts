@@ -1,12 +1,12 @@
 /** A driver in a process of its own: takes the account and journals intent after intent, until it is killed or refused. */
-import pg from "pg";
+import { Pool } from "pg";
 import { Secret } from "../../src/config/secrets.js";
 import { openJournal } from "../../src/journal/journal.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import { signer, ZERO } from "./world.js";
 
 const [url = "", key = "", name = ""] = process.argv.slice(2);
-const pool = new pg.Pool({ connectionString: url, max: 4 });
+const pool = new Pool({ connectionString: url, max: 4 });
 // the test kills and stops this process, never the server
 pool.on("error", () => undefined);
 const wallet = new WalletManager(new Secret(key));
