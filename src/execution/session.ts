@@ -9,6 +9,7 @@ import { readSecret } from "../config/secrets.js";
 import { databaseSettings } from "../database/settings.js";
 import { readDeployment } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
+import { feePolicy } from "../fees/fees.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
 import { type OpenJournal, openJournalOf } from "../journal/open.js";
@@ -97,11 +98,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
         pollMs: Math.max(20, Math.floor(networkConfig.network.blockTimeMs / RECEIPT_POLLS_PER_BLOCK)),
         funding: config.fundingPreference,
         maxGasCost: networkConfig.maxGasCost,
-        fees: {
-          priorityFee: networkConfig.priorityFee,
-          patienceBlocks: config.gas.patienceBlocks,
-          maxFeePerGas: networkConfig.maxFeePerGas,
-        },
+        fees: feePolicy(networkConfig, config.gas.patienceBlocks),
       },
     });
   };
