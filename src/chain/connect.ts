@@ -8,7 +8,7 @@ import {
 } from "ethers";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
-import { classifyNodeError, endpointName, withoutEndpoint } from "./errors.js";
+import { classifyNodeError, endpointName, hideEndpoint, withoutEndpoint } from "./errors.js";
 import { beforeDeadline } from "./receipts.js";
 
 /** An ethers provider that can also send raw JSON-RPC requests. */
@@ -119,8 +119,13 @@ class EndpointProvider extends JsonRpcProvider {
         throw error;
       });
       response.assertOk();
-      const answer = response.bodyJson as JsonRpcResult | JsonRpcResult[];
-      return Array.isArray(answer) ? answer : [answer];
+      const body = response.bodyJson as JsonRpcResult | JsonRpcResult[];
+      const answers = Array.isArray(body) ? body : [body];
+      const clean = hideEndpoint(request.url);
+      // an error inside a good answer: gateways name the request's path in it
+      for (const answer of answers as { error?: { message?: unknown } }[])
+        if (typeof answer.error?.message === "string") answer.error.message = clean(answer.error.message);
+      return answers;
     } catch (error) {
       throw withoutEndpoint(error, request.url);
     }

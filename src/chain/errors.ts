@@ -87,16 +87,20 @@ export function withoutUrls(text: string): string {
   return text.replace(/\b(https?|wss?):\/\/[^\s"'<>]+/gi, (url) => endpointName(url));
 }
 
-/**
- * An error of a request to `url` as a new error without any part of it but the host: servers repeat the path in their answers. Code
- * and the server's answer are kept, so that it classifies as before.
- */
-export function withoutEndpoint(error: unknown, url: string): Error {
+/** Takes every part of an endpoint but its host out of a text: servers repeat the path, and so its key, in their answers. */
+export function hideEndpoint(url: string): (text: string) => string {
   const { pathname, search, searchParams, username, password } = new URL(url);
   const words = [...pathname.split("/"), ...searchParams.values(), username, password].filter((word) => word.length >= 8);
   const secrets = [pathname + search, ...words].filter((part) => part.length > 1);
-  const clean = (text: string): string =>
-    secrets.reduce((rest, secret) => rest.replaceAll(secret, "(hidden)"), withoutUrls(text));
+  return (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, "(hidden)"), withoutUrls(text));
+}
+
+/**
+ * An error of a request to `url` as a new error without any part of it but the host. Code and the server's answer are kept, so that
+ * it classifies as before.
+ */
+export function withoutEndpoint(error: unknown, url: string): Error {
+  const clean = hideEndpoint(url);
   const { message, code, info } = error as { message?: unknown; code?: unknown; info?: Record<string, unknown> | null };
   const answer = Object.entries(info ?? {}).flatMap(([key, value]) => (typeof value === "string" ? [[key, clean(value)]] : []));
   return Object.assign(new Error(clean(String(message))), { code, info: Object.fromEntries(answer) as Record<string, string> });

@@ -5,8 +5,10 @@ import { loadConfig } from "../config/load.js";
 import { NETWORKS, networkByName } from "../config/networks.js";
 import { deployExecutor } from "../deploy/deploy.js";
 import { ArbError } from "../errors.js";
+import { connectTo } from "../execution/session.js";
 import { feePolicy } from "../fees/fees.js";
-import { connectTo, openWallet } from "../execution/session.js";
+import { refuseDelegated } from "../wallet/delegation.js";
+import { openWallet } from "../wallet/open.js";
 import { type ConfigOptions, withConfig } from "./common.js";
 import { makeOutput } from "./output.js";
 
@@ -38,7 +40,8 @@ export function deployCommand(): Command {
       if (!networkConfig) {
         throw new ArbError("config", `${network.name} is not configured`, { where: "networks", hint: "add its endpoint" });
       }
-      if (config.wallet === null) {
+      const account = config.wallets.get(networkConfig.wallets[0] ?? "") ?? config.wallet;
+      if (account === null) {
         throw new ArbError("config", "a deployment needs a wallet", {
           where: "wallet",
           hint: "make one with: arb wallet create",
@@ -46,9 +49,10 @@ export function deployCommand(): Command {
       }
       const owner = addressOf(options.owner, "--owner");
       const operators = options.operator.map((o) => addressOf(o, "--operator"));
-      const wallet = await openWallet(config.wallet, config.mode);
+      const wallet = await openWallet(account, config.mode);
       const chain = await connectTo(networkConfig, config);
       try {
+        await refuseDelegated(chain, wallet.address);
         output.note(`deploying on ${network.title} as ${wallet.address}`);
         const { deployment, sent } = await deployExecutor({
           chain,
@@ -67,6 +71,7 @@ export function deployCommand(): Command {
             : `already deployed at ${deployment.address}; nothing was sent`;
         });
       } finally {
+        wallet.close();
         chain.close();
       }
     });

@@ -10,7 +10,7 @@ import { fail, type Fault, faultsOf, findDuplicate, MAX_DEPTH, type Path, place,
 import type { Network } from "./network.js";
 import { findToken, networkByName } from "./networks.js";
 import { defaultRoutes, knownRoutes, type RoutesConfig } from "./routes.js";
-import { configSchema, type ParsedConfig, type ParsedNetwork } from "./schema.js";
+import { configSchema, type ParsedConfig, type ParsedNetwork, type ParsedWallet } from "./schema.js";
 import { readSecret } from "./secrets.js";
 
 /** One network to trade on. Amounts in wei; fees in wei per gas. */
@@ -32,7 +32,26 @@ export interface NetworkConfig {
   pools: PoolId[];
   /** Least net profit in base units by token address; a token that is not here is not traded for profit. */
   minNetProfit: Map<string, bigint>;
+  /** Names of the accounts that trade here; empty without a wallet. */
+  wallets: string[];
 }
+
+/** An account: where its key is, and the references to what opens it. */
+export type WalletConfig = { name: string } & (
+  | { kind: "keystore"; keystore: string; password: string }
+  | {
+      kind: "remote";
+      url: string;
+      address: string;
+      token: string | null;
+      tls: { certificate: string; key: string } | null;
+      authority: string | null;
+      timeoutMs: number;
+    }
+);
+
+/** The name of the account that stands under "wallet". */
+export const MAIN_WALLET = "wallet";
 
 /** A checked configuration. Shares in parts per million, times in milliseconds. */
 export interface Config {
@@ -41,7 +60,10 @@ export interface Config {
   mode: "dry-run" | "live";
   /** The enabled networks. */
   networks: NetworkConfig[];
-  wallet: { keystore: string; password: string } | null;
+  /** The account under "wallet", else the first of "wallets": what deployments use. */
+  wallet: WalletConfig | null;
+  /** Every account, by name. */
+  wallets: Map<string, WalletConfig>;
   slippage: ParsedConfig["slippage"];
   marginOverCostPpm: number;
   gas: { bufferPpm: number; patienceBlocks: number };
@@ -109,7 +131,7 @@ export async function resolveEndpoints(config: NetworkConfig): Promise<string[]>
 /** Reads what belongs together across fields; faults are collected. */
 function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
   const networks = Object.entries(c.networks).flatMap(([name, n]) =>
-    n?.enabled ? [resolveNetwork(name, n, c.profit.minNet, faults)] : [],
+    n?.enabled ? [resolveNetwork(name, n, c.profit.minNet, accountsOf(name, n, c, faults), faults)] : [],
   );
   c.profit.minNet.forEach((amount, i) => {
     const known = networks.some((n) => findToken(n.network, unitOf(amount) ?? "") !== null);
@@ -118,17 +140,17 @@ function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
       faults.push({ path: ["profit", "minNet", i], message: `names ${unitOf(amount)}, which is no token of an enabled network` });
   });
   if (networks.length === 0) faults.push({ path: ["networks"], message: "enables no network; at least one is needed" });
-  if (c.mode === "live" && !c.wallet) faults.push({ path: ["mode"], message: 'is "live", which needs a wallet' });
-  if (c.mode === "live" && c.wallet?.password.startsWith("env:"))
-    faults.push({
-      path: ["wallet", "password"],
-      message: 'is read from the environment, which live mode refuses; use "file:/path", "fd:3" or "prompt"',
-    });
+  if (c.mode === "live")
+    for (const { network, wallets } of networks)
+      if (wallets.length === 0)
+        faults.push({ path: ["mode"], message: `is "live", which needs a wallet; ${network.title} has none` });
+  const wallets = resolveWallets(c, file, faults);
   return {
     file,
     mode: c.mode,
     networks,
-    wallet: c.wallet ? { keystore: path.resolve(path.dirname(file), c.wallet.keystore), password: c.wallet.password } : null,
+    wallet: [...wallets.values()][0] ?? null,
+    wallets,
     slippage: c.slippage,
     marginOverCostPpm: c.profit.marginOverCost,
     gas: { bufferPpm: c.gas.buffer, patienceBlocks: c.gas.patienceBlocks },
@@ -142,10 +164,58 @@ function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
   };
 }
 
+/** The names of the accounts that trade on a network. */
+function accountsOf(name: string, n: ParsedNetwork, c: ParsedConfig, faults: Fault[]): string[] {
+  if (n.wallets === undefined) return c.wallet ? [MAIN_WALLET] : [];
+  n.wallets.forEach((wallet, i) => {
+    const at: Path = ["networks", name, "wallets", i];
+    if (!(wallet === MAIN_WALLET && c.wallet) && !Object.hasOwn(c.wallets, wallet))
+      faults.push({ path: at, message: `names ${wallet}, which is not listed under wallets` });
+    if (n.wallets?.indexOf(wallet) !== i) faults.push({ path: at, message: `names ${wallet} twice` });
+  });
+  return n.wallets;
+}
+
+function resolveWallets(c: ParsedConfig, file: string, faults: Fault[]): Map<string, WalletConfig> {
+  const all: [Path, string, ParsedWallet][] = Object.entries(c.wallets).map(([name, w]) => [["wallets", name], name, w]);
+  if (Object.hasOwn(c.wallets, MAIN_WALLET))
+    faults.push({ path: ["wallets", MAIN_WALLET], message: 'is the name of what stands under "wallet"; use another' });
+  else if (c.wallet) all.unshift([["wallet"], MAIN_WALLET, c.wallet]);
+  return new Map(
+    all.map(([at, name, w]) => {
+      if (c.mode === "live")
+        for (const field of ["password", "token", "clientKey"] as const)
+          if (w[field]?.startsWith("env:"))
+            faults.push({
+              path: [...at, field],
+              message: 'is read from the environment, which live mode refuses; use "file:/path", "fd:3" or "prompt"',
+            });
+      return [name, resolveWallet(name, w, file)];
+    }),
+  );
+}
+
+function resolveWallet(name: string, w: ParsedWallet, file: string): WalletConfig {
+  if (w.remote === undefined) {
+    const keystore = path.resolve(path.dirname(file), w.keystore ?? "");
+    return { name, kind: "keystore", keystore, password: w.password ?? "" };
+  }
+  return {
+    name,
+    kind: "remote",
+    url: w.remote,
+    address: w.address ?? "",
+    token: w.token ?? null,
+    tls: w.clientCertificate && w.clientKey ? { certificate: w.clientCertificate, key: w.clientKey } : null,
+    authority: w.authority ?? null,
+    timeoutMs: w.timeout,
+  };
+}
+
 const DEFAULT_TOKENS = new Set(["weth", "usdc", "usdt", "dai", "wbtc", "cbbtc"]);
 const networkTokenUnknown = (symbol: string): boolean => !DEFAULT_TOKENS.has(symbol.toLowerCase());
 
-function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults: Fault[]): NetworkConfig {
+function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], wallets: string[], faults: Fault[]): NetworkConfig {
   const known = networkByName(name);
   if (!known) throw new ArbError("internal", `the registry has no ${name}`);
   const network: Network = { ...known, tokens: [...known.tokens] };
@@ -195,6 +265,7 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
     submission: resolveRoutes(network, n, faults),
     pools,
     minNetProfit,
+    wallets,
   };
   if (config.priorityFee > config.maxFeePerGas)
     faults.push({

@@ -4,6 +4,7 @@ import { ArbError } from "../errors.js";
 import { ETHER, GWEI, parseAmount, parseDuration, parsePercent, unitOf } from "../units.js";
 import { RELAYS } from "../submit/relays/builders.js";
 import { SECRET_REFERENCE } from "./secrets.js";
+import { faultOfSignerUrl } from "./signer-url.js";
 
 /** The form of `arb.config.jsonc`. The JSON Schema in docs/arb.config.schema.json is made from it. */
 
@@ -93,6 +94,11 @@ const network = z.strictObject({
   enabled: z.boolean().default(true),
   rpc: z.array(endpoint).min(1, "needs at least one endpoint").describe("Endpoints in order of preference"),
   executor: address.optional().describe("The executor; without it, the one in deployments/NAME.json"),
+  wallets: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('Accounts that trade here, by their names under "wallets"; without it, "wallet"'),
   maxFeePerGas: gwei
     .optional()
     .describe('Highest gas price, base fee and tip together. Default "30 gwei" on Ethereum, else "1 gwei"'),
@@ -180,9 +186,41 @@ const funding = z.strictObject({
     .describe("Sources that may fund a trade; among equally cheap ones the first counts"),
 });
 
-const wallet = z.strictObject({
-  keystore: z.string().min(1).describe("Keystore v3 file (mode 0600), relative to this file"),
-  password: secret,
+const walletFields = z.strictObject({
+  keystore: z.string().min(1).optional().describe("Keystore v3 file (mode 0600), relative to this file"),
+  password: secret.optional().describe("Reference to the keystore's password"),
+  remote: z
+    .string()
+    .refine((s) => faultOfSignerUrl(s) === null, { error: ({ input }) => faultOfSignerUrl(String(input)) ?? "" })
+    .optional()
+    .describe('A remote signer instead of a keystore: "https://...", "unix:/path/to/socket", or http on loopback'),
+  address: address.optional().describe("The account that the remote signer signs for"),
+  token: secret.optional().describe("Reference to the remote signer's bearer token"),
+  clientCertificate: secret.optional().describe("Reference to our certificate for the remote signer, PEM"),
+  clientKey: secret.optional().describe("Reference to the key of our certificate, PEM"),
+  authority: secret.optional().describe("Reference to the certificate that the remote signer's must be signed by, PEM"),
+  timeout: duration.prefault("3 s").describe("Deadline of one signature of the remote signer"),
+});
+
+const REMOTE_ONLY = ["address", "token", "clientCertificate", "clientKey", "authority"] as const;
+
+const wallet = walletFields.superRefine((w, context) => {
+  const issue = (field: string | null, message: string): void => {
+    context.addIssue({ code: "custom", message, path: field === null ? [] : [field] });
+  };
+  if ((w.keystore === undefined) === (w.remote === undefined)) return issue(null, "needs either a keystore or a remote signer");
+  if (w.remote === undefined) {
+    if (w.password === undefined) issue(null, "needs a password for its keystore");
+    for (const field of REMOTE_ONLY) if (w[field] !== undefined) issue(field, "is for a remote signer only");
+    return undefined;
+  }
+  if (w.password !== undefined) issue("password", "is for a keystore only; a remote signer takes a token");
+  if (w.address === undefined) issue(null, "needs the address that the remote signer signs for");
+  if ((w.clientCertificate === undefined) !== (w.clientKey === undefined))
+    issue(null, "needs clientCertificate and clientKey together");
+  if (!w.remote.startsWith("https:") && (w.clientCertificate ?? w.authority) !== undefined)
+    issue("remote", "has certificates, which only https uses");
+  return undefined;
 });
 
 const database = z
@@ -218,7 +256,11 @@ export const configSchema = z.strictObject({
       "base-sepolia": network.optional(),
     })
     .describe("Networks to trade on"),
-  wallet: wallet.optional().describe("Needed in live mode"),
+  wallet: wallet.optional().describe("The account of every network that names no other; one is needed in live mode"),
+  wallets: z
+    .record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "is no name: write small letters, digits and dashes"), wallet)
+    .default({})
+    .describe("More accounts by name, for the networks that name them"),
   slippage: slippage.prefault({}),
   profit: profit.prefault({}),
   gas: gas.prefault({}),
@@ -228,6 +270,7 @@ export const configSchema = z.strictObject({
 });
 
 export type ParsedConfig = z.output<typeof configSchema>;
+export type ParsedWallet = z.output<typeof wallet>;
 export type ParsedNetwork = z.output<typeof network>;
 
 /** The JSON Schema that editors read through `$schema`. */

@@ -144,7 +144,7 @@ async function send(request: DeployRequest, plan: DeployPlan, proxy: string): Pr
   const tx = withGas(gasLimit);
   await requireFunds(chain, wallet.address, tx);
 
-  const { raw, hash } = wallet.sign(tx);
+  const { raw, hash } = await wallet.signTransaction(tx);
   const where = `${chain.network.name} ${hash}`;
   try {
     await chain.provider.broadcastTransaction(raw);

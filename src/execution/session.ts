@@ -1,11 +1,9 @@
-import path from "node:path";
 import { isError } from "ethers";
 import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
-import { readSecret } from "../config/secrets.js";
 import { databaseSettings } from "../database/settings.js";
 import { readDeployment } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
@@ -14,17 +12,23 @@ import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
 import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
-import { WalletManager } from "../wallet/wallet-manager.js";
+import { refuseDelegated } from "../wallet/delegation.js";
+import { openWallets } from "../wallet/open.js";
+import type { WalletManager } from "../wallet/wallet-manager.js";
 import { SameChainExecutor } from "./same-chain-executor.js";
 
-/** The configured drivers, one per network, connected and checked. */
+/** The configured drivers, one per network and account, connected and checked. */
 export interface Session {
   config: Config;
+  /** The account of `Config.wallet`. */
   wallet: WalletManager | null;
-  driver(chainId: number): Promise<SameChainExecutor>;
+  /** Names of the accounts that trade on a network; empty without a wallet. */
+  accounts(chainId: number): string[];
+  /** The driver of an account, by default the network's first. */
+  driver(chainId: number, account?: string): Promise<SameChainExecutor>;
   /** What opportunities are validated against, at this moment. */
   validation(): ValidationContext;
-  /** Gives the accounts back and closes the connections. */
+  /** Gives the accounts back, closes connections and overwrites keys. */
   close(): Promise<void>;
 }
 
@@ -40,10 +44,10 @@ export interface SessionOptions {
   onFault?: (error: unknown) => void;
 }
 
-/** Opens the wallet of a configuration; networks are connected when the first opportunity asks for them. */
+/** Opens the accounts of a configuration; networks are connected when the first opportunity asks for them. */
 export async function openSession(config: Config, options: SessionOptions): Promise<Session> {
-  const wallet = config.wallet === null ? null : await openWallet(config.wallet, config.mode);
-  const drivers = new Map<number, Promise<SameChainExecutor>>();
+  const wallets = await openWallets(config);
+  const drivers = new Map<string, Promise<SameChainExecutor>>();
   const onFault = options.onFault ?? (() => undefined);
   const chains: Chain[] = [];
   const senders: TransactionExecutor[] = [];
@@ -53,10 +57,10 @@ export async function openSession(config: Config, options: SessionOptions): Prom
     opening.catch(() => (opening = null));
     return (await opening).journal;
   };
-  const open = async (networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
+  const open = async (networkConfig: NetworkConfig, wallet: WalletManager | null): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
     try {
-      const driver = await driverOn(chain, networkConfig);
+      const driver = await driverOn(chain, networkConfig, wallet);
       chains.push(chain);
       return driver;
     } catch (error) {
@@ -64,7 +68,11 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       throw error;
     }
   };
-  const driverOn = async (chain: Chain, networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
+  const driverOn = async (
+    chain: Chain,
+    networkConfig: NetworkConfig,
+    wallet: WalletManager | null,
+  ): Promise<SameChainExecutor> => {
     const executor = executorOf(networkConfig, options.deployments);
     if (executor === null) {
       throw new ArbError("config", `no executor is deployed on ${networkConfig.network.title}`, {
@@ -73,6 +81,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       });
     }
     const operator = await operatorOf(chain, executor, wallet);
+    if (wallet !== null) await refuseDelegated(chain, wallet.address);
     const send = options.send && config.mode === "live";
     let transactions: TransactionExecutor | null = null;
     if (send && wallet !== null) {
@@ -102,16 +111,25 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       },
     });
   };
+  const configured = (chainId: number): NetworkConfig => {
+    const networkConfig = config.networks.find((n) => n.network.chainId === chainId);
+    if (!networkConfig) throw new ArbError("config", `chain ${chainId} is not configured`, { where: "networks" });
+    return networkConfig;
+  };
   return {
     config,
-    wallet,
-    driver: (chainId) => {
-      const networkConfig = config.networks.find((n) => n.network.chainId === chainId);
-      if (!networkConfig) throw new ArbError("config", `chain ${chainId} is not configured`, { where: "networks" });
-      const opened = drivers.get(chainId) ?? open(networkConfig);
-      drivers.set(chainId, opened);
+    wallet: config.wallet === null ? null : (wallets.get(config.wallet.name) ?? null),
+    accounts: (chainId) => configured(chainId).wallets,
+    driver: (chainId, account) => {
+      const networkConfig = configured(chainId);
+      const name = account ?? networkConfig.wallets[0] ?? null;
+      if (name !== null && !networkConfig.wallets.includes(name))
+        throw new ArbError("config", `${name} is no account of ${networkConfig.network.title}`, { where: "networks" });
+      const key = `${chainId} ${name ?? ""}`;
+      const opened = drivers.get(key) ?? open(networkConfig, name === null ? null : (wallets.get(name) ?? null));
+      drivers.set(key, opened);
       // a node that was away when the first opportunity came is asked again by the next one
-      opened.catch(() => drivers.delete(chainId));
+      opened.catch(() => drivers.delete(key));
       return opened;
     },
     validation: () => validationOf(config),
@@ -120,6 +138,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       const opened = await opening?.catch(() => null);
       await opened?.close();
       for (const chain of chains) chain.close();
+      for (const wallet of wallets.values()) wallet.close();
     },
   };
 }
@@ -152,15 +171,6 @@ export async function connectTo(networkConfig: NetworkConfig, config: Pick<Confi
   }
   const local = urls.every((url) => LOCAL_HOSTS.has(new URL(url).hostname));
   return await connectChain(networkConfig.network, urls, { timeoutMs: config.timeouts.rpcMs, local });
-}
-
-export async function openWallet(wallet: NonNullable<Config["wallet"]>, mode: Config["mode"]): Promise<WalletManager> {
-  const password = await readSecret(wallet.password, {
-    allowEnv: mode === "dry-run",
-    prompt: `Password of ${path.basename(wallet.keystore)}`,
-    where: "wallet.password",
-  });
-  return await WalletManager.fromKeystore(wallet.keystore, password);
 }
 
 /** The wallet's address if it is an operator of the executor; in a dry run without a wallet the first operator. */

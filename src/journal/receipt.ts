@@ -1,4 +1,5 @@
 import { dataSlice, getAddress, id, Transaction } from "ethers";
+import { chargedFee, type FeeReceipt } from "../fees/charged.js";
 import type { Network } from "../config/network.js";
 
 /** Requests to a node, as any ethers provider of JSON-RPC takes them. */
@@ -22,18 +23,12 @@ export interface LandedReceipt {
   logs: { address: string; topics: string[]; data: string }[];
 }
 
-interface RawReceipt {
+interface RawReceipt extends FeeReceipt {
   transactionHash: string;
   blockNumber: string;
   blockHash: string;
   status: string;
-  gasUsed: string;
-  effectiveGasPrice: string;
   logs: { address: string; topics: string[]; data: string }[];
-  l1Fee?: string;
-  operatorFeeScalar?: string;
-  operatorFeeConstant?: string;
-  daFootprintGasScalar?: string;
 }
 
 /** Reads a receipt with the fields that ethers drops; null where the node has none. */
@@ -41,24 +36,19 @@ export async function readReceipt(provider: Requests, hash: string): Promise<Lan
   const raw = (await provider.send("eth_getTransactionReceipt", [hash])) as RawReceipt | null;
   if (!raw?.blockHash) return null;
   if (raw.transactionHash.toLowerCase() !== hash) throw new Error("the node gave the receipt of another transaction");
-  const gasUsed = BigInt(raw.gasUsed);
+  const { wei, executionWei, operatorWei } = chargedFee(raw);
   return {
     hash,
     blockNumber: Number(raw.blockNumber),
     blockHash: raw.blockHash,
     succeeded: BigInt(raw.status) === 1n,
-    gasUsed,
-    gas: gasUsed * BigInt(raw.effectiveGasPrice),
-    l1Fee: BigInt(raw.l1Fee ?? 0),
-    operatorFee: operatorFeeOf(raw, gasUsed),
+    gasUsed: BigInt(raw.gasUsed),
+    gas: executionWei,
+    // on Arbitrum the data's share is in the execution
+    l1Fee: wei - executionWei - operatorWei,
+    operatorFee: operatorWei,
     logs: raw.logs,
   };
-}
-
-/** OP stack specification: Isthmus gasUsed * scalar / 1e6 + constant; since Jovian gasUsed * scalar * 100 + constant. */
-function operatorFeeOf(raw: RawReceipt, gasUsed: bigint): bigint {
-  const scaled = gasUsed * BigInt(raw.operatorFeeScalar ?? 0);
-  return (raw.daFootprintGasScalar === undefined ? scaled / 1_000_000n : scaled * 100n) + BigInt(raw.operatorFeeConstant ?? 0);
 }
 
 export type EntryKind = "gas" | "l1-fee" | "operator-fee" | "value" | "transfer" | "wrap";

@@ -227,9 +227,13 @@ export class TransactionExecutor {
     return attemptOf(attempt);
   }
 
-  #sign(nonce: number, call: Call, gasLimit: bigint, { maxFeePerGas, maxPriorityFeePerGas }: PlanFees): Signed {
+  async #sign(nonce: number, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Signed> {
+    const { maxFeePerGas, maxPriorityFeePerGas } = fees;
     const terms = { gasLimit, maxFeePerGas, maxPriorityFeePerGas };
-    return { ...this.wallet.sign({ chainId: this.chain.network.chainId, nonce, ...call, ...terms }), ...terms };
+    return {
+      ...(await this.wallet.signTransaction({ chainId: this.chain.network.chainId, nonce, ...call, ...terms })),
+      ...terms,
+    };
   }
 
   /** The attempt of an intent: in a slot in which nothing can land any more, else in the next nonce. */
@@ -237,7 +241,7 @@ export class TransactionExecutor {
     journal: Journal,
     account: Ownership,
     intent: Intent,
-    build: (nonce: number) => Signed,
+    build: (nonce: number) => Promise<Signed>,
   ): Promise<JournaledAttempt> {
     const exposure = { visibility: this.route.visibility, lastBlock: null };
     const [vacant] = this.#vacant;

@@ -159,9 +159,9 @@ describe("arb: trading on local chains over loopback", function () {
       ["an endpoint that is no URL", () => ({ networks: { base: { rpc: ["http://["] } } }), 3, /networks\.base\.rpc/],
       [
         "a setting that does not exist",
-        () => ({ wallets: {} }),
+        () => ({ walet: {} }),
         3,
-        /faulty\.jsonc:1:\d+ wallets is no setting; did you mean "wallet"/,
+        /faulty\.jsonc:1:\d+ walet is no setting; did you mean "wallet"/,
       ],
       [
         "an executor without code",

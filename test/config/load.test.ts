@@ -95,7 +95,10 @@ describe("configuration", () => {
     ]);
     expect([n!.executor, n!.maxFeePerGas, n!.maxGasCost]).to.deep.equal([PAIR, 12_500_000_000n, 2n * 10n ** 15n]);
     expect([...n!.minNetProfit.values()]).to.deep.equal([10n ** 15n, 2n * 10n ** 18n]);
-    expect(c.wallet).to.deep.equal({ keystore: "/etc/arb/keys/hot.json", password: "fd:3" });
+    const wallet = { name: "wallet", kind: "keystore", keystore: "/etc/arb/keys/hot.json", password: "fd:3" };
+    expect(c.wallet).to.deep.equal(wallet);
+    expect([...c.wallets]).to.deep.equal([["wallet", wallet]]);
+    expect(c.networks.every(({ wallets }) => wallets.join() === "wallet")).to.equal(true);
     expect(c.timeouts.rpcMs).to.equal(800);
   });
 
@@ -147,6 +150,40 @@ describe("configuration", () => {
       "a duration without unit",
       withNetwork('"enabled": true', ', "timeouts": { "rpc": "5" }'),
       /timeouts\.rpc "5" is not a duration/,
+    ],
+    [
+      "a keystore and a remote signer",
+      withNetwork('"enabled": true', ', "wallet": { "keystore": "k", "password": "fd:3", "remote": "https://s" }'),
+      /wallet needs either/,
+    ],
+    [
+      "a remote signer without its address",
+      withNetwork('"enabled": true', ', "wallet": { "remote": "https://s" }'),
+      /wallet needs the address/,
+    ],
+    [
+      "a remote signer in the clear",
+      withNetwork('"enabled": true', ', "wallet": { "remote": "http://signer" }'),
+      /wallet\.remote.*unencrypted/,
+    ],
+    [
+      "a keystore with a token",
+      withNetwork('"enabled": true', ', "wallet": { "keystore": "k", "password": "fd:3", "token": "fd:4" }'),
+      /wallet\.token is for a remote/,
+    ],
+    ["an account that is not listed", withNetwork('"wallets": ["hot"]', ""), /wallets\[0\] names hot, which is not listed/],
+    [
+      "an account twice",
+      withNetwork('"wallets": ["hot", "hot"]', ', "wallets": { "hot": { "keystore": "k", "password": "fd:3" } }'),
+      /names hot twice/,
+    ],
+    [
+      "a token from the environment in live mode",
+      withNetwork(
+        '"wallets": ["hot"]',
+        `, "mode": "live", "wallets": { "hot": { "remote": "https://s", "address": "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "token": "env:T" } }`,
+      ),
+      /wallets\.hot\.token is read from the environment/,
     ],
     ["live without a wallet", withNetwork('"enabled": true', ', "mode": "live"'), /mode is "live", which needs a wallet/],
     [
