@@ -63,7 +63,7 @@ describe("session", () => {
     expect(drivers.map((d) => d.context.operator)).to.deep.equal(addresses);
     expect(await session.driver(1, "a")).to.equal(drivers[0]);
     expect(() => session.driver(1, "c")).to.throw(/no account/);
-    session.close();
+    await session.close();
 
     await local.rpc("hardhat_setCode", [addresses[1], `0xef0100${"77".repeat(20)}`]);
     const again = await openSession(parseConfig(text, path.join(folder, "c")), { deployments: "/nowhere", send: false });
@@ -71,7 +71,7 @@ describe("session", () => {
     const refused = await rejection(again.driver(1, "b"));
     expect(refused).to.include({ code: "secrets" });
     expect(refused.message).to.match(/EIP-7702/);
-    again.close();
+    await again.close();
     rmSync(folder, { recursive: true });
   });
 
