@@ -10,8 +10,10 @@ import { root } from "../setup/find-node.mjs";
 import { isTarget, parse, readSources } from "./compiler.mjs";
 import { mutantsOf } from "./mutants.mjs";
 
-/** Longest time for one mutant; an endless loop ends with the block's gas long before. */
+/** Longest time for one mutant, where the tests themselves do not need more; an endless loop ends with the block's gas long before. */
 const TIMEOUT_MS = 90_000;
+/** A run of all tests may take so many times as long as on the unchanged contracts: the machine may be busy. */
+const PATIENCE = 6;
 /** A worker is replaced after so many mutants: chains leave some memory behind. */
 const WORKER_LIFE = 150;
 /** Longest time until a worker has loaded everything and has run the tests twice. */
@@ -73,11 +75,11 @@ summary();
 /** One worker process after the other, until the queue is empty. */
 async function work() {
   while (queue.length > 0) {
-    const worker = await startWorker();
+    const { worker, limit } = await startWorker();
     for (let i = 0; i < WORKER_LIFE && queue.length > 0; i++) {
       const mutant = queue.shift();
       const since = Date.now();
-      const result = await judge(worker, mutant);
+      const result = await judge(worker, mutant, limit);
       record(mutant, { ...result, ms: Date.now() - since });
       if (result.status === "timeout" || result.status === "crashed") break;
     }
@@ -94,26 +96,26 @@ async function startWorker() {
   });
   await answer(worker, START_MS);
   worker.send({ control: true });
-  const { done, by } = (await answer(worker, START_MS)) ?? {};
+  const { done, by, ms } = (await answer(worker, START_MS)) ?? {};
   if (done !== "survived") throw new Error(`the tests fail without a mutant: ${by ?? "no answer"}; try \`npm test\` first`);
-  return worker;
+  return { worker, limit: Math.max(TIMEOUT_MS, PATIENCE * ms) };
 }
 
-async function judge(worker, mutant) {
+async function judge(worker, mutant, limit) {
   worker.send({ mutant });
-  const { compiled } = (await answer(worker)) ?? { compiled: "invalid" };
+  const { compiled } = (await answer(worker, limit)) ?? { compiled: "invalid" };
   if (compiled === "invalid" || compiled === "unchanged") return { status: compiled };
   const code = hash([compiled]);
   if (codes.has(code)) return { status: "duplicate", by: codes.get(code) };
   codes.set(code, mutant.id);
   worker.send({ run: true });
-  const outcome = await answer(worker);
+  const outcome = await answer(worker, limit);
   if (outcome) return { status: outcome.done, by: outcome.by };
   return { status: worker.killed ? "timeout" : "crashed" };
 }
 
 /** A worker's next message; null if it does not come in time, or the tests end the process. */
-function answer(worker, limit = TIMEOUT_MS) {
+function answer(worker, limit) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => end(() => (worker.kill("SIGKILL"), resolve(null))), limit);
     const end = (then) => {
