@@ -42,6 +42,7 @@ const tests = ["test/contracts", "test/helpers", "test/mocks"].flatMap((folder) 
     .map((file) => readFileSync(path.join(root, folder, file), "utf8")),
 );
 const state = { source: hash(Object.values(sources).map(String)), tests: hash(tests) };
+const page = readFileSync(path.join(root, "docs", "mutation.md"), "utf8");
 const folder = path.join(root, "cache", "mutation");
 const logFile = path.join(folder, "results.jsonl");
 
@@ -159,22 +160,38 @@ function score() {
   for (const { status } of results.values()) counts[status]++;
   const dead = counts.killed + counts.timeout + counts.crashed;
   const tested = dead + counts.gas + counts.survived;
-  const percent = (n) => Math.round((10_000 * n) / Math.max(1, tested)) / 100;
-  return { ...counts, tested, percent: percent(dead), percentWithGas: percent(dead + counts.gas) };
+  const percent = (n, of = tested) => Math.round((10_000 * n) / Math.max(1, of)) / 100;
+  const equivalent = [...results].filter(([id, { status }]) => isAlive(status) && explained(id)).length;
+  return {
+    ...counts,
+    tested,
+    equivalent,
+    percent: percent(dead, tested - equivalent),
+    percentOfAll: percent(dead),
+    percentWithGas: percent(dead + counts.gas),
+  };
+}
+
+function isAlive(status) {
+  return status === "survived" || status === "gas";
+}
+
+/** Whether the page gives the reason why nothing can tell this mutant from the contract. */
+function explained(id) {
+  return page.includes(`\`${id}\``);
 }
 
 function summary() {
-  const explained = readFileSync(path.join(root, "docs", "mutation.md"), "utf8");
   const survivors = chosen
-    .filter(({ id }) => ["survived", "gas"].includes(results.get(id)?.status))
-    .map((mutant) => ({ ...mutant, ...results.get(mutant.id), explained: explained.includes(`\`${mutant.id}\``) }));
+    .filter(({ id }) => isAlive(results.get(id)?.status))
+    .map((mutant) => ({ ...mutant, ...results.get(mutant.id), explained: explained(mutant.id) }));
   const total = score();
   const files = {};
   for (const { id, file } of chosen) {
     const row = (files[file] ??= { tested: 0, killed: 0, survived: 0 });
     const status = results.get(id)?.status;
     if (["killed", "timeout", "crashed"].includes(status)) row.killed++;
-    else if (status === "survived" || status === "gas") row.survived++;
+    else if (isAlive(status)) row.survived++;
     row.tested = row.killed + row.survived;
   }
   if (options.json) console.log(JSON.stringify({ ...state, mutants: chosen.length, ...total, files, survivors }, null, 2));
@@ -185,8 +202,8 @@ function summary() {
     }
     console.log(
       `${total.tested} mutants tested, ${total.killed} killed, ${total.timeout} timed out, ${total.crashed} crashed, ${total.survived} survived, ` +
-        `${total.gas} noticed by the gas tests only; not counted: ${total.duplicate} duplicates, ${total.unchanged} ` +
-        `without effect on the bytecode, ${total.invalid} that do not compile. Score ${total.percent} %.`,
+        `${total.gas} noticed by the gas tests only, of both ${total.equivalent} explained as equivalent; not counted: ${total.duplicate} duplicates, ${total.unchanged} ` +
+        `without effect on the bytecode, ${total.invalid} that do not compile. Score ${total.percent} %, with the equivalent ones ${total.percentOfAll} %.`,
     );
   }
   if (total.percent < TARGET_PERCENT) {

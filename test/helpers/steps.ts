@@ -14,6 +14,7 @@ import type {
   V3Step,
 } from "../../src/plan/step-types.js";
 import { balancerArtifact } from "../../src/sim/artifacts.js";
+import { callsOf } from "./calls.js";
 import type { World } from "./pools.js";
 
 export const fixed = (value: bigint): StepAmount => ({ from: "fixed", value });
@@ -142,6 +143,7 @@ export function stepRunner(world: World) {
     const before = await all();
     const sent = await world.operator.sendTransaction({ to: world.executorAddress, data: data(plan) });
     await sent.wait();
+    await callsOf(world, sent.hash);
     return (await all()).map((after, i) => after - before[i]!);
   }
 
