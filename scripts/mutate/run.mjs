@@ -54,7 +54,8 @@ const chosen = sample(
   all.filter(({ file, within }) => file.includes(options.file ?? "") && (!options.within || within === options.within)),
 );
 if (options.list) {
-  for (const mutant of chosen) console.log(describe(mutant));
+  // a pipe takes it all before the process ends
+  await new Promise((resolve) => process.stdout.write(chosen.map((mutant) => describe(mutant) + "\n").join(""), resolve));
   process.exit(0);
 }
 
