@@ -7,6 +7,7 @@ interface Frame {
   from: string;
   to?: string;
   input: string;
+  value?: string;
   calls?: Frame[];
 }
 
@@ -51,18 +52,35 @@ const KNOWN = new Interface([
   "function redeem(uint256,address,address)",
 ]);
 
+/** Name, arguments and value of each call that an executor made in a transaction. Throws like `callsOf`. */
+export async function argumentsOf(world: World, hash: string, executor = world.executorAddress) {
+  return made(await traced(world, hash), executor.toLowerCase());
+}
+
 /**
  * The calls that an executor made in a transaction, as "STATICCALL balanceOf" and the like. Throws if one is not written as its ABI
  * says, to the byte: pools of today forgive a byte too many or a dirty one, a proxy or a stricter decoder need not.
  */
 export async function callsOf(world: World, hash: string, executor = world.executorAddress): Promise<string[]> {
-  const params = [hash, { tracer: "callTracer" }];
-  const top = (await world.provider.request({ method: "debug_traceTransaction", params })) as Frame;
-  return named(top, executor.toLowerCase());
+  return (await argumentsOf(world, hash, executor)).map(({ type, name }) => `${type} ${name}`);
 }
 
-function named(frame: Frame, executor: string): string[] {
-  const inside = (frame.calls ?? []).flatMap((call) => named(call, executor));
+async function traced(world: World, hash: string): Promise<Frame> {
+  return (await world.provider.request({
+    method: "debug_traceTransaction",
+    params: [hash, { tracer: "callTracer" }],
+  })) as Frame;
+}
+
+interface Made {
+  type: string;
+  name: string;
+  args: unknown[];
+  value: bigint;
+}
+
+function made(frame: Frame, executor: string): Made[] {
+  const inside = (frame.calls ?? []).flatMap((call) => made(call, executor));
   if (frame.from.toLowerCase() !== executor || frame.input === "0x") return inside;
   const call = KNOWN.parseTransaction({ data: frame.input });
   if (call === null) throw new Error(`${executor} calls something unknown: ${frame.input}`);
@@ -77,5 +95,5 @@ function named(frame: Frame, executor: string): string[] {
   }
   // a number in Aave's event only
   if (call.name === "flashLoanSimple" && call.args[4] !== 0n) throw new Error("a referral code");
-  return [`${frame.type} ${call.name}`, ...inside];
+  return [{ type: frame.type, name: call.name, args: call.args.toArray(), value: BigInt(frame.value ?? 0) }, ...inside];
 }
