@@ -142,7 +142,9 @@ export function mutantsOf(file, ast, source) {
 
   const yulCall = (within, node) => {
     const { name } = node.functionName;
-    for (const other of YUL_SWAPS[name] ?? []) add(within, "operator", node.functionName, other);
+    // a / 0 is 0 and a / 1 is a, as with mul
+    const same = name === "mul" && /^((iszero|eq|s?gt|s?lt)\(|and\([^]*, 1\)$)/.test(text(node.arguments[1]));
+    for (const other of same ? [] : (YUL_SWAPS[name] ?? [])) add(within, "operator", node.functionName, other);
     if (name === "iszero" || name === "not") add(within, "condition", node, text(node.arguments[0]));
     if (name === "eq") add(within, "condition", node, `iszero(${text(node)})`);
     if (YUL_VALUES.has(name)) add(within, "value", node, "0");

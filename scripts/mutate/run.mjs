@@ -1,4 +1,4 @@
-// npm run mutate [-- --limit N --seed S --resume --workers N --file PART --within NAME --json]
+// npm run mutate [-- --limit N --seed S --resume --workers N --file PART --within NAME --only ID,ID --json]
 // Mutation testing of the contracts: docs/mutation.md says what it does and who survives.
 import { fork, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -27,6 +27,7 @@ const { values: options } = parseArgs({
     workers: { type: "string" },
     file: { type: "string" },
     within: { type: "string" },
+    only: { type: "string" },
     resume: { type: "boolean" },
     list: { type: "boolean" },
     json: { type: "boolean" },
@@ -51,7 +52,12 @@ const all = Object.keys(sources)
   .filter(isTarget)
   .flatMap((file) => mutantsOf(file, trees[file], sources[file]));
 const chosen = sample(
-  all.filter(({ file, within }) => file.includes(options.file ?? "") && (!options.within || within === options.within)),
+  all.filter(
+    ({ id, file, within }) =>
+      file.includes(options.file ?? "") &&
+      (!options.within || within === options.within) &&
+      (!options.only || options.only.split(",").includes(id)),
+  ),
 );
 if (options.list) {
   // a pipe takes it all before the process ends
