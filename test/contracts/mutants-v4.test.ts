@@ -344,7 +344,7 @@ describe("ArbExecutor: data of V4 hooks", function () {
         await world.rolledBack(async () => {
           const data = encodePlan({ ...plan, minProfit: plan.profit });
           const { hash } = await world.operator.sendTransaction({ to: world.executorAddress, data });
-          const swaps = (await argumentsOf(world, hash)).filter((call) => call.name === "swap" && call.args.length === 3);
+          const swaps = (await argumentsOf(world, hash)).filter(({ name: what, args }) => what === "swap" && args.length === 3);
           const [made, , bytes] = swaps.at(-1)!.args as [unknown[], unknown, string];
           expect([bytes, made[4]], `${name} ${size}`).to.deep.equal([hookData, ZeroAddress]);
         });
