@@ -47,7 +47,7 @@ export async function trackAcross(key: TransferKey, views: Views): Promise<Trans
   // Final blocks decide: one that a reorganisation takes back may be replaced by an earlier one that still allows a fill.
   if (there.finalTime <= deadline)
     return status("slow", "a final block after the fill deadline", blockSeconds(target, there, pool.time), facts);
-  return await refundOf(t, source, here, deposit, facts);
+  return await refundOf(t, views, here, deposit, facts);
 }
 
 interface FillState {
