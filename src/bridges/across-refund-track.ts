@@ -65,7 +65,7 @@ export async function refundOf(
   const { log, amount, deferred } = refunds[match.index]!;
   facts["refundTx"] = log.transactionHash;
   facts["refundAmount"] = String(amount);
-  const receipt = await receiptOf(view, log.transactionHash);
+  const receipt = await receiptOf(view, log);
   const before = receipt.logs.filter((l) => l.index < log.index);
   const leafStart = before.findLast((l) => l.address === t.originPool && l.topics[0] === REFUND_ROOT)?.index ?? -1;
   const payment = before.findLast((l) => l.index > leafStart && isPayment(l, t, relay.depositor, amount));
@@ -177,7 +177,7 @@ async function claimAfter(t: AcrossTransfer, view: ChainView, credit: Log, head:
   const claim = logs.find(later);
   if (!claim) return null;
   const { args: a } = spokePool.parseLog(claim)!;
-  const receipt = await receiptOf(view, claim.transactionHash);
+  const receipt = await receiptOf(view, claim);
   const to = `0x${(a["refundAddress"] as string).slice(26)}`;
   return receipt.logs.findLast((l) => l.index < claim.index && isPayment(l, t, to, a["amount"] as bigint)) ?? null;
 }

@@ -134,7 +134,7 @@ async function filled(
     facts["paidTo"] = String(fill.recipient);
     return status("stuck", "an operator: a signed speed-up sent the tokens to another receiver", 3600, facts);
   }
-  const receipt = await receiptOf(view, log.transactionHash);
+  const receipt = await receiptOf(view, log);
   const arrival = arrivalIn(receipt, log, fill, t, view, facts);
   if (!arrival) return status("stuck", "an operator: the fill's transaction has no log that pays the receiver", 3600, facts);
   return { ...status("delivered", "nothing", 3600, facts), arrival };

@@ -230,7 +230,7 @@ describe("Across on real SpokePools", () => {
 
     it("a stranger's fill of another relay with our id is no fill of ours", async () => {
       for (const fill of ["wrong-amount", "wrong-recipient"] as const) {
-        const { key } = await begin({ fill });
+        const { quote, key } = await begin({ fill });
         const [act] = await stepFor(key);
         expect(act?.act).to.equal("filled-wrongly");
         const { topics } = (await test.provider(L2).getTransactionReceipt(act!.txHash))!.logs.find(
@@ -239,9 +239,11 @@ describe("Across on real SpokePools", () => {
         expect(BigInt(topics[2]!)).to.equal(BigInt(key.data["depositId"]!));
         const status = await track(key);
         expect([status.state, status.facts["fillStatus"]]).to.deep.equal(["initiated", "unfilled"]);
-        // the real fill after it is found beside it
+        // the real fill after it is the one that counts
         await across.pool(L2).fillRelay(transferOf(key).relay);
-        expect((await track(key)).state).to.equal("delivered");
+        const real = await track(key);
+        expect([real.state, real.arrival!.amount]).to.deep.equal(["delivered", quote.amountOut]);
+        expect(real.facts["fillTx"]).not.to.equal(act!.txHash);
       }
     });
 
