@@ -10,6 +10,9 @@ export interface RegistryEntry {
   identity: { view: string; returns: string } | null;
 }
 
+/** How a factory whose pools are minimal proxies tells what they are proxies of. */
+const PROXY_VIEWS: Readonly<Record<string, string>> = { solidly: "implementation()", slipstream: "poolImplementation()" };
+
 /** Every address of a network's registry entry. */
 export function registryEntries(network: Network): RegistryEntry[] {
   const all: RegistryEntry[] = network.tokens.map((t) => ({
@@ -22,8 +25,10 @@ export function registryEntries(network: Network): RegistryEntry[] {
     all.push({ place, entry, identity: view === undefined || returns === undefined ? null : { view, returns } });
   };
   for (const [venue, facts] of Object.entries(network.venues)) {
-    push(`${venue}.factory`, facts.factory);
-    push(`${venue}.deployer`, facts.deployer);
+    const proxied = PROXY_VIEWS[venue];
+    push(`${venue}.factory`, facts.factory, proxied, facts.implementation?.address);
+    push(`${venue}.implementation`, facts.implementation);
+    if (facts.implementation === undefined) push(`${venue}.deployer`, facts.deployer);
     push(`${venue}.router`, facts.router, "factory()", facts.factory.address);
     push(`${venue}.quoter`, facts.quoter, "factory()", facts.factory.address);
     push(`${venue}.positionManager`, facts.positionManager, "factory()", facts.factory.address);
@@ -32,6 +37,10 @@ export function registryEntries(network: Network): RegistryEntry[] {
   push("lenders.aave-v3", network.lenders["aave-v3"], "ADDRESSES_PROVIDER()", aaveProvider);
   push("aaveProvider", network.aaveProvider, "getPool()", network.lenders["aave-v3"]?.address);
   push("lenders.balancer-v2", network.lenders["balancer-v2"], "WETH()", network.wrappedNative);
+  push("lenders.balancer-v3", network.lenders["balancer-v3"]);
+  push("lenders.morpho", network.lenders.morpho);
+  push("lenders.erc3156", network.lenders.erc3156);
+  push("poolManager", network.poolManager);
   push("multicall3", network.multicall3);
   push("permit2", network.permit2);
   push("create2Proxy", network.create2Proxy);

@@ -6,11 +6,12 @@ import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
 import { readSecret } from "../config/secrets.js";
-import { readDeployment } from "../deploy/record.js";
+import { readDeployment, stepRecordName } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
 import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
+import { VENUES } from "../venues/index.js";
 import { WalletManager } from "../wallet/wallet-manager.js";
 import { SameChainExecutor } from "./same-chain-executor.js";
 
@@ -52,11 +53,14 @@ export async function openSession(config: Config, options: { deployments: string
       });
     }
     const operator = await operatorOf(chain, executor, wallet);
+    const stepExecutor = stepExecutorOf(networkConfig, options.deployments);
+    if (stepExecutor !== null) await operatorOf(chain, stepExecutor, wallet);
     const send = options.send && config.mode === "live";
     if (send) await requireCheckedAddresses(networkConfig.network, chain.provider);
     return new SameChainExecutor({
       chain,
       executor,
+      stepExecutor,
       operator,
       transactions: send && wallet !== null ? new TransactionExecutor(chain, wallet, nodeRoute(chain.provider)) : null,
       slippage: new SlippageManager(tiersOf(config)),
@@ -69,6 +73,7 @@ export async function openSession(config: Config, options: { deployments: string
         pollMs: Math.max(20, Math.floor(networkConfig.network.blockTimeMs / RECEIPT_POLLS_PER_BLOCK)),
         funding: config.fundingPreference,
         maxGasCost: networkConfig.maxGasCost,
+        guards: config.guards,
         fees: {
           priorityFee: networkConfig.priorityFee,
           patienceBlocks: config.gas.patienceBlocks,
@@ -101,13 +106,19 @@ export function executorOf({ executor, network }: NetworkConfig, deployments: st
   return executor ?? readDeployment(deployments, network.name)?.address ?? null;
 }
 
+/** The configured StepExecutor of a network, else the one in its deployment record; null when there is none. */
+export function stepExecutorOf({ stepExecutor, network }: NetworkConfig, deployments: string): string | null {
+  return stepExecutor ?? readDeployment(deployments, stepRecordName(network.name))?.address ?? null;
+}
+
 /** What opportunities are validated against: the configured networks, tokens and pools, at this moment. */
 export function validationOf(config: Config): ValidationContext {
   return {
     networks: config.networks.map((n) => n.network),
     allowedPools: config.networks.flatMap((n) =>
-      n.pools.map(({ address, token0, token1, feePips }) => {
-        return { chainId: n.network.chainId, address, kind: "v2" as const, tokens: [token0, token1] as const, feePips };
+      n.pools.map(({ venue, address, token0, token1, feePips }) => {
+        const { kind } = VENUES[venue];
+        return { chainId: n.network.chainId, address, venue, kind, tokens: [token0, token1] as const, feePips };
       }),
     ),
     now: Math.floor(Date.now() / 1000),

@@ -5,6 +5,9 @@ import { formatToken } from "../config/format-token.js";
 import type { Quote } from "../opportunity/quote.js";
 import type { RejectReason, Result } from "../opportunity/reject.js";
 import { type TransactionCost, priceInToken } from "./cost.js";
+import { formatOf } from "./format.js";
+import { DEFAULT_GUARDS, type GuardSettings, expectedTip, guardsFor } from "./planner-guards.js";
+import { planHop } from "./plan-hop.js";
 import type { Plan } from "./plan.js";
 import { simulate } from "./simulate.js";
 import type { SlippageManager } from "./slippage.js";
@@ -29,11 +32,15 @@ export interface PlannerSettings {
   maxGasCost: bigint;
   /** Seconds until a plan expires on chain. */
   timeToLive: number;
+  /** Which guards plans get; default: DEFAULT_GUARDS. */
+  guards?: GuardSettings;
 }
 
 export interface PlannerContext {
   chain: Chain;
   executor: string;
+  /** A StepExecutor, for plans that the executor does not know; null where none is deployed. */
+  stepExecutor?: string | null;
   /** Address that sends; one of the executor's operators. */
   operator: string;
   builder: TransactionBuilder;
@@ -42,6 +49,8 @@ export interface PlannerContext {
   settings: PlannerSettings;
   /** Unix seconds of the head block. */
   headTime: number;
+  /** Of a bundle: the block that it must follow. */
+  parentHash?: string | null;
 }
 
 /** A plan that passed simulation, ready to be signed. */
@@ -52,6 +61,8 @@ export interface PlannedTrade {
   gasLimit: bigint;
   fees: PlanFees;
   cost: TransactionCost;
+  /** What the proposer is expected to get of the quoted profit, base units of the profit token. */
+  tip: bigint;
 }
 
 const MILLION = 1_000_000n;
@@ -59,16 +70,17 @@ const MILLION = 1_000_000n;
 /**
  * Most gas that a pool's price oracle takes in its first swap of a later second. The node estimates at the head block's time: where
  * the pool was last moved in that block, as by the very trade that made the opportunity, the estimate has none of it. V2: two new
- * words (UniswapV2Pair._update), V3: one (Oracle.write); a new word costs 22,100 (EIP-2929, EIP-2200).
+ * words (UniswapV2Pair._update), V3: one (Oracle.write); a new word costs 22,100 (EIP-2929, EIP-2200). V4 keeps none; of other pools
+ * the most is Solidly's, three words every half hour (Pool._update).
  */
-const ORACLE_GAS = { v2: 44_200n, v3: 22_100n } as const;
+const ORACLE_GAS = { v2: 44_200n, v3: 22_100n, v4: 0n, quoted: 66_300n } as const;
 
 /**
  * Turns a quote into calldata with its bounds: estimates gas on a draft, prices it in the profit token, sets the least
  * profit above cost, margin and the least net profit, and simulates the exact final call on the quoted block.
  */
 export async function makePlan(quote: Quote, context: PlannerContext): Promise<Result<PlannedTrade>> {
-  const { executor, operator, builder, settings, fees } = context;
+  const { operator, builder, settings, fees } = context;
   const { provider, network } = context.chain;
   const profitToken = quote.hops[0]?.tokenIn ?? "";
   const reject = (reason: RejectReason, detail: string): Result<PlannedTrade> => ({
@@ -78,6 +90,11 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
   const units = (amount: bigint) => formatToken(network, profitToken, amount);
 
   const draft = draftPlan(quote, context);
+  const format = formatOfPlan(draft, network.wrappedNative);
+  const executor = format === "steps" ? (context.stepExecutor ?? null) : context.executor;
+  if (executor === null) {
+    return reject("no-executor", `${network.title} has no StepExecutor, which ${whatNeedsSteps(draft)} needs`);
+  }
   const draftCall = builder.executePlan(executor, draft);
   let gas: { estimate: bigint; limit: bigint };
   try {
@@ -96,21 +113,30 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
   const inProfitToken = await priceInToken(provider, network, profitToken, wei, quote.blockNumber);
   if (inProfitToken === null) return reject("no-gas-price", `no known pool prices ${network.nativeSymbol} in ${profitToken}`);
   const floor = inProfitToken + (inProfitToken * BigInt(settings.costMarginPpm)) / MILLION + settings.minNetProfit;
-  if (quote.profit < floor) {
-    return reject("below-cost", `profit ${units(quote.profit)}, gas with margin and least net profit ${units(floor)}`);
+  const guardSettings = settings.guards ?? DEFAULT_GUARDS;
+  const tip = expectedTip(guardSettings, draft, network.wrappedNative, quote.profit);
+  const kept = quote.profit - tip;
+  if (kept < floor) {
+    const tipped = tip === 0n ? "" : `, of which the block's proposer gets ${units(tip)}`;
+    return reject("below-cost", `profit ${units(quote.profit)}${tipped}, gas with margin and least net profit ${units(floor)}`);
   }
 
-  const plan = { ...draft, ...context.slippage.bounds({ ...quote, amounts: draft.amounts }, floor) };
+  const bounds = context.slippage.bounds({ ...quote, profit: kept, amounts: draft.amounts }, floor);
+  const gasInToken = (gas.estimate * weiPerGas(fees) * inProfitToken) / (wei === 0n ? 1n : wei);
+  const guards = guardsFor(guardSettings, { quote, draft, format, bounds, kept, network, wei, inProfitToken, gasInToken });
+  const plan: Plan = { ...draft, ...bounds, ...guards, ...(context.parentHash ? { parentHash: context.parentHash } : {}) };
   const call = builder.executePlan(executor, plan);
   const simulation = await simulate(provider, call, operator, gas.limit, quote.blockNumber);
   if (!simulation.ok) return reject("simulation-reverted", simulation.reason);
   const cost = { gas: gas.estimate, wei, inProfitToken };
-  return { ok: true, value: { quote, plan, call, gasLimit: gas.limit, fees, cost } };
+  return { ok: true, value: { quote, plan, call, gasLimit: gas.limit, fees, cost, tip } };
 }
+
+const weiPerGas = ({ nextBaseFee, maxPriorityFeePerGas }: PlanFees): bigint => nextBaseFee + maxPriorityFeePerGas;
 
 /** Gas at the next block's base fee and our tip, and on the OP stack the fees for data and operator. In wei. */
 async function expectedCost(call: Call, gas: bigint, gasLimit: bigint, context: PlannerContext): Promise<bigint> {
-  const { maxFeePerGas, maxPriorityFeePerGas, nextBaseFee } = context.fees;
+  const { maxFeePerGas, maxPriorityFeePerGas } = context.fees;
   const { chainId } = context.chain.network;
   const transaction = {
     type: 2,
@@ -123,24 +149,46 @@ async function expectedCost(call: Call, gas: bigint, gasLimit: bigint, context: 
     from: context.operator,
   };
   const extra = await dataFee(context.chain, transaction);
-  return gas * (nextBaseFee + maxPriorityFeePerGas) + extra.l1FeeWei + extra.operatorFeeWei;
+  return gas * weiPerGas(context.fees) + extra.l1FeeWei + extra.operatorFeeWei;
 }
 
 /** The plan with its profit bound still open, to estimate gas on. */
 function draftPlan(quote: Quote, context: PlannerContext): Plan {
   const { opportunity, funding } = quote;
+  const { network } = context.chain;
   const expiry = context.headTime + context.settings.timeToLive;
-  return {
+  const plan: Plan = {
     chainId: opportunity.chainId,
-    amounts: opportunity.amounts ?? (context.chain.network.stack === "l1" ? "fixed" : "adaptive"),
-    funding: { source: funding.source, lender: funding.lender, maxFee: quote.fundingFee },
+    amounts: opportunity.amounts ?? (network.stack === "l1" ? "fixed" : "adaptive"),
+    funding: {
+      source: funding.source,
+      lender: funding.lender,
+      maxFee: quote.fundingFee,
+      ...(funding.token1 === undefined ? {} : { token1: funding.token1 }),
+    },
     profitToken: quote.hops[0]?.tokenIn ?? "",
-    hops: quote.hops.map(({ pool, tokenIn, tokenOut, amountIn, amountOut }) => {
-      return { kind: pool.kind, pool: pool.address, tokenIn, tokenOut, feePips: pool.feePips, amountIn, amountOut };
-    }),
+    hops: quote.hops.map((hop) => planHop(hop, network.wrappedNative)),
     maxAmountIn: quote.amountIn,
     minProfit: 0n,
     deadline: opportunity.deadline === null ? expiry : Math.min(opportunity.deadline, expiry),
     blocks: null,
   };
+  switch (formatOfPlan(plan, network.wrappedNative)) {
+    case "pools":
+      return plan;
+    case "v4":
+      // the manager nets exact amounts; only pairs among them could adapt
+      return { ...plan, amounts: "fixed" };
+    case "steps":
+      // each step takes what the one before gave
+      return { ...plan, amounts: "adaptive" };
+  }
+}
+
+export function formatOfPlan({ chainId, profitToken, funding, hops }: Plan, wrapped: string): ReturnType<typeof formatOf> {
+  return formatOf({ chainId, profitToken, wrapped, source: funding.source, hops });
+}
+
+function whatNeedsSteps({ funding, hops }: Plan): string {
+  return hops.some(({ kind }) => kind === "step") ? "a pool of the cycle" : `this cycle funded by ${funding.source}`;
 }

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Wallet, hexlify, randomBytes } from "ethers";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { ArbExecutor__factory, StepExecutor__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../chain/connect.js";
 import type { FeePolicy } from "../chain/fees.js";
 import { Secret } from "../config/secrets.js";
-import { deployExecutor } from "../deploy/deploy.js";
+import { type Artifact, deployExecutor } from "../deploy/deploy.js";
+import { stepRecordName } from "../deploy/record.js";
 import { SameChainExecutor } from "../execution/same-chain-executor.js";
 import { SlippageManager } from "../plan/slippage.js";
 import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
@@ -21,6 +22,7 @@ export interface Desk {
   wallet: WalletManager;
   owner: string;
   executor: string;
+  stepExecutor: string;
   driver: SameChainExecutor;
   close(): void;
 }
@@ -44,22 +46,28 @@ export async function openDesk(local: LocalChain): Promise<Desk> {
     const wallet = await WalletManager.fromKeystore(keystore, password);
     const owner = Wallet.createRandom().address;
     await local.fund(wallet.address, { eth: ETHER });
-    const { deployment } = await deployExecutor({
-      chain,
-      wallet,
-      artifact: ArbExecutor__factory,
-      arguments: { owner, operators: [wallet.address] },
-      folder,
-      name: `local-${local.network.name}`,
-      fees: FEES,
-      deadlineMs: 10_000,
-      pollMs: 10,
-    });
-    const executor = deployment.address;
-    await local.fund(executor, { tokens: { WETH: 1n, USDC: 1n, DAI: 1n } });
+    const deployed = async (artifact: Artifact, name: string): Promise<string> => {
+      const { deployment } = await deployExecutor({
+        chain,
+        wallet,
+        artifact,
+        arguments: { owner, operators: [wallet.address] },
+        folder,
+        name,
+        fees: FEES,
+        deadlineMs: 10_000,
+        pollMs: 10,
+      });
+      await local.fund(deployment.address, { tokens: { WETH: 1n, USDC: 1n, DAI: 1n } });
+      return deployment.address;
+    };
+    const name = `local-${local.network.name}`;
+    const executor = await deployed(ArbExecutor__factory, name);
+    const stepExecutor = await deployed(StepExecutor__factory, stepRecordName(name));
     const driver = new SameChainExecutor({
       chain,
       executor,
+      stepExecutor,
       operator: wallet.address,
       transactions: new TransactionExecutor(chain, wallet, nodeRoute(chain.provider)),
       slippage: new SlippageManager(),
@@ -70,12 +78,12 @@ export async function openDesk(local: LocalChain): Promise<Desk> {
         timeToLive: 60,
         watchMs: 15_000,
         pollMs: 10,
-        funding: ["flash-swap", "balancer-v2", "aave-v3", "own-balance"],
+        funding: ["flash-swap", "balancer-v2", "uniswap-v4", "uniswap-v3-flash", "aave-v3", "own-balance"],
         maxGasCost: ETHER / 100n,
         fees: FEES,
       },
     });
-    return { local, chain, wallet, owner, executor, driver, close: () => chain.close() };
+    return { local, chain, wallet, owner, executor, stepExecutor, driver, close: () => chain.close() };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

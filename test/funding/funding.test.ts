@@ -97,10 +97,14 @@ describe("funding", () => {
   });
 
   it("offers only what exists on the network, and takes the cheapest that is large enough", async () => {
-    const bare = { ...network, lenders: {} };
+    const { poolManager: _manager, ...others } = network;
+    const bare: Network = { ...others, lenders: {}, venues: {} };
     const ids = (await fundingOffers(chain.provider, bare, aave.pool.target as string, token, "latest")).map((o) => o.source);
     expect(ids).to.deep.equal(["flash-swap"]);
-    expect(FUNDING_IDS).to.have.members(["flash-swap", "own-balance", "balancer-v2", "aave-v3"]);
+    expect(FUNDING_IDS).to.have.members([
+      ...["flash-swap", "own-balance", "balancer-v2", "aave-v3"],
+      ...["uniswap-v3-flash", "uniswap-v4", "balancer-v3", "morpho", "erc3156"],
+    ]);
 
     const make = (source: FundingOffer["source"], limit: bigint | null, fee: bigint): FundingOffer => ({
       source,

@@ -1,0 +1,81 @@
+import { AbiCoder, concat, Interface, MaxUint256, toBeHex, ZeroAddress, ZeroHash } from "ethers";
+import { squareRoot } from "../../venues/tick-math.js";
+import { v4PoolId, v4Spacing } from "../../venues/uniswap-v4.js";
+import type { PoolId } from "../../venues/venue.js";
+import { artifact, EXTRACTS } from "../artifacts.js";
+import type { SeedPool } from "../seed.js";
+import { deploy, invoke, place, type Site } from "../site.js";
+import { positionRanges, sqrtPriceX96 } from "../v3-math.js";
+import { approve } from "./tokens.js";
+
+const coder = AbiCoder.defaultAbiCoder();
+const permit2 = { abi: new Interface(["function approve(address token, address spender, uint160 amount, uint48 expiration)"]) };
+const router = new Interface(["function execute(bytes commands, bytes[] inputs)"]);
+
+// Commands.sol of universal-router, Actions.sol and IV4Router.sol of the v4-periphery that it is built with
+const V4_SWAP = "0x10";
+const SWAP_EXACT_IN = 0x07;
+const SETTLE_ALL = 0x0c;
+const TAKE_ALL = 0x0f;
+const PATH_KEY = "tuple(address intermediateCurrency, uint24 fee, int24 tickSpacing, address hooks, bytes hookData)";
+const EXACT_INPUT = `tuple(address, ${PATH_KEY}[], uint256[] maxHopSlippage, uint128 amountIn, uint128 amountOutMinimum)`;
+
+export interface UniswapV4 {
+  manager: string;
+  /** Uniswap's Universal Router, which the trader swaps with. */
+  router: string;
+  /** v4-core's own contract for adding liquidity. */
+  liquidity: string;
+}
+
+/** Uniswap V4's PoolManager at the registry's address, and what adds liquidity and swaps there; null where the network has none. */
+export async function placeUniswapV4(site: Site): Promise<UniswapV4 | null> {
+  const { network, owner } = site;
+  const manager = network.poolManager?.address;
+  if (manager === undefined) return null;
+  await place(site, manager, artifact(`${EXTRACTS.v4Core}/PoolManager.sol/PoolManager.json`), [owner]);
+  const helper = artifact(`${EXTRACTS.v4Core}/PoolModifyLiquidityTest.sol/PoolModifyLiquidityTest.json`);
+  const liquidity = await deploy(site, helper, [manager]);
+  const universal = artifact(`${EXTRACTS.universalRouter}/UniversalRouter.sol/UniversalRouter.json`);
+  const none = [ZeroAddress, ZeroAddress, ZeroHash, ZeroHash];
+  const settings = [network.permit2.address, network.wrappedNative, ...none, manager, ZeroAddress, ZeroAddress, ZeroAddress];
+  return { manager, liquidity, router: await deploy(site, universal, [settings]) };
+}
+
+/** Lets the router take the trader's token through Permit2, and the liquidity helper the owner's. */
+export async function approveUniswapV4(site: Site, { router: to, liquidity }: UniswapV4, token: string): Promise<void> {
+  const { address } = site.network.permit2;
+  await approve(site, token, address, site.trader);
+  await invoke(site, address, permit2, "approve", [token, to, (1n << 160n) - 1n, (1n << 48n) - 1n], { from: site.trader });
+  await approve(site, token, liquidity);
+}
+
+/** Initialises a pool without hooks at the price of its two sides, with one position of equal liquidity per range. */
+export async function seedV4(site: Site, { manager, liquidity }: UniswapV4, pool: SeedPool): Promise<PoolId> {
+  const [[token0, amount0], [token1, amount1]] = pool.sides;
+  const { feePips, venue } = pool;
+  const tickSpacing = v4Spacing(feePips)!;
+  const key = [token0, token1, feePips, tickSpacing, ZeroAddress];
+  const core = artifact(`${EXTRACTS.v4Core}/PoolManager.sol/PoolManager.json`);
+  const helper = artifact(`${EXTRACTS.v4Core}/PoolModifyLiquidityTest.sol/PoolModifyLiquidityTest.json`);
+  await invoke(site, manager, core, "initialize", [key, sqrtPriceX96(amount0, amount1)]);
+  const add = "modifyLiquidity((address,address,uint24,int24,address),(int24,int24,int256,bytes32),bytes)";
+  for (const { tickLower, tickUpper } of positionRanges(pool)) {
+    await invoke(site, liquidity, helper, add, [key, [tickLower, tickUpper, squareRoot(amount0 * amount1), ZeroHash], "0x"]);
+  }
+  const address = v4PoolId(token0, token1, feePips, tickSpacing);
+  return { venue, address, token0, token1, feePips, tickSpacing, host: manager };
+}
+
+/** Calldata of the Universal Router: an exact input in one pool, paid and received by the sender. */
+export function v4SwapData({ token0, token1, feePips, tickSpacing }: PoolId, tokenIn: string, amountIn: bigint): string {
+  const tokenOut = tokenIn === token0 ? token1 : token0;
+  const path = [[tokenOut, feePips, v4Spacing(feePips, tickSpacing), ZeroAddress, "0x"]];
+  const inputs = [
+    coder.encode([EXACT_INPUT], [[tokenIn, path, [], amountIn, 0n]]),
+    coder.encode(["address", "uint256"], [tokenIn, MaxUint256]),
+    coder.encode(["address", "uint256"], [tokenOut, 0n]),
+  ];
+  const actions = concat([SWAP_EXACT_IN, SETTLE_ALL, TAKE_ALL].map((action) => toBeHex(action, 1)));
+  return router.encodeFunctionData("execute", [V4_SWAP, [coder.encode(["bytes", "bytes[]"], [actions, inputs])]]);
+}

@@ -1,0 +1,173 @@
+import { expect } from "chai";
+import type { LandedTrade, Outcome } from "../../src/execution/outcome.js";
+import { SameChainExecutor } from "../../src/execution/same-chain-executor.js";
+import type { FundingId } from "../../src/funding/funding.js";
+import { validateOpportunity } from "../../src/opportunity/validate.js";
+import { toJson } from "../../src/opportunity/schema.js";
+import type { Opportunity, OpportunityHop } from "../../src/opportunity/opportunity.js";
+import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
+import { type Desk, openDesk } from "../../src/sim/desk.js";
+import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
+import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
+import type { VenueId } from "../../src/venues/venue.js";
+import { IERC20__factory } from "../../types/contracts/index.js";
+
+/** Cycles with pools of other kinds than V2 and V3, from the opportunity to the booked profit, on real protocol bytecode. */
+describe("trades beyond V2 and V3 pools", () => {
+  let local: LocalChain;
+  let desk: Desk;
+  let snapshot: string;
+
+  before(async () => {
+    local = await startLocalChain(1);
+    desk = await openDesk(local);
+  });
+  beforeEach(async () => {
+    snapshot = await local.rpc<string>("evm_snapshot");
+    const { chain, wallet } = desk;
+    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider));
+    desk.driver = new SameChainExecutor({ ...desk.driver.context, transactions });
+  });
+  afterEach(async () => {
+    await local.rpc("evm_revert", [snapshot]);
+  });
+  after(async () => {
+    desk.close();
+    await local.close();
+  });
+
+  const token = (symbol: string) => local.network.tokens.find((t) => t.symbol === symbol)!.address;
+  const balance = (address: string, of: string) => IERC20__factory.connect(address, desk.chain.provider).balanceOf(of);
+  const held = async (address: string) => (await balance(address, desk.executor)) + (await balance(address, desk.stepExecutor));
+
+  /** A hop through a seeded pool, or through Balancer's weighted pool. */
+  function hop(venue: VenueId, from: string, to: string, fee = 3000): OpportunityHop {
+    const [tokenIn, tokenOut] = [token(from), token(to)];
+    if (venue === "balancer-v2") {
+      const host = local.network.lenders["balancer-v2"]!.address;
+      return { venue, pool: local.balancerPoolId!, tokenIn, tokenOut, feePips: 0, host };
+    }
+    const { address, feePips, token0: _0, token1: _1, ...rest } = findPool(local, venue, from, to, fee)!;
+    return { ...rest, pool: address, tokenIn, tokenOut, feePips };
+  }
+
+  const cycle = (hops: OpportunityHop[], changes: Partial<Opportunity> = {}): Opportunity => ({
+    version: "opportunity.v1",
+    id: "test",
+    chainId: 1,
+    hops,
+    amountIn: null,
+    funding: null,
+    amounts: null,
+    deadline: null,
+    after: null,
+    source: null,
+    ...changes,
+  });
+
+  /** The trader sells a share of what a pool holds, in ppm. */
+  async function sell(symbol: string, venue: VenueId, fee = 3000, ppm = 30_000): Promise<void> {
+    const pool = findPool(local, venue, "WETH", "USDC", fee)!;
+    await movePrice(local, pool, token(symbol), await shareOf(local, pool, token(symbol), ppm));
+  }
+
+  const text = (outcome: Outcome) => JSON.stringify(outcome, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v));
+
+  /** Executes, and holds the booked profit against the estimate and the chain's balances. */
+  async function lands(opportunity: Opportunity, driver = desk.driver): Promise<LandedTrade> {
+    const profitToken = opportunity.hops[0]!.tokenIn;
+    const before = await held(profitToken);
+    const outcome = await driver.execute(opportunity);
+    if (outcome.status !== "landed") throw new Error(text(outcome));
+    const { trade } = outcome;
+    expect(trade.profit).to.equal(trade.expectedProfit);
+    expect((await held(profitToken)) - before).to.equal(trade.profit);
+    expect(trade.profit > 0n).to.equal(true);
+    return trade;
+  }
+
+  it("V4 and V2: the manager funds it, on the executor for the hot path", async () => {
+    await sell("WETH", "uniswap-v2");
+    const trade = await lands(cycle([hop("uniswap-v4", "WETH", "USDC"), hop("uniswap-v2", "USDC", "WETH")]));
+    expect(trade.funding).to.equal("flash-swap");
+    expect(await balance(token("WETH"), desk.stepExecutor), "the StepExecutor was not needed").to.equal(1n);
+  });
+
+  it("V4 behind V3", async () => {
+    await sell("WETH", "uniswap-v4");
+    await lands(cycle([hop("uniswap-v3", "WETH", "USDC", 500), hop("uniswap-v4", "USDC", "WETH")]));
+  });
+
+  it("V4 with a profit in another token than WETH: steps", async () => {
+    await sell("WETH", "uniswap-v4");
+    const trade = await lands(cycle([hop("uniswap-v4", "USDC", "WETH"), hop("uniswap-v3", "WETH", "USDC", 500)]));
+    expect(trade.funding).to.equal("flash-swap");
+    expect(await balance(token("USDC"), desk.stepExecutor)).to.equal(1n + trade.profit);
+  });
+
+  for (const funding of ["flash-swap", "uniswap-v4", "uniswap-v3-flash", "aave-v3", "own-balance"] as FundingId[]) {
+    it(`Balancer V2 and V3, funded by ${funding}`, async () => {
+      await sell("WETH", "uniswap-v3", 500, 60_000);
+      if (funding === "own-balance") await local.fund(desk.stepExecutor, { tokens: { WETH: 500n * 10n ** 18n } });
+      const hops = [hop("balancer-v2", "WETH", "USDC"), hop("uniswap-v3", "USDC", "WETH", 500)];
+      const trade = await lands(cycle(hops, { funding }));
+      expect(trade.funding).to.equal(funding);
+    });
+  }
+
+  it("Balancer V2 last, and a given size", async () => {
+    await sell("USDC", "uniswap-v2", 3000, 60_000);
+    const hops = [hop("uniswap-v2", "WETH", "USDC"), hop("balancer-v2", "USDC", "WETH")];
+    const trade = await lands(cycle(hops, { amountIn: 2n * 10n ** 18n, funding: "flash-swap" }));
+    expect(trade.amountIn).to.equal(2n * 10n ** 18n);
+  });
+
+  for (const funding of ["uniswap-v4", "uniswap-v3-flash"] as FundingId[]) {
+    it(`V2 and V3 pools funded by ${funding}, which only a StepExecutor knows`, async () => {
+      await sell("WETH", "uniswap-v2");
+      const hops = [hop("uniswap-v3", "WETH", "USDC", 500), hop("uniswap-v2", "USDC", "WETH")];
+      expect((await lands(cycle(hops, { funding }))).funding).to.equal(funding);
+    });
+  }
+
+  it("takes the free source before Aave, and tells source by source why none can", async () => {
+    await sell("WETH", "uniswap-v3", 500, 60_000);
+    const hops = [hop("balancer-v2", "WETH", "USDC"), hop("uniswap-v3", "USDC", "WETH", 500)];
+    const withFunding = (...funding: FundingId[]) => {
+      return new SameChainExecutor({ ...desk.driver.context, settings: { ...desk.driver.context.settings, funding } });
+    };
+    await local.fund(desk.stepExecutor, { tokens: { WETH: 10n ** 18n } });
+    const outcome = await withFunding("morpho", "own-balance").execute(cycle(hops, { amountIn: 2n * 10n ** 18n }));
+    if (outcome.status !== "rejected") throw new Error(text(outcome));
+    expect(outcome.rejection).to.include({ reason: "no-funding", where: "funding" });
+    expect(outcome.rejection.detail).to.match(/own-balance up to 10{18}, morpho does not lend the profit token/);
+    expect((await lands(cycle(hops), withFunding("aave-v3", "own-balance", "uniswap-v4"))).funding).to.equal("uniswap-v4");
+  });
+
+  it("refuses before it sends where no StepExecutor is", async () => {
+    await sell("WETH", "uniswap-v3", 500, 60_000);
+    const hops = [hop("balancer-v2", "WETH", "USDC"), hop("uniswap-v3", "USDC", "WETH", 500)];
+    const driver = new SameChainExecutor({ ...desk.driver.context, stepExecutor: null });
+    const outcome = await driver.execute(cycle(hops));
+    if (outcome.status !== "rejected") throw new Error(text(outcome));
+    expect(outcome.rejection.reason).to.equal("no-executor");
+  });
+
+  it("takes both as JSON: the V4 pool by its id, the Balancer pool from the allow-list", () => {
+    const hops = [hop("balancer-v2", "WETH", "USDC"), hop("uniswap-v4", "USDC", "WETH")];
+    const opportunity = cycle(hops);
+    const vouched = {
+      chainId: 1,
+      address: local.balancerPoolId!,
+      venue: "balancer-v2",
+      kind: "quoted",
+      tokens: [token("WETH"), token("USDC")],
+      feePips: 0,
+    } as const;
+    const json = toJson(opportunity, local.network);
+    const context = { networks: [local.network], allowedPools: [vouched], now: 0 };
+    expect(validateOpportunity(json, context)).to.deep.equal({ ok: true, value: opportunity });
+    const stranger = validateOpportunity(json, { ...context, allowedPools: [] });
+    expect(stranger.ok ? "" : stranger.rejection.reason).to.equal("unknown-pool");
+  });
+});
