@@ -170,7 +170,8 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
     if (a === undefined || b === undefined) return [];
     if (a === b) faults.push({ path: [...at, "token1"], message: "is the same token as token0" });
     const [token0, token1] = BigInt(a) < BigInt(b) ? [a, b] : [b, a];
-    if (p.venue === "v2-fork" && p.fee === undefined) faults.push({ path: at, message: "needs a fee, which a pair does not tell" });
+    if (p.venue === "v2-fork" && p.fee === undefined)
+      faults.push({ path: at, message: "needs a fee, which a pair does not tell" });
     if ((p.venue === "balancer-v2") !== (p.address.length === 66))
       faults.push({ path: [...at, "address"], message: `is not what identifies a pool of ${p.venue}` });
     return [{ venue: p.venue, address: p.address, token0, token1, feePips: p.fee ?? 0 }];

@@ -3,11 +3,12 @@ import type { BlockTag, Provider } from "ethers";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
 import type { FundingId, FundingOffer } from "../funding/funding.js";
-import { FUNDING_IDS, type GasPrice, fundingOffers } from "../funding/index.js";
+import { FUNDING, FUNDING_IDS, type GasPrice, fundingOffers } from "../funding/index.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
 import { type QuoteAttempt, type QuoteLimits, type Snapshot, tryQuote } from "../opportunity/quoter.js";
 import type { Result } from "../opportunity/reject.js";
+import { canFundItself } from "../plan/format.js";
 import { VENUES } from "../venues/index.js";
 import { DEFAULT_TIMEOUT_MS, withDeadline } from "../venues/multicall.js";
 import { sortTokens } from "../venues/v2-pair.js";
@@ -97,12 +98,16 @@ export async function quoteAtBlock(
   const loadOptions = (pool: PoolId): LoadOptions => ({ tickWords: words.get(pool.address)!, timeoutMs });
 
   const sources = opportunity.funding === null ? (options.funding ?? FUNDING_IDS) : [opportunity.funding];
+  const kinds = pools.map(({ venue, stable }) => (stable === true ? "quoted" : VENUES[venue].kind));
+  // where the pools can fund it for nothing, what costs more gas need not be asked
+  const free = sources.includes("flash-swap") && canFundItself(kinds);
+  const asked = free ? sources.filter((id) => FUNDING[id].gas <= FUNDING["flash-swap"].gas) : sources;
   let snapshot: LoadedSnapshot;
   let gasPrice: GasPrice | null;
   try {
     [snapshot, gasPrice] = await Promise.all([
       loadSnapshot(provider, pools, options.block, loadOptions),
-      sources.length > 1 ? (options.gasPrice?.() ?? null) : null,
+      asked.length > 1 ? (options.gasPrice?.() ?? null) : null,
     ]);
   } catch (error) {
     if (!(error instanceof ArbError) || error.code !== "refused") throw error;
@@ -118,8 +123,8 @@ export async function quoteAtBlock(
   const profitToken = opportunity.hops[0]!.tokenIn;
   const holder = hasQuotedPools(snapshot) ? (options.stepExecutor ?? options.executor) : options.executor;
   const contracts = pools.map(({ address, host }) => host ?? address);
-  const offers = await fundingOffers(provider, network, holder, profitToken, snapshot.blockNumber, sources, contracts);
-  const limits = { maxAmountIn: null, ...options.limits, gasPrice, asked: sources };
+  const offers = await fundingOffers(provider, network, holder, profitToken, snapshot.blockNumber, asked, contracts);
+  const limits = { maxAmountIn: null, ...options.limits, gasPrice, asked };
 
   for (;;) {
     let attempt: QuoteAttempt;

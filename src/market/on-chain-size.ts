@@ -14,11 +14,7 @@ import { curveOf, isToken0, quoteExactIn, sameAddress } from "../venues/swap.js"
 import type { Pool } from "../venues/venue.js";
 
 /** Inputs of each pass, in thousandths of the guess that the pass before gave. */
-const PASSES = [
-  [400n, 650n, 850n, 1000n, 1150n, 1400n, 1800n],
-  [960n, 985n, 1000n, 1015n, 1040n],
-  [1000n],
-];
+const PASSES = [[400n, 650n, 850n, 1000n, 1150n, 1400n, 1800n], [960n, 985n, 1000n, 1015n, 1040n], [1000n]];
 
 /** Whether a snapshot needs this file. */
 export function hasQuotedPools({ pools }: Snapshot): boolean {

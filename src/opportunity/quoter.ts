@@ -142,7 +142,7 @@ function given(route: RouteHop[], offers: FundingOffer[], amountIn: bigint, limi
   let failure: NoLiquidity | null = null;
   let needed = amountIn;
   for (const offer of offers) {
-    const walked = walkFrom(route, 0, amountIn, pivotOf(route, offer.source));
+    const walked = walkFrom(route, 0, amountIn, offer.source);
     if (!walked.ok) {
       failure ??= walked;
       continue;
@@ -208,10 +208,10 @@ function refine(
   offer: FundingOffer,
   most: bigint,
 ): { amounts: bigint[]; profit: bigint } | NotFound {
-  const pivot = pivotOf(route, offer.source);
+  const { source } = offer;
   const guess = size.amountIn >= Number(most) ? most : BigInt(Math.max(1, Math.round(size.amountIn)));
   const tries: { hop: number; amount: bigint }[] = [{ hop: 0, amount: guess }];
-  const first = walkFrom(route, 0, guess, pivot);
+  const first = walkFrom(route, 0, guess, source);
   if (first.ok) {
     // the fewest units of a token stand for the whole size: each is worth most
     let coarsest = 0;
@@ -224,7 +224,7 @@ function refine(
   let found: { amounts: bigint[]; profit: bigint } | null = null;
   let failure: NoLiquidity | null = null;
   for (const [i, { hop, amount }] of tries.entries()) {
-    const walked = i === 0 ? first : walkFrom(route, hop, amount, pivot);
+    const walked = i === 0 ? first : walkFrom(route, hop, amount, source);
     if (!walked.ok) {
       failure ??= walked;
       continue;
@@ -238,12 +238,13 @@ function refine(
 }
 
 /** Execution amounts of the cycle in which hop `from` takes (at least) `amount`. */
-export function walkFrom(
+function walkFrom(
   route: RouteHop[],
   from: number,
   amount: bigint,
-  pivot: number,
+  source: FundingId,
 ): { ok: true; amounts: bigint[] } | NoLiquidity {
+  const pivot = pivotOf(route, source);
   let atPivot = amount;
   for (let i = from; i < pivot; i++) {
     const swap = quoteExactIn(route[i]!.pool, route[i]!.tokenIn, atPivot);
@@ -255,7 +256,12 @@ export function walkFrom(
     if (!swap.ok) return swap;
     atPivot = swap.amountIn;
   }
-  return walk(route, atPivot, pivot);
+  const walked = walk(route, atPivot, pivot);
+  const first = route[0]!;
+  if (!walked.ok || first.pool.kind !== "v2" || isPoolsPlan(kindsOf(route), source)) return walked;
+  // a pair that lends is paid what its reserves ask for the output, which can be less where the output was rounded
+  const least = quoteExactOut(first.pool, first.tokenOut, walked.amounts[1]!);
+  return least.ok ? { ok: true, amounts: [least.amountIn, ...walked.amounts.slice(1)] } : least;
 }
 
 /** Forward from the pivot with exact inputs, backward from it with exact outputs. */
@@ -306,11 +312,14 @@ function whyNone(
   limits: QuoteLimits,
 ): string {
   const lending = offers.map(({ source, limit }) => {
-    if (source === "flash-swap" && !canFundItself(kindsOf(route))) return "flash-swap: neither the first nor the last pool can lend";
+    if (source === "flash-swap" && !canFundItself(kindsOf(route)))
+      return "flash-swap: neither the first nor the last pool can lend";
     return `${source} up to ${limit}`;
   });
   const asked = wished === null ? (limits.asked ?? []) : [wished];
-  const silent = asked.filter((id) => !offers.some(({ source }) => source === id)).map((id) => `${id} does not lend the profit token`);
+  const silent = asked
+    .filter((id) => !offers.some(({ source }) => source === id))
+    .map((id) => `${id} does not lend the profit token`);
   const needed = amount === null ? "no source can fund it" : `${amount} base units are needed`;
   return `${needed}; ${[...lending, ...silent].join(", ")}`;
 }

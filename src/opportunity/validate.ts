@@ -141,7 +141,11 @@ function checkHop(
   }
   if (!known.some((place) => sameAddress(place, pool))) {
     const terms = feePips === 0 ? "" : `${formatFee(feePips)} `;
-    throw new Fault("unknown-pool", `the ${terms}pool of these tokens on ${venueId} is ${known.join(" or ")}, not ${pool}`, at("pool"));
+    throw new Fault(
+      "unknown-pool",
+      `the ${terms}pool of these tokens on ${venueId} is ${known.join(" or ")}, not ${pool}`,
+      at("pool"),
+    );
   }
   return made(feePips);
 }

@@ -39,7 +39,17 @@ export function toSteps(plan: Plan, wrapped: string): StepsPlan {
 
 /** What steps have no room for: the planner leaves it off, and whoever asks for it must know. */
 function refuseGuards({ parentHash, poolBound, gasPrice, tip, sweep }: Plan): void {
-  const guard = parentHash ? "parentHash" : poolBound != null ? "poolBound" : gasPrice ? "gasPrice" : tip ? "tip" : sweep ? "sweep" : null;
+  const guard = parentHash
+    ? "parentHash"
+    : poolBound != null
+      ? "poolBound"
+      : gasPrice
+        ? "gasPrice"
+        : tip
+          ? "tip"
+          : sweep
+            ? "sweep"
+            : null;
   if (guard !== null) throw usage(guard, "is not possible in a plan of steps");
 }
 
@@ -71,7 +81,11 @@ function funded(draft: Draft, profitAsset: number): Step[] {
 function selfFunded(draft: Draft): Step[] {
   const { hops } = draft.plan;
   const [first, last] = [hops[0]!, hops.at(-1)!];
-  if (lends(first)) return unlocked(hops, lend(draft, first, (amount) => chain(draft, hops.slice(1), amount, first.tokenOut), true));
+  if (lends(first))
+    return unlocked(
+      hops,
+      lend(draft, first, (amount) => chain(draft, hops.slice(1), amount, first.tokenOut), true),
+    );
   if (!lends(last)) throw usage("funding.source", "is the pools themselves, and neither the first nor the last can lend");
   const before = (): Step[] => chain(draft, hops.slice(0, -1), fixed(first.amountIn), draft.plan.profitToken, last.tokenIn);
   return unlocked(hops, lend(draft, last, before, false));
@@ -93,7 +107,16 @@ function lend(draft: Draft, hop: PlanHop, inside: (amount: StepAmount) => Step[]
     }
     case "v3":
       return [
-        { kind: "flash-v3-swap", pool, assetIn, assetOut, amount: amountIn, exact: "in", maxIn: amountIn, steps: inside(SURPLUS) },
+        {
+          kind: "flash-v3-swap",
+          pool,
+          assetIn,
+          assetOut,
+          amount: amountIn,
+          exact: "in",
+          maxIn: amountIn,
+          steps: inside(SURPLUS),
+        },
       ];
     case "v4": {
       const rest = inside(PREVIOUS);

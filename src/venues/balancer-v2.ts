@@ -41,7 +41,12 @@ export const balancerV2: Venue = {
 async function loadBalancer(provider: Provider, pool: PoolId, block: BlockTag, options: LoadOptions = {}): Promise<QuotedPool> {
   const { host, address } = pool;
   if (host === undefined) throw new ArbError("usage", "a Balancer V2 pool is read by its Vault", { where: address });
-  const read = { target: host, data: vault.encodeFunctionData("getPoolTokens", [address]), what: "getPoolTokens", mayRevert: true };
+  const read = {
+    target: host,
+    data: vault.encodeFunctionData("getPoolTokens", [address]),
+    what: "getPoolTokens",
+    mayRevert: true,
+  };
   const [data] = await readAll(provider, [read], block, options.timeoutMs);
   if (data === "0x") throw new ArbError("refused", `Balancer's Vault has no pool ${address}`, { where: address });
   const [tokens, balances] = vault.decodeFunctionResult("getPoolTokens", data!) as unknown as [string[], bigint[]];

@@ -17,7 +17,10 @@ const erc20 = IERC20__factory.createInterface();
 const pools = Object.fromEntries(
   INDEX_TYPES.map((type) => [
     type,
-    new Interface([`function coins(${type}) view returns (address)`, `function get_dy(${type},${type},uint256) view returns (uint256)`]),
+    new Interface([
+      `function coins(${type}) view returns (address)`,
+      `function get_dy(${type},${type},uint256) view returns (uint256)`,
+    ]),
   ]),
 ) as Record<(typeof INDEX_TYPES)[number], Interface>;
 
@@ -61,18 +64,32 @@ async function loadCurve(provider: Provider, pool: PoolId, block: BlockTag, opti
     return answer === undefined ? null : `0x${answer.slice(26)}`;
   });
   if (coins[0] === null) throw noPool(pool);
-  const [i, j] = [pool.token0, pool.token1].map((token) => coins.findIndex((coin) => coin !== null && sameAddress(coin, token))) as [
-    number,
-    number,
-  ];
+  const [i, j] = [pool.token0, pool.token1].map((token) =>
+    coins.findIndex((coin) => coin !== null && sameAddress(coin, token)),
+  ) as [number, number];
   if (i < 0 || j < 0) {
-    throw new ArbError("refused", `the Curve pool at ${address} does not trade ${i < 0 ? pool.token0 : pool.token1}`, { where: address });
+    throw new ArbError("refused", `the Curve pool at ${address} does not trade ${i < 0 ? pool.token0 : pool.token1}`, {
+      where: address,
+    });
   }
   const [held0, held1] = answers.slice(-2).map(BigInt) as [bigint, bigint];
   const form = await formOf(provider, pool, [i, j], held0, block, options);
   const step = { kind: "curve", pool: address, form, measure: true } as const;
-  const empty = { ...identity(pool), steps: [{ ...step, i, j }, { ...step, i: j, j: i }] } satisfies Omit<QuotedPool, "samples" | "kind">;
-  return await sampled(provider, curve, { ...empty, steps: [empty.steps[0]!, empty.steps[1]!] }, [held0, held1], block, options.timeoutMs);
+  const empty = {
+    ...identity(pool),
+    steps: [
+      { ...step, i, j },
+      { ...step, i: j, j: i },
+    ],
+  } satisfies Omit<QuotedPool, "samples" | "kind">;
+  return await sampled(
+    provider,
+    curve,
+    { ...empty, steps: [empty.steps[0]!, empty.steps[1]!] },
+    [held0, held1],
+    block,
+    options.timeoutMs,
+  );
 }
 
 /** The form of `exchange` that the pool has: that of the `get_dy` that answers. */

@@ -48,7 +48,15 @@ async function loadSolidly(provider: Provider, pool: PoolId, block: BlockTag, op
   if (reserves === "0x") throw noPool(pool);
   const [reserve0, reserve1] = pair.decodeFunctionResult("getReserves", reserves) as unknown as [bigint, bigint];
   if (pool.stable === true) {
-    const step = { kind: "v2", pool: address, feePips: null, amountOut: null, maxIn: null, direct: false, measure: false } as const;
+    const step = {
+      kind: "v2",
+      pool: address,
+      feePips: null,
+      amountOut: null,
+      maxIn: null,
+      direct: false,
+      measure: false,
+    } as const;
     const empty = { ...identity(pool), stable: true, steps: [step, step] as QuotedPool["steps"] };
     return await sampled(provider, solidly, empty, [reserve0, reserve1], block, options.timeoutMs);
   }

@@ -120,7 +120,9 @@ async function loadV4Pool(provider: Provider, pool: PoolId, block: BlockTag, opt
     tick,
     liquidity,
     ...known,
-    ...(protocolFees.some((fee) => fee > 0) ? { swapFees: [swapFee(protocolFees[0], lpFee), swapFee(protocolFees[1], lpFee)] } : {}),
+    ...(protocolFees.some((fee) => fee > 0)
+      ? { swapFees: [swapFee(protocolFees[0], lpFee), swapFee(protocolFees[1], lpFee)] }
+      : {}),
   };
 }
 

@@ -171,7 +171,7 @@ describe("requireCheckedAddresses", () => {
   it("refuses an unverified address without code, with foreign code, and accepts one that answers as it should", async () => {
     const conn = await hardhat.create({ network: "default" });
     const { provider } = conn.ethers;
-    const n: Network = { ...net("base"), lenders: { "balancer-v2": unverified(VAULT, "an example") } };
+    const n: Network = { ...net("base"), venues: {}, lenders: { "balancer-v2": unverified(VAULT, "an example") } };
     const refused = async (): Promise<string> =>
       requireCheckedAddresses(n, provider).then(
         () => "accepted",

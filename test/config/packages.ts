@@ -141,9 +141,14 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
   known.set("lenders.balancer-v3", balancerVaultV3(id));
   known.set("lenders.morpho", morpho(id));
   // the package's minified configuration of Ethereum is the only one with an address there
-  if (id === 1) known.set("lenders.erc3156", addressIn(textOf(PACKAGES.maker), /FlashMintModule:\{name:"FlashMintModule",address:"(0x(?!0{40})[0-9a-fA-F]{40})"/));
+  if (id === 1)
+    known.set(
+      "lenders.erc3156",
+      addressIn(textOf(PACKAGES.maker), /FlashMintModule:\{name:"FlashMintModule",address:"(0x(?!0{40})[0-9a-fA-F]{40})"/),
+    );
   known.set("poolManager", checksummed(uniswap["CHAIN_TO_ADDRESSES_MAP"][id].v4PoolManagerAddress));
-  if (id === 10) known.set("slipstream.factory", addressIn(velodromeOf("optimism"), /SLIPSTREAM_FACTORY_ADDRESS: "(0x[0-9a-fA-F]{40})"/));
+  if (id === 10)
+    known.set("slipstream.factory", addressIn(velodromeOf("optimism"), /SLIPSTREAM_FACTORY_ADDRESS: "(0x[0-9a-fA-F]{40})"/));
   const viem = textOf(`${PACKAGES.viem}/${VIEM_FILES[id]}.ts`);
   known.set("multicall3", addressIn(viem, /multicall3: \{\s*address: '(0x[0-9a-fA-F]{40})'/));
   known.set("permit2", addressIn(textOf(PACKAGES.permit2), /PERMIT2_ADDRESS = '(0x[0-9a-fA-F]{40})'/));
@@ -159,7 +164,12 @@ const balancerVaultV3 = (chainId: number): string | undefined =>
     new RegExp(`^\\s*\\[${chainId} /\\* \\w+ \\*/\\]: "(0x[0-9a-fA-F]{40})"`, "m"),
   );
 
-const MORPHO_KEYS: Record<number, string> = { 1: "EthMainnet", 10: "OptimismMainnet", 8453: "BaseMainnet", 42161: "ArbitrumMainnet" };
+const MORPHO_KEYS: Record<number, string> = {
+  1: "EthMainnet",
+  10: "OptimismMainnet",
+  8453: "BaseMainnet",
+  42161: "ArbitrumMainnet",
+};
 
 const morpho = (chainId: number): string | undefined =>
   addressIn(

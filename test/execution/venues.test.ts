@@ -119,7 +119,8 @@ describe("trades beyond V2 and V3 pools", () => {
     await sell("USDC", "uniswap-v2", 3000, 60_000);
     const hops = [hop("uniswap-v2", "WETH", "USDC"), hop("balancer-v2", "USDC", "WETH")];
     const trade = await lands(cycle(hops, { amountIn: 2n * 10n ** 18n, funding: "flash-swap" }));
-    expect(trade.amountIn).to.equal(2n * 10n ** 18n);
+    // a pair is paid the least that buys the same whole units of USDC
+    expect(Number(trade.amountIn) / 2e18).to.be.within(0.999999, 1);
   });
 
   for (const funding of ["uniswap-v4", "uniswap-v3-flash"] as FundingId[]) {
