@@ -17,7 +17,7 @@ const V3_5 = 9n;
 /** Aave V3's `flashLoanSimple`. */
 export const aaveV3: FundingSource = {
   id: "aave-v3",
-  gas: 120_000n,
+  gas: 120_500n,
   offer: async (provider, network, _executor, token, block): Promise<FundingOffer | null> => {
     const lender = network.lenders["aave-v3"]?.address;
     if (lender === undefined) return null;

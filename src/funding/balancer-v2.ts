@@ -10,7 +10,7 @@ const erc20 = IERC20__factory.createInterface();
 /** Balancer V2's vault. It lends any token it holds; governance sets the fee in its ProtocolFeesCollector. */
 export const balancerV2: FundingSource = {
   id: "balancer-v2",
-  gas: 31_000n,
+  gas: 31_200n,
   offer: async (provider, network, _executor, token, block): Promise<FundingOffer | null> => {
     const lender = network.lenders["balancer-v2"]?.address;
     if (lender === undefined) return null;

@@ -85,7 +85,15 @@ export class TransactionBuilder {
         const inner = i.encodeFunctionData("exactInputSingle", [params]);
         return { to: router.address, data: i.encodeFunctionData("multicall", [deadline, [inner]]), value: 0n };
       }
-      default:
+      case "v2-fork":
+      case "sushiswap-v3":
+      case "pancakeswap-v3":
+      case "uniswap-v4":
+      case "solidly":
+      case "slipstream":
+      case "curve":
+      case "balancer-v2":
+      case "erc4626":
         throw new ArbError("usage", `plain swaps through ${swap.venue} are not built`, {
           where: "swap.venue",
           hint: "use uniswap-v2, sushiswap-v2 or uniswap-v3",

@@ -28,6 +28,8 @@ export interface Desk {
 }
 
 const ETHER = 10n ** 18n;
+/** Several chains may run in this process, and one of them may be busy with a transaction of another. */
+const RPC_DEADLINE_MS = 20_000;
 /** scrypt's cost in the local world, where keys are made for minutes and hold nothing. */
 const LOCAL_SCRYPT_N = 1024;
 const FEES: FeePolicy = { priorityFee: 1_000_000n, patienceBlocks: 2, maxFeePerGas: 1_000_000_000_000n };
@@ -37,7 +39,7 @@ const FEES: FeePolicy = { priorityFee: 1_000_000n, patienceBlocks: 2, maxFeePerG
  * of each token that an executor in use holds.
  */
 export async function openDesk(local: LocalChain): Promise<Desk> {
-  const chain = await connectChain(local.network, [local.url], { local: true, pollMs: 20 });
+  const chain = await connectChain(local.network, [local.url], { local: true, pollMs: 20, timeoutMs: RPC_DEADLINE_MS });
   const folder = mkdtempSync(path.join(os.tmpdir(), "arb-desk-"));
   try {
     const keystore = path.join(folder, "operator.json");

@@ -75,21 +75,11 @@ async function loadCurve(provider: Provider, pool: PoolId, block: BlockTag, opti
   const [held0, held1] = answers.slice(-2).map(BigInt) as [bigint, bigint];
   const form = await formOf(provider, pool, [i, j], held0, block, options);
   const step = { kind: "curve", pool: address, form, measure: true } as const;
-  const empty = {
-    ...identity(pool),
-    steps: [
-      { ...step, i, j },
-      { ...step, i: j, j: i },
-    ],
-  } satisfies Omit<QuotedPool, "samples" | "kind">;
-  return await sampled(
-    provider,
-    curve,
-    { ...empty, steps: [empty.steps[0]!, empty.steps[1]!] },
-    [held0, held1],
-    block,
-    options.timeoutMs,
-  );
+  const steps: QuotedPool["steps"] = [
+    { ...step, i, j },
+    { ...step, i: j, j: i },
+  ];
+  return await sampled(provider, curve, { ...identity(pool), steps }, [held0, held1], block, options.timeoutMs);
 }
 
 /** The form of `exchange` that the pool has: that of the `get_dy` that answers. */

@@ -34,7 +34,7 @@ export function quoteExactOut(pool: Pool, tokenOut: string, amountOut: bigint): 
 
 /** The pool as a swap of its own leaves it (`swap` must come from a quote on this very pool). */
 export function afterSwap(pool: Exclude<Pool, { kind: "quoted" }>, swap: Swap): Pool {
-  return pool.kind === "v2" ? v2AfterSwap(pool, swap as V2Swap) : v3AfterSwap(pool, swap as V3Swap);
+  return pool.kind === "v2" ? v2AfterSwap(pool, swap) : v3AfterSwap(pool, swap as V3Swap);
 }
 
 /** One piece of a curve. */

@@ -52,7 +52,14 @@ describe("configuration", () => {
     expect(c.marginOverCostPpm).to.equal(1_000_000);
     expect(c.timeouts).to.deep.equal({ rpcMs: 5_000, opportunityMs: 30_000, receiptMs: 180_000 });
     expect(c.fundingPreference).to.deep.equal([
-      ...["flash-swap", "balancer-v2", "uniswap-v4", "balancer-v3", "morpho", "erc3156", "uniswap-v3-flash", "aave-v3"],
+      "flash-swap",
+      "balancer-v2",
+      "uniswap-v4",
+      "balancer-v3",
+      "morpho",
+      "erc3156",
+      "uniswap-v3-flash",
+      "aave-v3",
     ]);
     expect(c.guards).to.deep.equal({ firstPool: "l2", ownGas: false, sweep: false, tip: null });
   });

@@ -102,8 +102,15 @@ describe("funding", () => {
     const ids = (await fundingOffers(chain.provider, bare, aave.pool.target as string, token, "latest")).map((o) => o.source);
     expect(ids).to.deep.equal(["flash-swap"]);
     expect(FUNDING_IDS).to.have.members([
-      ...["flash-swap", "own-balance", "balancer-v2", "aave-v3"],
-      ...["uniswap-v3-flash", "uniswap-v4", "balancer-v3", "morpho", "erc3156"],
+      "flash-swap",
+      "own-balance",
+      "balancer-v2",
+      "aave-v3",
+      "uniswap-v3-flash",
+      "uniswap-v4",
+      "balancer-v3",
+      "morpho",
+      "erc3156",
     ]);
 
     const make = (source: FundingOffer["source"], limit: bigint | null, fee: bigint): FundingOffer => ({
