@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { type BaseContract, Wallet } from "ethers";
 import type { LandedTrade, Outcome } from "../../src/execution/outcome.js";
 import { SameChainExecutor } from "../../src/execution/same-chain-executor.js";
 import type { FundingId } from "../../src/funding/funding.js";
@@ -9,8 +10,10 @@ import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";
 import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
 import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
-import type { VenueId } from "../../src/venues/venue.js";
-import { IERC20__factory } from "../../types/contracts/index.js";
+import { VENUES } from "../../src/venues/index.js";
+import { sortTokens } from "../../src/venues/v2-pair.js";
+import type { PoolTraits, VenueId } from "../../src/venues/venue.js";
+import { CurvePoolMock__factory, IERC20__factory, SolidlyPairMock__factory, VaultQuotedMock__factory } from "../../types/contracts/index.js";
 
 /** Cycles with pools of other kinds than V2 and V3, from the opportunity to the booked profit, on real protocol bytecode. */
 describe("trades beyond V2 and V3 pools", () => {
@@ -143,6 +146,95 @@ describe("trades beyond V2 and V3 pools", () => {
     expect(outcome.rejection).to.include({ reason: "no-funding", where: "funding" });
     expect(outcome.rejection.detail).to.match(/own-balance up to 10{18}, morpho does not lend the profit token/);
     expect((await lands(cycle(hops), withFunding("aave-v3", "own-balance", "uniswap-v4"))).funding).to.equal("uniswap-v4");
+  });
+
+  /** Mocks of ours by the interfaces of protocols whose bytecode no package has; they hold what they trade. */
+  describe("pools without published bytecode", () => {
+    const WETH = 10n ** 18n;
+    const USD = 10n ** 6n;
+    let deployer: Wallet;
+    before(() => {
+      deployer = new Wallet(local.keys[0]!, desk.chain.provider);
+    });
+
+    const at = (contract: BaseContract) => contract.getAddress();
+    const made = async <T extends BaseContract>(contract: Promise<T>): Promise<T> => {
+      await (await contract).waitForDeployment();
+      return await contract;
+    };
+    const hopOf = (venue: VenueId, pool: string, from: string, to: string, traits: PoolTraits = {}): OpportunityHop => {
+      return { venue, pool, tokenIn: from, tokenOut: to, feePips: 0, ...traits };
+    };
+
+    for (const crypto of [false, true]) {
+      it(`Curve, coins counted in ${crypto ? "uint256" : "int128"}: sized by search, as good as any size near it`, async () => {
+        const pool = await at(await made(new CurvePoolMock__factory(deployer).deploy(token("USDC"), token("WETH"), crypto)));
+        await local.fund(pool, { tokens: { WETH: 1000n * WETH, USDC: 3_100_000n * USD } });
+        const hops = [hopOf("curve", pool, token("WETH"), token("USDC")), hop("uniswap-v3", "USDC", "WETH", 500)];
+        const quoted = await desk.driver.quote(cycle(hops));
+        if (!quoted.ok) throw new Error(quoted.rejection.detail);
+        for (const percent of [90n, 97n, 103n, 110n]) {
+          const other = await desk.driver.quote(cycle(hops, { amountIn: (quoted.value.amountIn * percent) / 100n }));
+          expect(other.ok && other.value.profit < quoted.value.profit, `${percent} %`).to.equal(true);
+        }
+        expect((await lands(cycle(hops))).expectedProfit).to.equal(quoted.value.profit);
+      });
+    }
+
+    it("a volatile pair of Solidly is a pair like others, on the executor for the hot path", async () => {
+      const [token0, token1] = [token("USDC"), token("WETH")];
+      const pair = await made(new SolidlyPairMock__factory(deployer).deploy(token0, token1, false, 30));
+      const pool = await at(pair);
+      await local.fund(pool, { tokens: { WETH: 1000n * WETH, USDC: 3_100_000n * USD } });
+      await (await pair.sync()).wait();
+      for (const hops of [
+        [hopOf("solidly", pool, token("WETH"), token("USDC")), hop("uniswap-v3", "USDC", "WETH", 500)],
+        [hopOf("solidly", pool, token("WETH"), token("USDC")), hop("uniswap-v2", "USDC", "WETH")],
+      ]) {
+        const quoted = await desk.driver.quote(cycle(hops));
+        expect(quoted.ok && quoted.value.hops[0]!.pool.feePips).to.equal(3000);
+      }
+      await lands(cycle([hopOf("solidly", pool, token("WETH"), token("USDC")), hop("uniswap-v3", "USDC", "WETH", 500)]));
+      expect(await balance(token("WETH"), desk.stepExecutor)).to.equal(1n);
+    });
+
+    it("a stable pair of Solidly", async () => {
+      const [token0, token1] = sortTokens(token("DAI"), token("USDC"));
+      const pair = await made(new SolidlyPairMock__factory(deployer).deploy(token0, token1, true, 5));
+      const pool = await at(pair);
+      await local.fund(pool, { tokens: { USDC: 1_030_000n * USD, DAI: 1_000_000n * WETH } });
+      await (await pair.sync()).wait();
+      const hops = [
+        hopOf("solidly", pool, token("DAI"), token("USDC"), { stable: true }),
+        hop("uniswap-v3", "USDC", "DAI", 100),
+      ];
+      await lands(cycle(hops));
+    });
+
+    it("an ERC-4626 vault between two pools", async () => {
+      const vault = await made(new VaultQuotedMock__factory(deployer).deploy(token("USDC")));
+      const share = await at(vault);
+      const pool = await at(await made(new CurvePoolMock__factory(deployer).deploy(share, token("WETH"), true)));
+      // a share is worth 1.1 USDC, and trades at 1.15
+      await local.fund(share, { tokens: { USDC: 2_200_000n * USD } });
+      await (await vault.mint(pool, 1_000_000n * USD)).wait();
+      await (await vault.mint(deployer.address, 1_000_000n * USD)).wait();
+      await local.fund(pool, { tokens: { WETH: (1_150_000n * WETH) / 3000n } });
+      const hops = [
+        hop("uniswap-v3", "WETH", "USDC", 500),
+        hopOf("erc4626", share, token("USDC"), share),
+        hopOf("curve", pool, share, token("WETH")),
+      ];
+      await lands(cycle(hops));
+    });
+
+    it("reads a Slipstream pool as a V3 pool with the fee that it tells", async () => {
+      const { address, token0, token1 } = findPool(local, "uniswap-v3", "WETH", "USDC", 500)!;
+      const id = { address, token0, token1, feePips: 500 };
+      const known = await VENUES["uniswap-v3"].load(desk.chain.provider, { ...id, venue: "uniswap-v3" }, "latest");
+      const read = await VENUES.slipstream.load(desk.chain.provider, { ...id, venue: "slipstream", feePips: 0 }, "latest");
+      expect(read).to.deep.equal({ ...known, venue: "slipstream" });
+    });
   });
 
   it("refuses before it sends where no StepExecutor is", async () => {
