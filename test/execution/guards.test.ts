@@ -78,7 +78,9 @@ describe("guards that the planner sets", () => {
     expect(dust.plan.poolBound).to.be.a("bigint");
     expect(dust.outcome.status).to.equal("landed");
     await local.rpc("evm_revert", [again]);
-    const { outcome } = await run(guarded({ firstPool: "always" }), opportunity, () => rival(local, "adverse", first, token("WETH")));
+    const { outcome } = await run(guarded({ firstPool: "always" }), opportunity, () =>
+      rival(local, "adverse", first, token("WETH")),
+    );
     if (outcome.status !== "reverted") throw new Error(text(outcome));
     expect(Number(outcome.gasUsed)).to.be.lessThan(40_000);
   });

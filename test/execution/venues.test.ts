@@ -13,7 +13,12 @@ import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-exe
 import { VENUES } from "../../src/venues/index.js";
 import { sortTokens } from "../../src/venues/v2-pair.js";
 import type { PoolTraits, VenueId } from "../../src/venues/venue.js";
-import { CurvePoolMock__factory, IERC20__factory, SolidlyPairMock__factory, VaultQuotedMock__factory } from "../../types/contracts/index.js";
+import {
+  CurvePoolMock__factory,
+  IERC20__factory,
+  SolidlyPairMock__factory,
+  VaultQuotedMock__factory,
+} from "../../types/contracts/index.js";
 
 /** Cycles with pools of other kinds than V2 and V3, from the opportunity to the booked profit, on real protocol bytecode. */
 describe("trades beyond V2 and V3 pools", () => {
@@ -204,10 +209,7 @@ describe("trades beyond V2 and V3 pools", () => {
       const pool = await at(pair);
       await local.fund(pool, { tokens: { USDC: 1_030_000n * USD, DAI: 1_000_000n * WETH } });
       await (await pair.sync()).wait();
-      const hops = [
-        hopOf("solidly", pool, token("DAI"), token("USDC"), { stable: true }),
-        hop("uniswap-v3", "USDC", "DAI", 100),
-      ];
+      const hops = [hopOf("solidly", pool, token("DAI"), token("USDC"), { stable: true }), hop("uniswap-v3", "USDC", "DAI", 100)];
       await lands(cycle(hops));
     });
 
