@@ -38,6 +38,8 @@ export const SEED_PRICES: Record<string, bigint> = { WETH: 3_000_00000000n, USDC
 const WIDE = 6000; // about +-82 %
 const NARROW = 600; // about +-6 %
 const TIGHT = 60; // about +-0.6 %
+/** Of Uniswap V4's pools the one that trades ETH itself. */
+const ETH_POOL_FEE = 500;
 
 /**
  * Venue, the two tokens, fee in pips, depth: USD on each side, positions. V3: every position has the liquidity that the depth
@@ -51,6 +53,7 @@ const POOLS: [VenueId, string, string, number, number, (number | null)[]][] = [
   ["pancakeswap-v3", "WETH", "USDC", 500, 4_000_000, [null, WIDE, NARROW, TIGHT]],
   ["sushiswap-v3", "WETH", "USDC", 500, 1_000_000, [null, NARROW, TIGHT]],
   ["uniswap-v4", "WETH", "USDC", 3000, 2_000_000, [null, WIDE, NARROW]],
+  ["uniswap-v4", "WETH", "USDC", ETH_POOL_FEE, 4_000_000, [null, WIDE, NARROW, TIGHT]],
   ["uniswap-v2", "WETH", "DAI", 3000, 3_000_000, []],
   ["uniswap-v3", "WETH", "DAI", 3000, 3_000_000, [null, WIDE, NARROW]],
   ["sushiswap-v2", "USDC", "DAI", 3000, 1_000_000, []],
@@ -88,7 +91,9 @@ export async function furnish(site: Site): Promise<Furniture> {
     const facts = network.venues[venue];
     const router = routers[venue];
     const sides = sorted(network, [symbolA, usd], [symbolB, usd]);
-    if (v4 && venue === "uniswap-v4") pools.push(await seedV4(site, v4, { venue, sides, feePips, halfWidths }));
+    if (v4 && venue === "uniswap-v4") {
+      pools.push(await seedV4(site, v4, { venue, sides, feePips, halfWidths }, feePips === ETH_POOL_FEE));
+    }
     if (!facts || router === undefined) continue;
     const address = await seedPool(site, facts, router, { venue, sides, feePips, halfWidths });
     pools.push({ venue, address, token0: sides[0][0], token1: sides[1][0], feePips });

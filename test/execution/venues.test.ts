@@ -106,6 +106,34 @@ describe("trades beyond V2 and V3 pools", () => {
     await lands(cycle([hop("uniswap-v3", "WETH", "USDC", 500), hop("uniswap-v4", "USDC", "WETH")]));
   });
 
+  it("a V4 pool of ETH at either end: the executor wraps what it takes, and the profit is booked", async () => {
+    await sell("WETH", "uniswap-v2");
+    const first = await lands(cycle([hop("uniswap-v4", "WETH", "USDC", 500), hop("uniswap-v2", "USDC", "WETH")]));
+    expect(first.funding).to.equal("flash-swap");
+  });
+
+  it("a V4 pool of ETH last", async () => {
+    await sell("USDC", "uniswap-v2");
+    await lands(cycle([hop("uniswap-v2", "WETH", "USDC"), hop("uniswap-v4", "USDC", "WETH", 500)]));
+    expect(await balance(token("WETH"), desk.stepExecutor)).to.equal(1n);
+  });
+
+  it("a V4 pool of ETH in the middle of a plan of steps, which unwraps and wraps for it", async () => {
+    await sell("USDC", "uniswap-v2");
+    const hops = [hop("uniswap-v4", "USDC", "WETH", 500), hop("uniswap-v2", "WETH", "USDC")];
+    for (const funding of ["flash-swap", "aave-v3"] as FundingId[]) {
+      const quoted = await desk.driver.quote(cycle(hops, { funding }));
+      expect(quoted.ok).to.equal(true);
+    }
+    await lands(cycle(hops, { funding: "aave-v3" }));
+  });
+
+  it("a V4 pool of ETH that lends to a plan of steps", async () => {
+    await sell("USDC", "uniswap-v2");
+    const hops = [hop("uniswap-v4", "USDC", "WETH", 500), hop("uniswap-v2", "WETH", "USDC")];
+    await lands(cycle(hops, { funding: "flash-swap" }));
+  });
+
   it("V4 with a profit in another token than WETH: steps", async () => {
     await sell("WETH", "uniswap-v4");
     const trade = await lands(cycle([hop("uniswap-v4", "USDC", "WETH"), hop("uniswap-v3", "WETH", "USDC", 500)]));

@@ -1,4 +1,5 @@
 import { AbiCoder, concat, Interface, MaxUint256, toBeHex, ZeroAddress, ZeroHash } from "ethers";
+import { ArbError } from "../../errors.js";
 import { squareRoot } from "../../venues/tick-math.js";
 import { v4PoolId, v4Spacing } from "../../venues/uniswap-v4.js";
 import type { PoolId } from "../../venues/venue.js";
@@ -50,25 +51,40 @@ export async function approveUniswapV4(site: Site, { router: to, liquidity }: Un
   await approve(site, token, liquidity);
 }
 
-/** Initialises a pool without hooks at the price of its two sides, with one position of equal liquidity per range. */
-export async function seedV4(site: Site, { manager, liquidity }: UniswapV4, pool: SeedPool): Promise<PoolId> {
-  const [[token0, amount0], [token1, amount1]] = pool.sides;
+/**
+ * Initialises a pool without hooks at the price of its two sides, with one position of equal liquidity per range. `native`: it
+ * trades ETH, for which WETH stands among the sides.
+ */
+export async function seedV4(site: Site, { manager, liquidity }: UniswapV4, pool: SeedPool, native: boolean): Promise<PoolId> {
   const { feePips, venue } = pool;
+  const wrapped = site.network.wrappedNative;
+  // ETH, the zero address, comes before every token
+  const sides = native && pool.sides[1][0] === wrapped ? [pool.sides[1], pool.sides[0]] : pool.sides;
+  const [[currency0, amount0], [currency1, amount1]] = sides.map(([token, amount]) => {
+    return [native && token === wrapped ? ZeroAddress : token, amount];
+  }) as SeedPool["sides"];
   const tickSpacing = v4Spacing(feePips)!;
-  const key = [token0, token1, feePips, tickSpacing, ZeroAddress];
+  const key = [currency0, currency1, feePips, tickSpacing, ZeroAddress];
   const core = artifact(`${EXTRACTS.v4Core}/PoolManager.sol/PoolManager.json`);
   const helper = artifact(`${EXTRACTS.v4Core}/PoolModifyLiquidityTest.sol/PoolModifyLiquidityTest.json`);
   await invoke(site, manager, core, "initialize", [key, sqrtPriceX96(amount0, amount1)]);
   const add = "modifyLiquidity((address,address,uint24,int24,address),(int24,int24,int256,bytes32),bytes)";
-  for (const { tickLower, tickUpper } of positionRanges(pool)) {
-    await invoke(site, liquidity, helper, add, [key, [tickLower, tickUpper, squareRoot(amount0 * amount1), ZeroHash], "0x"]);
+  const depth = squareRoot(amount0 * amount1);
+  for (const { tickLower, tickUpper } of positionRanges({ ...pool, sides: sides as SeedPool["sides"] })) {
+    const args = [key, [tickLower, tickUpper, depth, ZeroHash], "0x"];
+    // what is not needed comes back
+    await invoke(site, liquidity, helper, add, args, native ? { value: amount0 * 2n } : {});
   }
-  const address = v4PoolId(token0, token1, feePips, tickSpacing);
+  const address = v4PoolId(currency0, currency1, feePips, tickSpacing);
+  const [[token0], [token1]] = pool.sides;
   return { venue, address, token0, token1, feePips, tickSpacing, host: manager };
 }
 
 /** Calldata of the Universal Router: an exact input in one pool, paid and received by the sender. */
-export function v4SwapData({ token0, token1, feePips, tickSpacing }: PoolId, tokenIn: string, amountIn: bigint): string {
+export function v4SwapData(pool: PoolId, tokenIn: string, amountIn: bigint): string {
+  const { address, token0, token1, feePips, tickSpacing } = pool;
+  if (v4PoolId(token0, token1, feePips, v4Spacing(feePips, tickSpacing)!) !== address)
+    throw new ArbError("usage", "the trader does not swap in Uniswap V4's pools of ETH", { where: address });
   const tokenOut = tokenIn === token0 ? token1 : token0;
   const path = [[tokenOut, feePips, v4Spacing(feePips, tickSpacing), ZeroAddress, "0x"]];
   const inputs = [
