@@ -22,6 +22,8 @@ export interface Chain {
   endpoint: string;
   /** Whether the genesis hash was compared; false in a local world and where the node no longer serves block 0. */
   genesisChecked: boolean;
+  /** Whether it was opened as a local world, which need not have everything that the registry names. */
+  local?: boolean;
   close(): void;
 }
 
@@ -83,8 +85,9 @@ export async function chainFromProvider(
       where: `networks.${network.name}.rpc`,
       hint: "give the endpoint of the right network",
     });
-  const genesisChecked = options.local !== true && (await checkGenesis(network, endpoint, ask));
-  return { network, provider, endpoint, genesisChecked, close: () => provider.destroy?.() };
+  const local = options.local === true;
+  const genesisChecked = !local && (await checkGenesis(network, endpoint, ask));
+  return { network, provider, endpoint, genesisChecked, local, close: () => provider.destroy?.() };
 }
 
 async function checkGenesis(

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
 import { readSecret } from "../config/secrets.js";
-import { connectTo, executorOf, openWallet } from "../execution/session.js";
+import { connectTo, executorOf, openWallet, stepExecutorOf } from "../execution/session.js";
 import { ArbError } from "../errors.js";
 import { createKeystore, importKey, importKeystore } from "../wallet/keystore.js";
 import { type CommonOptions, type ConfigOptions, withConfig } from "./common.js";
@@ -50,19 +50,25 @@ export function walletCommand(): Command {
         config.networks.map(async (networkConfig) => {
           const chain = await connectTo(networkConfig, config);
           try {
-            const address = executorOf(networkConfig, options.deployments);
-            const executor =
+            const holds = async (address: string | null) =>
               address === null ? null : { address, tokens: (await manager.balances(chain, { account: address })).tokens };
-            return { ...(await manager.balances(chain)), executor };
+            return {
+              ...(await manager.balances(chain)),
+              executor: await holds(executorOf(networkConfig, options.deployments)),
+              stepExecutor: await holds(stepExecutorOf(networkConfig, options.deployments)),
+            };
           } finally {
             chain.close();
           }
         }),
       );
       makeOutput(options).result({ address: manager.address, balances }, () => {
-        const rows = balances.flatMap(({ network, native, tokens, executor }) => [
+        const rows = balances.flatMap(({ network, native, tokens, executor, stepExecutor }) => [
           [network, "wallet", manager.address, native.text, ...tokens.map((t) => t.text)],
           ...(executor ? [[network, "executor", executor.address, "", ...executor.tokens.map((t) => t.text)]] : []),
+          ...(stepExecutor
+            ? [[network, "StepExecutor", stepExecutor.address, "", ...stepExecutor.tokens.map((t) => t.text)]]
+            : []),
         ]);
         return columns(rows);
       });

@@ -84,8 +84,8 @@ export class SameChainExecutor {
     return price === null ? null : (gas) => (gas * price) / PRICED_GAS;
   }
 
-  /** A simulated plan for a quote, or why there is none. */
-  async plan(quote: Quote): Promise<Result<PlannedTrade>> {
+  /** A simulated plan for a quote, or why there is none. `parentHash`: of a bundle, the block that it must follow. */
+  async plan(quote: Quote, parentHash: string | null = null): Promise<Result<PlannedTrade>> {
     const { chain, executor, stepExecutor = null, operator, slippage, settings } = this.context;
     const head = await this.#head();
     const token = quote.hops[0]?.tokenIn ?? "";
@@ -105,6 +105,7 @@ export class SameChainExecutor {
       fees,
       settings: { ...settings, minNetProfit },
       headTime: head.timestamp,
+      parentHash,
     });
   }
 

@@ -56,7 +56,7 @@ export async function openSession(config: Config, options: { deployments: string
     const stepExecutor = stepExecutorOf(networkConfig, options.deployments);
     if (stepExecutor !== null) await operatorOf(chain, stepExecutor, wallet);
     const send = options.send && config.mode === "live";
-    if (send) await requireCheckedAddresses(networkConfig.network, chain.provider);
+    if (send) await requireCheckedAddresses(networkConfig.network, chain.provider, chain.local);
     return new SameChainExecutor({
       chain,
       executor,

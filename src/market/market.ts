@@ -132,6 +132,7 @@ export async function quoteAtBlock(
       const found = await tryQuoteOnChain(provider, opportunity, snapshot, offers, { limits, timeoutMs });
       attempt = found;
       snapshot = found.snapshot;
+      await requireSameBlock(provider, snapshot);
     } else attempt = tryQuote(opportunity, snapshot, offers, limits);
     const mostWords = options.maxTickWords ?? MAX_TICK_WORDS;
     const wider = attempt.needsTicks.filter((address) => words.get(address)! < mostWords);
@@ -147,10 +148,7 @@ export async function quoteAtBlock(
         wider.includes(pool.address) ? VENUES[pool.venue].load(provider, pool, at, loadOptions(pool)) : pool,
       ),
     );
-    const block = await readBlock(provider, snapshot.blockNumber);
-    if (block.hash !== snapshot.blockHash) {
-      throw new ArbError("network", `block ${snapshot.blockNumber} was replaced while it was read`, { hint: "quote again" });
-    }
+    await requireSameBlock(provider, snapshot);
     snapshot = { ...snapshot, pools: reread };
   }
 }
@@ -163,6 +161,13 @@ function reduced(result: Result<Quote>, snapshot: Snapshot, offers: FundingOffer
   const smaller = { ...opportunity, amountIn: options.reduce(amountIn, priceImpactPpm), funding: funding.source };
   const requoted = tryQuote(smaller, snapshot, offers, options.limits ?? { maxAmountIn: null }).result;
   return requoted.ok ? { ok: true, value: { ...requoted.value, opportunity, sizing: "tiers" } } : requoted;
+}
+
+/** What was read after the snapshot must be of the same block. */
+async function requireSameBlock(provider: Provider, { blockNumber, blockHash }: Snapshot): Promise<void> {
+  const { hash } = await readBlock(provider, blockNumber);
+  if (hash === blockHash) return;
+  throw new ArbError("network", `block ${blockNumber} was replaced while it was read`, { hint: "quote again" });
 }
 
 async function readBlock(provider: Provider, tag: BlockTag): Promise<{ number: number; hash: string; timestamp: number }> {

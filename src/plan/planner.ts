@@ -124,9 +124,12 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
   const bounds = context.slippage.bounds({ ...quote, profit: kept, amounts: draft.amounts }, floor);
   const gasInToken = (gas.estimate * weiPerGas(fees) * inProfitToken) / (wei === 0n ? 1n : wei);
   const guards = guardsFor(guardSettings, { quote, draft, format, bounds, kept, network, wei, inProfitToken, gasInToken });
-  const plan: Plan = { ...draft, ...bounds, ...guards, ...(context.parentHash ? { parentHash: context.parentHash } : {}) };
+  const free: Plan = { ...draft, ...bounds, ...guards };
+  const plan = context.parentHash ? { ...free, parentHash: context.parentHash } : free;
   const call = builder.executePlan(executor, plan);
-  const simulation = await simulate(provider, call, operator, gas.limit, quote.blockNumber);
+  // a call on the parent runs as that block itself: the plan is simulated without the guard that asks for the next one
+  const simulated = free === plan ? call : builder.executePlan(executor, free);
+  const simulation = await simulate(provider, simulated, operator, gas.limit, quote.blockNumber);
   if (!simulation.ok) return reject("simulation-reverted", simulation.reason);
   const cost = { gas: gas.estimate, wei, inProfitToken };
   return { ok: true, value: { quote, plan, call, gasLimit: gas.limit, fees, cost, tip } };

@@ -178,6 +178,7 @@ describe("requireCheckedAddresses", () => {
         (e: Error) => e.message,
       );
     expect(await refused()).to.match(/no contract at an address/);
+    expect(await requireCheckedAddresses(n, provider, true), "a local world").to.deep.equal([]);
     await provider.send("hardhat_setCode", [VAULT, "0x60006000fd"]);
     expect(await refused()).to.match(/does not answer WETH\(\)/);
     await provider.send("hardhat_setCode", [VAULT, returning(ZeroHash)]);

@@ -3,6 +3,7 @@ import type { Outcome } from "../../src/execution/outcome.js";
 import { type OnStep, SameChainExecutor } from "../../src/execution/same-chain-executor.js";
 import { scanBlock } from "../../src/market/watcher.js";
 import type { Opportunity } from "../../src/opportunity/opportunity.js";
+import { decodePlan } from "../../src/plan/codec.js";
 import type { Plan } from "../../src/plan/plan.js";
 import { DEFAULT_GUARDS, type GuardSettings } from "../../src/plan/planner-guards.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
@@ -103,6 +104,16 @@ describe("guards that the planner sets", () => {
     const less = plain!.value.plan.minProfit - plan.minProfit;
     expect(less > 0n && less <= (cost.wei * 11n) / 10n).to.equal(true);
     landed((await run(guarded({ ownGas: true }), opportunity)).outcome);
+  });
+
+  it("of a bundle: the plan names the block that it must follow", async () => {
+    const driver = guarded({});
+    const quoted = await driver.quote(await openGap());
+    if (!quoted.ok) throw new Error(quoted.rejection.detail);
+    const { blockHash } = quoted.value;
+    const planned = await driver.plan(quoted.value, blockHash);
+    if (!planned.ok) throw new Error(planned.rejection.detail);
+    expect(decodePlan(planned.value.call.data).parentHash).to.equal(`0x${blockHash.slice(-24)}`);
   });
 
   it("sweep: the profit goes to the owner, and is booked", async () => {

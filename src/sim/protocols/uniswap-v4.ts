@@ -1,5 +1,4 @@
 import { AbiCoder, concat, Interface, MaxUint256, toBeHex, ZeroAddress, ZeroHash } from "ethers";
-import { ArbError } from "../../errors.js";
 import { squareRoot } from "../../venues/tick-math.js";
 import { v4PoolId, v4Spacing } from "../../venues/uniswap-v4.js";
 import type { PoolId } from "../../venues/venue.js";
@@ -14,10 +13,18 @@ const permit2 = { abi: new Interface(["function approve(address token, address s
 const router = new Interface(["function execute(bytes commands, bytes[] inputs)"]);
 
 // Commands.sol of universal-router, Actions.sol and IV4Router.sol of the v4-periphery that it is built with
-const V4_SWAP = "0x10";
+const PERMIT2_TRANSFER_FROM = 0x02;
+const WRAP_ETH = 0x0b;
+const UNWRAP_WETH = 0x0c;
+const V4_SWAP = 0x10;
 const SWAP_EXACT_IN = 0x07;
+const SETTLE = 0x0b;
 const SETTLE_ALL = 0x0c;
+const TAKE = 0x0e;
 const TAKE_ALL = 0x0f;
+const TO_SENDER = toBeHex(1, 20);
+const TO_ROUTER = toBeHex(2, 20);
+const WHOLE_BALANCE = 1n << 255n;
 const PATH_KEY = "tuple(address intermediateCurrency, uint24 fee, int24 tickSpacing, address hooks, bytes hookData)";
 const EXACT_INPUT = `tuple(address, ${PATH_KEY}[], uint256[] maxHopSlippage, uint128 amountIn, uint128 amountOutMinimum)`;
 
@@ -80,18 +87,42 @@ export async function seedV4(site: Site, { manager, liquidity }: UniswapV4, pool
   return { venue, address, token0, token1, feePips, tickSpacing, host: manager };
 }
 
-/** Calldata of the Universal Router: an exact input in one pool, paid and received by the sender. */
-export function v4SwapData(pool: PoolId, tokenIn: string, amountIn: bigint): string {
+/**
+ * Calldata of the Universal Router: an exact input in one pool, paid and received by the sender; for a pool of ETH the router
+ * unwraps and wraps.
+ */
+export function v4SwapData(pool: PoolId, tokenIn: string, amountIn: bigint, wrapped: string): string {
   const { address, token0, token1, feePips, tickSpacing } = pool;
-  if (v4PoolId(token0, token1, feePips, v4Spacing(feePips, tickSpacing)!) !== address)
-    throw new ArbError("usage", "the trader does not swap in Uniswap V4's pools of ETH", { where: address });
+  const spacing = v4Spacing(feePips, tickSpacing);
+  const native = spacing !== null && v4PoolId(token0, token1, feePips, spacing) !== address;
   const tokenOut = tokenIn === token0 ? token1 : token0;
-  const path = [[tokenOut, feePips, v4Spacing(feePips, tickSpacing), ZeroAddress, "0x"]];
-  const inputs = [
-    coder.encode([EXACT_INPUT], [[tokenIn, path, [], amountIn, 0n]]),
-    coder.encode(["address", "uint256"], [tokenIn, MaxUint256]),
-    coder.encode(["address", "uint256"], [tokenOut, 0n]),
+  const [paysEth, getsEth] = [native && tokenIn === wrapped, native && tokenOut === wrapped];
+  const path = [[getsEth ? ZeroAddress : tokenOut, feePips, spacing, ZeroAddress, "0x"]];
+  const swap = coder.encode([EXACT_INPUT], [[paysEth ? ZeroAddress : tokenIn, path, [], amountIn, 0n]]);
+  const settle: Part = paysEth
+    ? [SETTLE, coder.encode(["address", "uint256", "bool"], [ZeroAddress, amountIn, false])]
+    : [SETTLE_ALL, coder.encode(["address", "uint256"], [tokenIn, MaxUint256])];
+  const take: Part = getsEth
+    ? [TAKE, coder.encode(["address", "address", "uint256"], [ZeroAddress, TO_ROUTER, 0n])]
+    : [TAKE_ALL, coder.encode(["address", "uint256"], [tokenOut, 0n])];
+  const actions: Part[] = [[SWAP_EXACT_IN, swap], settle, take];
+  const before: Part[] = [
+    [PERMIT2_TRANSFER_FROM, coder.encode(["address", "address", "uint160"], [tokenIn, TO_ROUTER, amountIn])],
+    [UNWRAP_WETH, coder.encode(["address", "uint256"], [TO_ROUTER, amountIn])],
   ];
-  const actions = concat([SWAP_EXACT_IN, SETTLE_ALL, TAKE_ALL].map((action) => toBeHex(action, 1)));
-  return router.encodeFunctionData("execute", [V4_SWAP, [coder.encode(["bytes", "bytes[]"], [actions, inputs])]]);
+  const after: Part = [WRAP_ETH, coder.encode(["address", "uint256"], [TO_SENDER, WHOLE_BALANCE])];
+  const commands: Part[] = [
+    ...(paysEth ? before : []),
+    [V4_SWAP, coder.encode(["bytes", "bytes[]"], listOf(actions))],
+    ...(getsEth ? [after] : []),
+  ];
+  return router.encodeFunctionData("execute", listOf(commands));
 }
+
+/** A command or an action by its number, with its arguments. */
+type Part = [number: number, input: string];
+
+const listOf = (parts: Part[]): [numbers: string, inputs: string[]] => [
+  concat(parts.map(([number]) => toBeHex(number, 1))),
+  parts.map(([, input]) => input),
+];
