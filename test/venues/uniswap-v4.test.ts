@@ -21,7 +21,9 @@ describe(`Uniswap V4 quotes against the published PoolManager (seed ${SEED})`, (
 
   /** What identifies a pool in the driver, where WETH stands for ETH. */
   function idOf({ currency0, currency1, fee, tickSpacing }: TestPool): PoolId {
-    const [token0, token1] = sortTokens(...([currency0, currency1].map((c) => (c === ZeroAddress ? weth : c)) as [string, string]));
+    const [token0, token1] = sortTokens(
+      ...([currency0, currency1].map((c) => (c === ZeroAddress ? weth : c)) as [string, string]),
+    );
     const address = v4PoolId(currency0, currency1, fee, tickSpacing);
     return { venue: "uniswap-v4", address, token0, token1, feePips: fee, tickSpacing, host: POOL_MANAGER };
   }
@@ -68,7 +70,9 @@ describe(`Uniswap V4 quotes against the published PoolManager (seed ${SEED})`, (
         expect(quoted.amountOut, `${name}, ${amount} of ${tokenIn}`).to.equal(await v4.quote(made, tokenIn, amount));
         if (quoted.amountOut === 0n) continue;
         const back = v3ExactOut(pool, zeroForOne, quoted.amountOut);
-        expect(back.ok && back.amountIn <= amount && (await v4.quote(made, tokenIn, back.amountIn)) === quoted.amountOut).to.equal(true);
+        expect(
+          back.ok && back.amountIn <= amount && (await v4.quote(made, tokenIn, back.amountIn)) === quoted.amountOut,
+        ).to.equal(true);
       }
     }
   });
@@ -76,7 +80,10 @@ describe(`Uniswap V4 quotes against the published PoolManager (seed ${SEED})`, (
   it("counts the protocol's fee of each direction", async () => {
     const { made, pool } = pools[0]!;
     await world.rolledBack(async () => {
-      const abi = ["function setProtocolFeeController(address)", "function setProtocolFee((address currency0,address currency1,uint24 fee,int24 tickSpacing,address hooks),uint24)"];
+      const abi = [
+        "function setProtocolFeeController(address)",
+        "function setProtocolFee((address currency0,address currency1,uint24 fee,int24 tickSpacing,address hooks),uint24)",
+      ];
       const admin = new Contract(POOL_MANAGER, abi, world.deployer);
       // the code was placed without its constructor: the owner is in the first slot
       await world.networkHelpers.setStorageAt(POOL_MANAGER, 0, BigInt(await world.deployer.getAddress()));
@@ -106,7 +113,9 @@ describe(`Uniswap V4 quotes against the published PoolManager (seed ${SEED})`, (
     for (const { made, pool } of pools) {
       expect(places(made.fee, made.tickSpacing)).to.include(idOf(made).address);
       expect(pool.native).to.equal(made.currency0 === ZeroAddress);
-      expect([pool.token0, pool.token1]).to.deep.equal([made.currency0, made.currency1].map((c) => (c === ZeroAddress ? weth : c)));
+      expect([pool.token0, pool.token1]).to.deep.equal(
+        [made.currency0, made.currency1].map((c) => (c === ZeroAddress ? weth : c)),
+      );
     }
     expect(places(500)).to.include(idOf(pools[0]!.made).address);
     expect(places(2_345)).to.deep.equal([null]);
