@@ -1,4 +1,6 @@
 /** The library: what a program needs to hand opportunities to the engine. The command line (`arb`) is made of the same parts. */
+export { type Chain, connectChain } from "./chain/connect.js";
+export type { RpcPool } from "./chain/pool.js";
 export { type Config, loadConfig, parseConfig } from "./config/load.js";
 export type { Network, Token } from "./config/network.js";
 export { NETWORKS, findToken, networkById, networkByName } from "./config/networks.js";
@@ -7,6 +9,13 @@ export type { Attempt, LandedTrade, Outcome, Trade } from "./execution/outcome.j
 export { type OnStep, SameChainExecutor, type Step } from "./execution/same-chain-executor.js";
 export { type Session, openSession } from "./execution/session.js";
 export type { FundingId } from "./funding/funding.js";
+export { migrate } from "./database/migrate.js";
+export { type Database, type DatabaseSettings, openDatabase } from "./database/open.js";
+export { MIGRATIONS } from "./database/schema.js";
+export { type Journal, type JournalOptions, openJournal } from "./journal/journal.js";
+export { type OpenJournal, openJournalOf } from "./journal/open.js";
+export type { Ownership } from "./journal/owner.js";
+export type { Intent, JournaledAttempt, Slot } from "./journal/types.js";
 export { quoteAtBlock } from "./market/market.js";
 export { type Found, scanBlock, watchBlocks } from "./market/watcher.js";
 export { type Intake, type IntakeItem, createIntake, intakeFile, intakeLines } from "./opportunity/intake.js";
@@ -19,6 +28,7 @@ export { explainRevert } from "./plan/errors.js";
 export type { Plan } from "./plan/plan.js";
 export { SlippageManager } from "./plan/slippage.js";
 export { TransactionBuilder } from "./plan/transaction-builder.js";
-export { TransactionExecutor } from "./submit/transaction-executor.js";
+export type { Route, RouteAnswer, RouteTerms, SignedBytes } from "./submit/route.js";
+export { TransactionExecutor, nodeRoute } from "./submit/transaction-executor.js";
 export type { Pool, PoolId, VenueId } from "./venues/venue.js";
 export { WalletManager } from "./wallet/wallet-manager.js";

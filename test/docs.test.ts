@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
+import { NODE_ERROR_KINDS } from "../src/chain/node-errors.js";
 import { parseConfig } from "../src/config/load.js";
 import { NETWORKS } from "../src/config/networks.js";
 import { configJsonSchema } from "../src/config/schema.js";
@@ -85,6 +86,12 @@ describe("documentation", () => {
       golden[unquoted(name ?? "")] === undefined ? [] : [[unquoted(name ?? ""), Number(gas?.replaceAll(",", ""))]],
     );
     expect(Object.fromEntries([...table, ...guards])).to.deep.equal(golden);
+  });
+
+  it("rpc.md explains every kind of node error", () => {
+    const shown = rows(textOf("docs/rpc.md")).filter(([kind]) => kind?.startsWith("`") && !kind.includes(" "));
+    const kinds = shown.filter((row) => row.length === 4).map(([kind, ...facts]) => [unquoted(kind), ...facts]);
+    expect(kinds).to.deep.equal(Object.entries(NODE_ERROR_KINDS).map(([k, f]) => [k, f.taken, f.action, f.meaning]));
   });
 
   it("networks.md lists the registry", () => {

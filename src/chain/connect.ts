@@ -1,15 +1,10 @@
-import {
-  FetchRequest,
-  JsonRpcProvider,
-  type JsonRpcPayload,
-  type JsonRpcResult,
-  Network as EthersNetwork,
-  type Provider,
-} from "ethers";
+import type { Provider } from "ethers";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
-import { classifyNodeError, endpointName, withoutEndpoint } from "./errors.js";
-import { beforeDeadline } from "./receipts.js";
+import { classifyNodeError } from "./errors.js";
+import { checkIdentity } from "./identity.js";
+import { openPool, type PoolOptions, type RpcPool } from "./pool.js";
+import { PoolProvider } from "./pool-provider.js";
 
 /** An ethers provider that can also send raw JSON-RPC requests. */
 export type RpcProvider = Provider & { send(method: string, params: unknown[]): Promise<unknown> };
@@ -24,37 +19,48 @@ export interface Chain {
   genesisChecked: boolean;
   /** Whether it was opened as a local world, which need not have everything that the registry names. */
   local?: boolean;
+  /** The endpoints behind the provider; absent for a chain in this process. */
+  pool?: RpcPool;
   close(): void;
 }
 
-export interface ConnectOptions {
-  /** Deadline of every call in milliseconds. */
-  timeoutMs?: number;
-  /** A local world has the network's chain id but its own genesis block. */
-  local?: boolean;
-  /** Interval of ethers' own block polling in milliseconds; the default follows the network's block time. */
+export interface ConnectOptions extends PoolOptions {
+  /** Interval of ethers' own block polling and of head polls in milliseconds; the default follows the network's block time. */
   pollMs?: number;
 }
 
+const DEFAULT_TIMEOUT_MS = 5_000;
+
 /**
- * Connects to the first endpoint that answers and is the network: chain id, and genesis hash unless the world is local. An
- * endpoint of another chain is an error even when a later one would do, because the configuration is wrong then.
- * Raises ArbError "network" (none answers) or "config" (wrong chain).
+ * Opens the endpoints of a network as one pool. The first that answers must be the network: chain id, and genesis hash unless the
+ * world is local; one of another chain is an error even when a later one would do, because the configuration is wrong then. The
+ * endpoints after it are checked in the background, and never used before.
+ * Raises ArbError "network" (none answers) or "config" (wrong chain, no URL).
  */
 export async function connectChain(network: Network, urls: string[], options: ConnectOptions = {}): Promise<Chain> {
-  if (urls.length === 0)
-    throw new ArbError("config", `${network.title} has no endpoint`, { where: `networks.${network.name}.rpc` });
+  const pool = openPool(network, urls, options);
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const failures: string[] = [];
-  for (const url of urls) {
-    const provider = openProvider(network, url, options);
+  for (const [i, member] of pool.members.entries()) {
     try {
-      return await chainFromProvider(network, provider, { ...options, endpoint: endpointName(url) });
+      await member.verify({ timeoutMs });
     } catch (error) {
-      provider.destroy();
-      if (!(error instanceof ArbError) || error.code !== "network") throw error;
-      failures.push(error.message);
+      if (error instanceof ArbError && error.code === "config") {
+        pool.close();
+        throw error;
+      }
+      const { kind, message } = classifyNodeError(error);
+      failures.push(error instanceof ArbError ? message : `${member.name} does not answer (${kind}: ${message})`);
+      continue;
     }
+    // an endpoint that fails here, or is of another chain, says so in its health
+    for (const other of pool.members.slice(i + 1)) other.verify({ timeoutMs }).catch(() => undefined);
+    const provider = new PoolProvider(pool, options.pollMs ?? Math.min(4_000, Math.max(100, network.blockTimeMs)));
+    const { name: endpoint, genesisChecked } = member;
+    const local = options.local === true;
+    return { network, provider, endpoint, genesisChecked, local, pool, close: () => provider.destroy() };
   }
+  pool.close();
   throw new ArbError("network", `no endpoint of ${network.title} can be used: ${failures.join("; ")}`, {
     where: `networks.${network.name}.rpc`,
     hint: "check the URLs, their keys and your connection, or add another endpoint",
@@ -77,70 +83,7 @@ export async function chainFromProvider(
       throw new ArbError("network", `${endpoint} does not answer ${method} (${kind}: ${message})`);
     }
   };
-  const chainId = await ask("eth_chainId", []);
-  if (typeof chainId !== "string" || !/^0x[0-9a-f]+$/i.test(chainId))
-    throw new ArbError("network", `${endpoint} gave no chain id; it is no JSON-RPC endpoint of a chain`);
-  if (BigInt(chainId) !== BigInt(network.chainId))
-    throw new ArbError("config", `${endpoint} is chain ${BigInt(chainId)}, ${network.title} is ${network.chainId}`, {
-      where: `networks.${network.name}.rpc`,
-      hint: "give the endpoint of the right network",
-    });
   const local = options.local === true;
-  const genesisChecked = !local && (await checkGenesis(network, endpoint, ask));
+  const genesisChecked = await checkIdentity(network, endpoint, local, ask);
   return { network, provider, endpoint, genesisChecked, local, close: () => provider.destroy?.() };
-}
-
-async function checkGenesis(
-  network: Network,
-  endpoint: string,
-  ask: (method: string, params: unknown[]) => Promise<unknown>,
-): Promise<boolean> {
-  if (network.genesisHash === null) return false;
-  const block = (await ask("eth_getBlockByNumber", ["0x0", false])) as { hash?: unknown } | null;
-  // nodes with expired history answer null for block 0
-  if (typeof block?.hash !== "string") return false;
-  if (block.hash.toLowerCase() !== network.genesisHash)
-    throw new ArbError("config", `${endpoint} has the chain id of ${network.title} but another genesis block (${block.hash})`, {
-      where: `networks.${network.name}.rpc`,
-      hint: "it is a fork, a test node or a local world; give an endpoint of the network itself",
-    });
-  return true;
-}
-
-/**
- * ethers' provider with two faults closed: its timeout counts silence only, so an endpoint that drips bytes is waited for without
- * end; and its errors hold the whole URL, and so the key, in message, stack and fields.
- */
-class EndpointProvider extends JsonRpcProvider {
-  override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
-    const request = this._getConnection(); // oxlint-disable-line no-underscore-dangle -- ethers' own name
-    request.body = JSON.stringify(payload);
-    request.setHeader("content-type", "application/json");
-    try {
-      const response = await beforeDeadline(request.send(), request.timeout).catch((error: unknown) => {
-        request.cancel();
-        throw error;
-      });
-      response.assertOk();
-      const answer = response.bodyJson as JsonRpcResult | JsonRpcResult[];
-      return Array.isArray(answer) ? answer : [answer];
-    } catch (error) {
-      throw withoutEndpoint(error, request.url);
-    }
-  }
-}
-
-function openProvider(network: Network, url: string, options: ConnectOptions): JsonRpcProvider {
-  if (!/^https?:\/\//i.test(url))
-    throw new ArbError("config", "an endpoint must be an http:// or https:// URL", { where: `networks.${network.name}.rpc` });
-  const request = new FetchRequest(url);
-  request.timeout = options.timeoutMs ?? 5_000;
-  // One attempt: ethers would repeat a refused request for minutes, beyond every deadline.
-  request.setThrottleParams({ maxAttempts: 1 });
-  return new EndpointProvider(request, new EthersNetwork(network.name, network.chainId), {
-    staticNetwork: true,
-    batchMaxCount: 1, // its batches wait 10 ms before they leave
-    cacheTimeout: -1, // its cache of 250 ms hands out one nonce twice
-    pollingInterval: options.pollMs ?? Math.min(4_000, Math.max(100, network.blockTimeMs)),
-  });
 }

@@ -6,7 +6,10 @@ import { NETWORKS, networkByName } from "../config/networks.js";
 import { deployExecutor } from "../deploy/deploy.js";
 import { stepRecordName } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
-import { connectTo, openWallet } from "../execution/session.js";
+import { connectTo } from "../execution/session.js";
+import { feePolicy } from "../fees/fees.js";
+import { refuseDelegated } from "../wallet/delegation.js";
+import { openWallet } from "../wallet/open.js";
 import { type ConfigOptions, withConfig } from "./common.js";
 import { makeOutput } from "./output.js";
 
@@ -51,7 +54,8 @@ export function deployCommand(): Command {
       if (!networkConfig) {
         throw new ArbError("config", `${network.name} is not configured`, { where: "networks", hint: "add its endpoint" });
       }
-      if (config.wallet === null) {
+      const account = config.wallets.get(networkConfig.wallets[0] ?? "") ?? config.wallet;
+      if (account === null) {
         throw new ArbError("config", "a deployment needs a wallet", {
           where: "wallet",
           hint: "make one with: arb wallet create",
@@ -59,9 +63,10 @@ export function deployCommand(): Command {
       }
       const owner = addressOf(options.owner, "--owner");
       const operators = options.operator.map((o) => addressOf(o, "--operator"));
-      const wallet = await openWallet(config.wallet, config.mode);
+      const wallet = await openWallet(account, config.mode);
       const chain = await connectTo(networkConfig, config);
       try {
+        await refuseDelegated(chain, wallet.address);
         output.note(`deploying on ${network.title} as ${wallet.address}`);
         for (const { artifact, recordOf } of CHOICES[options.contract as keyof typeof CHOICES]) {
           const { deployment, sent } = await deployExecutor({
@@ -71,11 +76,7 @@ export function deployCommand(): Command {
             arguments: { owner, operators: operators.length > 0 ? operators : [wallet.address] },
             folder: options.deployments,
             name: recordOf(network.name),
-            fees: {
-              priorityFee: networkConfig.priorityFee,
-              patienceBlocks: config.gas.patienceBlocks,
-              maxFeePerGas: networkConfig.maxFeePerGas,
-            },
+            fees: feePolicy(networkConfig, config.gas.patienceBlocks),
             deadlineMs: config.timeouts.receiptMs,
             pollMs: Math.max(100, network.blockTimeMs),
             ...(options.replace === true ? { replace: true } : {}),
@@ -87,6 +88,7 @@ export function deployCommand(): Command {
           });
         }
       } finally {
+        wallet.close();
         chain.close();
       }
     });

@@ -4,10 +4,12 @@ import path from "node:path";
 import { Command, CommanderError } from "commander";
 import { ArbError } from "../errors.js";
 import { ROOT } from "./common.js";
+import { databaseCommand } from "./database.js";
 import { decodeCommand } from "./decode.js";
 import { demoCommand } from "./demo.js";
 import { deployCommand } from "./deploy.js";
 import { executeCommand } from "./execute.js";
+import { journalCommand } from "./journal.js";
 import { initCommand } from "./init.js";
 import { printError } from "./output.js";
 import { quoteCommand } from "./quote.js";
@@ -33,6 +35,8 @@ const commands = [
   executeCommand(),
   replayCommand(),
   decodeCommand(),
+  databaseCommand(),
+  journalCommand(),
 ];
 for (const command of commands) program.addCommand(withCommonOptions(command));
 

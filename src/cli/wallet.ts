@@ -1,9 +1,11 @@
 import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
 import { readSecret } from "../config/secrets.js";
-import { connectTo, executorOf, openWallet, stepExecutorOf } from "../execution/session.js";
+import { connectTo, executorOf, stepExecutorOf } from "../execution/session.js";
 import { ArbError } from "../errors.js";
 import { createKeystore, importKey, importKeystore } from "../wallet/keystore.js";
+import { openWallets } from "../wallet/open.js";
+import type { WalletManager } from "../wallet/wallet-manager.js";
 import { type CommonOptions, type ConfigOptions, withConfig } from "./common.js";
 import { makeOutput } from "./output.js";
 import { columns } from "./table.js";
@@ -41,35 +43,45 @@ export function walletCommand(): Command {
       makeOutput(options).result({ address, file }, () => `${address} in ${file}`);
     });
   withConfig(wallet.command("show"))
-    .description("what the wallet and the executors hold on every configured network")
+    .description("what the accounts and the executors hold on every configured network")
     .action(async (options: ConfigOptions) => {
       const config = loadConfig(options.config);
       if (config.wallet === null) throw new ArbError("config", "no wallet is configured", { where: "wallet" });
-      const manager = await openWallet(config.wallet, config.mode);
+      const wallets = await openWallets(config);
       const balances = await Promise.all(
         config.networks.map(async (networkConfig) => {
+          const [first, ...more] = networkConfig.wallets.flatMap((name) => wallets.get(name) ?? []);
+          // an account of other networks has nothing to show here
+          if (first === undefined) return [];
           const chain = await connectTo(networkConfig, config);
           try {
-            const holds = async (address: string | null) =>
-              address === null ? null : { address, tokens: (await manager.balances(chain, { account: address })).tokens };
-            return {
-              ...(await manager.balances(chain)),
-              executor: await holds(executorOf(networkConfig, options.deployments)),
-              stepExecutor: await holds(stepExecutorOf(networkConfig, options.deployments)),
-            };
+            const holds = async (at: string | null) =>
+              at === null ? null : { address: at, tokens: (await first.balances(chain, { account: at })).tokens };
+            const executor = await holds(executorOf(networkConfig, options.deployments));
+            const stepExecutor = await holds(stepExecutorOf(networkConfig, options.deployments));
+            const held = async (manager: WalletManager) => ({ address: manager.address, ...(await manager.balances(chain)) });
+            const none = { executor: null, stepExecutor: null };
+            return [
+              { ...(await held(first)), executor, stepExecutor },
+              ...(await Promise.all(more.map(async (manager) => ({ ...(await held(manager)), ...none })))),
+            ];
           } finally {
             chain.close();
           }
         }),
       );
-      makeOutput(options).result({ address: manager.address, balances }, () => {
-        const rows = balances.flatMap(({ network, native, tokens, executor, stepExecutor }) => [
-          [network, "wallet", manager.address, native.text, ...tokens.map((t) => t.text)],
-          ...(executor ? [[network, "executor", executor.address, "", ...executor.tokens.map((t) => t.text)]] : []),
-          ...(stepExecutor
-            ? [[network, "StepExecutor", stepExecutor.address, "", ...stepExecutor.tokens.map((t) => t.text)]]
-            : []),
-        ]);
+      const { address } = [...wallets.values()][0] ?? { address: null };
+      for (const manager of wallets.values()) manager.close();
+      makeOutput(options).result({ address, balances: balances.flat() }, () => {
+        const rows = balances
+          .flat()
+          .flatMap((b) => [
+            [b.network, "wallet", b.address, b.native.text, ...b.tokens.map((t) => t.text)],
+            ...(b.stepExecutor
+              ? [[b.network, "StepExecutor", b.stepExecutor.address, "", ...b.stepExecutor.tokens.map((t) => t.text)]]
+              : []),
+            ...(b.executor ? [[b.network, "executor", b.executor.address, "", ...b.executor.tokens.map((t) => t.text)]] : []),
+          ]);
         return columns(rows);
       });
     });

@@ -4,7 +4,9 @@ import { ArbError } from "../errors.js";
 import type { FundingId } from "../funding/funding.js";
 import { FUNDING_IDS } from "../funding/index.js";
 import { ETHER, GWEI, parseAmount, parseDuration, parsePercent, unitOf } from "../units.js";
+import { RELAYS } from "../submit/relays/builders.js";
 import { SECRET_REFERENCE } from "./secrets.js";
+import { faultOfSignerUrl } from "./signer-url.js";
 
 /** The form of `arb.config.jsonc`. The JSON Schema in docs/arb.config.schema.json is made from it. */
 
@@ -55,6 +57,17 @@ const endpoint = z
   .refine((s) => !s.startsWith("http") || URL.canParse(s), "is no URL")
   .describe('An endpoint: "https://...", or, because URLs hold keys, "env:NAME" or "file:/path" (mode 0600)');
 
+const node = z
+  .string()
+  .regex(
+    /^((https?|wss?):\/\/[^\s]+|ipc:\/.+|env:[A-Za-z_]\w*|file:.+)$/,
+    'is no endpoint: write "https://...", "wss://...", "ipc:/path", "env:NAME" or "file:/path"',
+  )
+  .refine((s) => !/^(http|ws)/.test(s) || URL.canParse(s), "is no URL")
+  .describe(
+    'An endpoint: "https://...", "wss://...", "ipc:/path" of a node\'s socket, or, because URLs hold keys, "env:NAME" or "file:/path" (mode 0600)',
+  );
+
 const secret = z
   .string()
   .regex(SECRET_REFERENCE, 'must be given by reference, never as itself: "file:/path", "fd:3", "prompt" or "env:NAME"')
@@ -81,18 +94,76 @@ const pool = z.strictObject({
     .describe('The fee of a pair, for example "0.3 %"; other pools tell their own'),
 });
 
+const rpcLimits = z.strictObject({
+  requestsPerSecond: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .optional()
+    .describe("Requests a second that each endpoint takes; without it, as many as are needed until one says that it is too many"),
+  batch: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(100)
+    .describe("Most calls in one request; falls by itself where an endpoint takes fewer"),
+});
+
+const relay = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,30}$/, "is no name of a relay: use lower-case letters, digits and -")
+    .describe("The name that routes uses"),
+  url: endpoint,
+  like: z.enum(RELAYS.map((r) => r.id)).describe("The relay whose dialect it speaks"),
+});
+
+const refund = z.strictObject({
+  percent: z.int().min(1).max(99).describe("Whole percent of what a builder earns from a bundle"),
+  recipient: address,
+});
+
 const network = z.strictObject({
   enabled: z.boolean().default(true),
-  rpc: z.array(endpoint).min(1, "needs at least one endpoint").describe("Endpoints in order of preference"),
+  rpc: z.array(node).min(1, "needs at least one endpoint").describe("Endpoints in order of preference"),
+  rpcLimits: rpcLimits.prefault({}),
+  staleAfter: duration
+    .optional()
+    .describe(
+      'Age of the newest block beyond which nothing is traded. Default "60 s" on Ethereum, else "30 s"; testnets "10 min"',
+    ),
   executor: address.optional().describe("The executor; without it, the one in deployments/NAME.json"),
   stepExecutor: address.optional().describe("The StepExecutor; without it, the one in deployments/NAME.steps.json, if any"),
+  wallets: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('Accounts that trade here, by their names under "wallets"; without it, "wallet"'),
   maxFeePerGas: gwei
     .optional()
     .describe('Highest gas price, base fee and tip together. Default "30 gwei" on Ethereum, else "1 gwei"'),
   priorityFee: gwei.optional().describe('Tip. Default "0.1 gwei" on Ethereum, else "0.001 gwei"'),
+  maxPriorityFee: gwei
+    .optional()
+    .describe("Lets the tip follow what others paid lately, from priorityFee up to this. Without it, the tip is priorityFee"),
   maxGasCost: ether.optional().describe('Most that one transaction may cost. Default "0.001 ETH" on Ethereum, else "0.0002 ETH"'),
   tokens: z.array(token).default([]).describe("Tokens that the registry does not list"),
   pools: z.array(pool).default([]).describe("Pools that the registry's factories did not make, allowed one by one"),
+  routes: z
+    .array(z.string())
+    .min(1, "needs at least one route")
+    .refine((list) => new Set(list).size === list.length, "names a route twice")
+    .optional()
+    .describe("The ways that transactions take, all at once. Default: private builders on Ethereum, else the sequencer"),
+  relays: z.array(relay).default([]).describe("Relays of your own, which routes can name"),
+  relayKey: secret.optional().describe("Key that signs requests to relays; without it, a new one at every start"),
+  sequencer: endpoint.optional().describe("Endpoint of the sequencer, instead of the registry's"),
+  sequencerMode: z
+    .enum(["raw", "sync", "conditional"])
+    .default("raw")
+    .describe('"sync" waits for the receipt (EIP-7966), "conditional" has the sequencer check the deadline (ERC-7796)'),
+  expressLaneKey: secret.optional().describe("Arbitrum: key of the account that controls Timeboost's express lane"),
+  refund: refund.optional().describe("What builders that give refunds are asked for"),
 });
 
 const tier = z.strictObject({ above: percent, allow: share });
@@ -171,10 +242,60 @@ const guards = z.strictObject({
   tip: tip.optional().describe("What the block's proposer gets of profits in WETH, on Ethereum and Sepolia"),
 });
 
-const wallet = z.strictObject({
-  keystore: z.string().min(1).describe("Keystore v3 file (mode 0600), relative to this file"),
-  password: secret,
+const walletFields = z.strictObject({
+  keystore: z.string().min(1).optional().describe("Keystore v3 file (mode 0600), relative to this file"),
+  password: secret.optional().describe("Reference to the keystore's password"),
+  remote: z
+    .string()
+    .refine((s) => faultOfSignerUrl(s) === null, { error: ({ input }) => faultOfSignerUrl(String(input)) ?? "" })
+    .optional()
+    .describe('A remote signer instead of a keystore: "https://...", "unix:/path/to/socket", or http on loopback'),
+  address: address.optional().describe("The account that the remote signer signs for"),
+  token: secret.optional().describe("Reference to the remote signer's bearer token"),
+  clientCertificate: secret.optional().describe("Reference to our certificate for the remote signer, PEM"),
+  clientKey: secret.optional().describe("Reference to the key of our certificate, PEM"),
+  authority: secret.optional().describe("Reference to the certificate that the remote signer's must be signed by, PEM"),
+  timeout: duration.prefault("3 s").describe("Deadline of one signature of the remote signer"),
 });
+
+const REMOTE_ONLY = ["address", "token", "clientCertificate", "clientKey", "authority"] as const;
+
+const wallet = walletFields.superRefine((w, context) => {
+  const issue = (field: string | null, message: string): void => {
+    context.addIssue({ code: "custom", message, path: field === null ? [] : [field] });
+  };
+  if ((w.keystore === undefined) === (w.remote === undefined)) return issue(null, "needs either a keystore or a remote signer");
+  if (w.remote === undefined) {
+    if (w.password === undefined) issue(null, "needs a password for its keystore");
+    for (const field of REMOTE_ONLY) if (w[field] !== undefined) issue(field, "is for a remote signer only");
+    return undefined;
+  }
+  if (w.password !== undefined) issue("password", "is for a keystore only; a remote signer takes a token");
+  if (w.address === undefined) issue(null, "needs the address that the remote signer signs for");
+  if ((w.clientCertificate === undefined) !== (w.clientKey === undefined))
+    issue(null, "needs clientCertificate and clientKey together");
+  if (!w.remote.startsWith("https:") && (w.clientCertificate ?? w.authority) !== undefined)
+    issue("remote", "has certificates, which only https uses");
+  return undefined;
+});
+
+const database = z
+  .strictObject({
+    folder: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Folder of the embedded PostgreSQL, relative to this file; made where it is missing"),
+    url: z
+      .string()
+      .regex(
+        SECRET_REFERENCE,
+        'must be given by reference, because it holds a password: "env:NAME", "file:/path", "fd:3" or "prompt"',
+      )
+      .optional()
+      .describe('A PostgreSQL of your own (15 or newer) instead: a reference to its URL, for example "env:DATABASE_URL"'),
+  })
+  .refine((d) => d.folder === undefined || d.url === undefined, "has a folder and a url; one of them counts");
 
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -191,16 +312,22 @@ export const configSchema = z.strictObject({
       "base-sepolia": network.optional(),
     })
     .describe("Networks to trade on"),
-  wallet: wallet.optional().describe("Needed in live mode"),
+  wallet: wallet.optional().describe("The account of every network that names no other; one is needed in live mode"),
+  wallets: z
+    .record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "is no name: write small letters, digits and dashes"), wallet)
+    .default({})
+    .describe("More accounts by name, for the networks that name them"),
   slippage: slippage.prefault({}),
   profit: profit.prefault({}),
   gas: gas.prefault({}),
   timeouts: timeouts.prefault({}),
   funding: funding.prefault({}),
   guards: guards.prefault({}),
+  database: database.optional().describe("Where signed transactions and outcomes are kept"),
 });
 
 export type ParsedConfig = z.output<typeof configSchema>;
+export type ParsedWallet = z.output<typeof wallet>;
 export type ParsedNetwork = z.output<typeof network>;
 
 /** The JSON Schema that editors read through `$schema`. */

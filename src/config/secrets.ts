@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync, statSync } from "node:fs";
+import path from "node:path";
 import { inspect } from "node:util";
 import { ArbError } from "../errors.js";
 
@@ -76,25 +77,52 @@ async function read(reference: string, options: SecretOptions, where: { where?: 
   }
 }
 
-/** Reads a file that only its owner may read. Raises ArbError "secrets" when it is missing or open to others. */
-export function readPrivateFile(path: string, where?: string): string {
-  const at = { where: where === undefined ? path : `${where}: ${path}` };
-  let mode: number;
+/**
+ * Reads a file that only its owner may read, in a folder where nobody else can put another file in its place. Links are followed to
+ * where they lead, and that is what is checked (mounted secrets are links). Raises ArbError "secrets".
+ */
+export function readPrivateFile(file: string, where?: string): string {
+  const at = { where: where === undefined ? file : `${where}: ${file}` };
+  let fd: number;
+  let real: string;
   try {
-    mode = statSync(path).mode;
+    real = realpathSync(file);
+    // what is checked is what is read: no link in the last place any more, and a pipe must not hold the program
+    fd = openSync(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (cause) {
     throw new ArbError("secrets", "the secret's file is not there or cannot be read", { ...at, cause });
   }
-  if ((mode & 0o077) !== 0)
-    throw new ArbError("secrets", `others can read the secret's file (mode ${(mode & 0o777).toString(8)})`, {
-      ...at,
-      hint: `run: chmod 600 ${path}`,
-    });
   try {
-    return readFileSync(path, "utf8");
+    const stat = fstatSync(fd);
+    if (!stat.isFile())
+      throw new ArbError("secrets", "the secret's file is no regular file", { ...at, hint: 'use "fd:3" for pipes' });
+    if ((stat.mode & 0o077) !== 0)
+      throw new ArbError("secrets", `others can read the secret's file (mode ${(stat.mode & 0o777).toString(8)})`, {
+        ...at,
+        hint: `run: chmod 600 ${real}`,
+      });
+    for (const folder of [path.dirname(real), path.dirname(path.resolve(file))]) requireOwnFolder(folder, at);
+    return readFileSync(fd, "utf8");
   } catch (cause) {
+    if (cause instanceof ArbError) throw cause;
     throw new ArbError("secrets", "the secret's file cannot be read", { ...at, cause });
+  } finally {
+    closeSync(fd);
   }
+}
+
+/** Refuses a folder in which others could replace the file. Reading it tells names only, so that is no fault. */
+function requireOwnFolder(folder: string, at: { where: string }): void {
+  const { mode, uid, gid } = statSync(folder);
+  const sticky = (mode & 0o1000) !== 0;
+  // Debian and Fedora give each user a group of one, and folders that this group may write
+  const ownGroup = gid === process.getgid?.() && gid === uid;
+  const writable = (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && !ownGroup);
+  if (writable && !sticky)
+    throw new ArbError("secrets", `others can replace the secret's file: they may write to ${folder}`, {
+      ...at,
+      hint: `run: chmod go-w ${folder}`,
+    });
 }
 
 const describe = (reference: string): string => (reference === "prompt" ? "the answer" : reference);

@@ -1,42 +1,67 @@
-import path from "node:path";
 import { isError } from "ethers";
 import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
-import { readSecret } from "../config/secrets.js";
+import { databaseSettings } from "../database/settings.js";
 import { readDeployment, stepRecordName } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
+import { feePolicy } from "../fees/fees.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
+import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
 import { VENUES } from "../venues/index.js";
-import { WalletManager } from "../wallet/wallet-manager.js";
+import { refuseDelegated } from "../wallet/delegation.js";
+import { openWallets } from "../wallet/open.js";
+import type { WalletManager } from "../wallet/wallet-manager.js";
 import { SameChainExecutor } from "./same-chain-executor.js";
 
-/** The configured drivers, one per network, connected and checked. */
+/** The configured drivers, one per network and account, connected and checked. */
 export interface Session {
   config: Config;
+  /** The account of `Config.wallet`. */
   wallet: WalletManager | null;
-  driver(chainId: number): Promise<SameChainExecutor>;
+  /** Names of the accounts that trade on a network; empty without a wallet. */
+  accounts(chainId: number): string[];
+  /** The driver of an account, by default the network's first. */
+  driver(chainId: number, account?: string): Promise<SameChainExecutor>;
   /** What opportunities are validated against, at this moment. */
   validation(): ValidationContext;
-  close(): void;
+  /** Gives the accounts back, closes connections and overwrites keys. */
+  close(): Promise<void>;
 }
 
 const LOCAL_HOSTS = new Set(["127.0.0.1", "localhost", "[::1]"]);
 const RECEIPT_POLLS_PER_BLOCK = 4;
 
-/** Opens the wallet of a configuration; networks are connected when the first opportunity asks for them. */
-export async function openSession(config: Config, options: { deployments: string; send: boolean }): Promise<Session> {
-  const wallet = config.wallet === null ? null : await openWallet(config.wallet, config.mode);
-  const drivers = new Map<number, Promise<SameChainExecutor>>();
+export interface SessionOptions {
+  /** Folder of the deployment records. */
+  deployments: string;
+  /** Whether to send where the configuration says live. */
+  send: boolean;
+  /** What fails in the background, where it is tried again: a round of watching, a sign of life. */
+  onFault?: (error: unknown) => void;
+}
+
+/** Opens the accounts of a configuration; networks are connected when the first opportunity asks for them. */
+export async function openSession(config: Config, options: SessionOptions): Promise<Session> {
+  const wallets = await openWallets(config);
+  const drivers = new Map<string, Promise<SameChainExecutor>>();
+  const onFault = options.onFault ?? (() => undefined);
   const chains: Chain[] = [];
-  const open = async (networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
+  const senders: TransactionExecutor[] = [];
+  let opening: Promise<OpenJournal> | null = null;
+  const journal = async () => {
+    opening ??= databaseSettings(config).then((settings) => openJournalOf(settings, { onFault }));
+    opening.catch(() => (opening = null));
+    return (await opening).journal;
+  };
+  const open = async (networkConfig: NetworkConfig, wallet: WalletManager | null): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
     try {
-      const driver = await driverOn(chain, networkConfig);
+      const driver = await driverOn(chain, networkConfig, wallet);
       chains.push(chain);
       return driver;
     } catch (error) {
@@ -44,7 +69,11 @@ export async function openSession(config: Config, options: { deployments: string
       throw error;
     }
   };
-  const driverOn = async (chain: Chain, networkConfig: NetworkConfig): Promise<SameChainExecutor> => {
+  const driverOn = async (
+    chain: Chain,
+    networkConfig: NetworkConfig,
+    wallet: WalletManager | null,
+  ): Promise<SameChainExecutor> => {
     const executor = executorOf(networkConfig, options.deployments);
     if (executor === null) {
       throw new ArbError("config", `no executor is deployed on ${networkConfig.network.title}`, {
@@ -55,14 +84,23 @@ export async function openSession(config: Config, options: { deployments: string
     const operator = await operatorOf(chain, executor, wallet);
     const stepExecutor = stepExecutorOf(networkConfig, options.deployments);
     if (stepExecutor !== null) await operatorOf(chain, stepExecutor, wallet);
+    if (wallet !== null) await refuseDelegated(chain, wallet.address);
     const send = options.send && config.mode === "live";
-    if (send) await requireCheckedAddresses(networkConfig.network, chain.provider, chain.local);
+    let transactions: TransactionExecutor | null = null;
+    if (send && wallet !== null) {
+      await requireCheckedAddresses(networkConfig.network, chain.provider, chain.local);
+      transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal: await journal() });
+      // what an earlier run left is settled before anything new is looked at
+      await transactions.start();
+      transactions.keepWatching(networkConfig.network.blockTimeMs, onFault);
+      senders.push(transactions);
+    }
     return new SameChainExecutor({
       chain,
       executor,
       stepExecutor,
       operator,
-      transactions: send && wallet !== null ? new TransactionExecutor(chain, wallet, nodeRoute(chain.provider)) : null,
+      transactions,
       slippage: new SlippageManager(tiersOf(config)),
       settings: {
         costMarginPpm: config.marginOverCostPpm,
@@ -74,29 +112,38 @@ export async function openSession(config: Config, options: { deployments: string
         funding: config.fundingPreference,
         maxGasCost: networkConfig.maxGasCost,
         guards: config.guards,
-        fees: {
-          priorityFee: networkConfig.priorityFee,
-          patienceBlocks: config.gas.patienceBlocks,
-          maxFeePerGas: networkConfig.maxFeePerGas,
-        },
+        fees: feePolicy(networkConfig, config.gas.patienceBlocks),
       },
     });
   };
+  const configured = (chainId: number): NetworkConfig => {
+    const networkConfig = config.networks.find((n) => n.network.chainId === chainId);
+    if (!networkConfig) throw new ArbError("config", `chain ${chainId} is not configured`, { where: "networks" });
+    return networkConfig;
+  };
   return {
     config,
-    wallet,
-    driver: (chainId) => {
-      const networkConfig = config.networks.find((n) => n.network.chainId === chainId);
-      if (!networkConfig) throw new ArbError("config", `chain ${chainId} is not configured`, { where: "networks" });
-      const opened = drivers.get(chainId) ?? open(networkConfig);
-      drivers.set(chainId, opened);
+    wallet: config.wallet === null ? null : (wallets.get(config.wallet.name) ?? null),
+    accounts: (chainId) => configured(chainId).wallets,
+    driver: (chainId, account) => {
+      const networkConfig = configured(chainId);
+      const name = account ?? networkConfig.wallets[0] ?? null;
+      if (name !== null && !networkConfig.wallets.includes(name))
+        throw new ArbError("config", `${name} is no account of ${networkConfig.network.title}`, { where: "networks" });
+      const key = `${chainId} ${name ?? ""}`;
+      const opened = drivers.get(key) ?? open(networkConfig, name === null ? null : (wallets.get(name) ?? null));
+      drivers.set(key, opened);
       // a node that was away when the first opportunity came is asked again by the next one
-      opened.catch(() => drivers.delete(chainId));
+      opened.catch(() => drivers.delete(key));
       return opened;
     },
     validation: () => validationOf(config),
-    close: () => {
+    close: async () => {
+      for (const sender of senders) await sender.close();
+      const opened = await opening?.catch(() => null);
+      await opened?.close();
       for (const chain of chains) chain.close();
+      for (const wallet of wallets.values()) wallet.close();
     },
   };
 }
@@ -134,16 +181,14 @@ export async function connectTo(networkConfig: NetworkConfig, config: Pick<Confi
       throw new ArbError("config", "the endpoint is no URL", { where: `networks.${networkConfig.network.name}.rpc[${i}]` });
   }
   const local = urls.every((url) => LOCAL_HOSTS.has(new URL(url).hostname));
-  return await connectChain(networkConfig.network, urls, { timeoutMs: config.timeouts.rpcMs, local });
-}
-
-export async function openWallet(wallet: NonNullable<Config["wallet"]>, mode: Config["mode"]): Promise<WalletManager> {
-  const password = await readSecret(wallet.password, {
-    allowEnv: mode === "dry-run",
-    prompt: `Password of ${path.basename(wallet.keystore)}`,
-    where: "wallet.password",
+  const { rpcLimits, staleAfterMs } = networkConfig;
+  return await connectChain(networkConfig.network, urls, {
+    timeoutMs: config.timeouts.rpcMs,
+    local,
+    requestsPerSecond: rpcLimits.requestsPerSecond,
+    maxBatch: rpcLimits.batch,
+    ...(staleAfterMs === null ? {} : { staleMs: staleAfterMs }),
   });
-  return await WalletManager.fromKeystore(wallet.keystore, password);
 }
 
 /** The wallet's address if it is an operator of the executor; in a dry run without a wallet the first operator. */

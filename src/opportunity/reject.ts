@@ -7,6 +7,7 @@ export const REJECT_REASONS = {
   "wrong-checksum": "an address does not match its EIP-55 checksum",
   expired: "the deadline has passed",
   "unknown-chain": "the chain is not configured",
+  "stale-network": "the newest block of the chain is too old, or no endpoint tells it",
   "unknown-token": "the token is not on the chain's list",
   "unknown-pool": "the pool was not made by a known factory and is not on the allow-list",
   "unknown-venue": "the venue does not exist on this chain",
@@ -22,6 +23,8 @@ export const REJECT_REASONS = {
   "simulation-reverted": "the exact calldata reverted in simulation",
   "risk-limit": "a risk limit or the kill switch refused it",
   "insufficient-gas-funds": "the wallet cannot pay the gas",
+  duplicate: "the journal already has a transaction for its id",
+  superseded: "another transaction of ours took its nonce first",
   "after-not-found": "the pending transaction that it follows is not known",
 } as const;
 

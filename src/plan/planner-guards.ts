@@ -25,7 +25,6 @@ export const DEFAULT_GUARDS: GuardSettings = { firstPool: "l2", ownGas: false, s
 
 /** Fraction bits of the price of gas in tokens other than the wrapped native one. */
 const PRICE_SCALE = 64;
-const BIPS = 10_000n;
 const MAX_PRICE = 1n << 96n;
 
 interface GuardFacts {
@@ -42,34 +41,25 @@ interface GuardFacts {
   gasInToken: bigint;
 }
 
-/** What the proposer gets of a profit in base units; 0 where tips are impossible or off. */
-export function expectedTip({ tip }: GuardSettings, plan: Plan, wrapped: string, profit: bigint): bigint {
-  if (tip === null || !canTip(plan, wrapped)) return 0n;
-  const share = (profit * BigInt(tip.bips)) / BIPS;
-  const least = share < tip.floor ? tip.floor : share;
-  return least > tip.cap ? tip.cap : least;
+/** The tip that a plan gets; null where tips are impossible or off. */
+export function tipFor({ tip }: GuardSettings, { chainId, profitToken }: Plan, wrapped: string): PlanTip | null {
+  const possible = TIP_CHAINS.includes(chainId) && profitToken === wrapped;
+  return tip === null || !possible ? null : { kind: "share", ...tip };
 }
 
-/** The guards of a plan with its least profit; plans of steps have room for none of them. */
+/** The guards of a plan but its tip, with its least profit; plans of steps have room for none of them. */
 export function guardsFor(settings: GuardSettings, facts: GuardFacts): PlanGuards & { minProfit: bigint } {
-  const { format, bounds, draft, network } = facts;
+  const { format, bounds } = facts;
   if (format === "steps") return { minProfit: bounds.minProfit };
-  const tip: PlanTip | null =
-    settings.tip !== null && canTip(draft, network.wrappedNative) ? { kind: "share", ...settings.tip } : null;
   const gasPrice = settings.ownGas ? priceOfGas(facts) : null;
   // what the contract adds itself is not asked for twice
   const least = gasPrice === null ? bounds.minProfit : bounds.minProfit - facts.gasInToken;
   return {
     minProfit: least > 0n ? least : 0n,
     ...(gasPrice === null ? {} : { gasPrice }),
-    ...(tip === null ? {} : { tip }),
     ...(settings.sweep ? { sweep: true } : {}),
     ...firstPool(settings, facts),
   };
-}
-
-function canTip(plan: Plan, wrapped: string): boolean {
-  return TIP_CHAINS.includes(plan.chainId) && plan.profitToken === wrapped;
 }
 
 function priceOfGas({ draft, network, wei, inProfitToken }: GuardFacts): { price: bigint; scale: number } | null {

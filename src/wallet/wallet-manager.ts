@@ -1,34 +1,19 @@
 import { inspect } from "node:util";
-import { computeAddress, SigningKey, Transaction, type TransactionRequest } from "ethers";
+import type { TransactionRequest } from "ethers";
 import { IERC20__factory, IMulticall3__factory } from "../../types/contracts/index.js";
 import type { Chain } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
 import type { Token } from "../config/network.js";
 import { networkById } from "../config/networks.js";
-import type { Secret } from "../config/secrets.js";
+import { Secret } from "../config/secrets.js";
 import { ArbError } from "../errors.js";
 import { ETHER, formatAmount, type Unit } from "../units.js";
 import { DEFAULT_GAS_BUFFER_PPM, estimateGas } from "./gas.js";
+import { KeySigner, keyBytes } from "./key-signer.js";
 import { loadKeystore } from "./keystore.js";
+import { type FullTransaction, isLocal, type SignedTransaction, type Signer } from "./signer.js";
 
-/** An EIP-1559 transaction with nothing left to be filled in. Amounts in wei and gas. */
-export interface FullTransaction {
-  chainId: number;
-  nonce: number;
-  /** null creates a contract. */
-  to: string | null;
-  data: string;
-  value: bigint;
-  gasLimit: bigint;
-  maxFeePerGas: bigint;
-  maxPriorityFeePerGas: bigint;
-}
-
-export interface SignedTransaction {
-  /** Bytes to broadcast. */
-  raw: string;
-  hash: string;
-}
+export type { FullTransaction, SignedTransaction } from "./signer.js";
 
 export interface Balance {
   unit: Unit;
@@ -48,27 +33,27 @@ export interface Balances {
 }
 
 /**
- * One key for all networks: what it owns, what its transactions need, and their signatures. The key is in a private field and
- * leaves it only into the signature; toString, JSON and inspect show the address.
+ * One account on all networks: what it owns, what its transactions need, and their signatures. Where the key is, is its signer's
+ * matter; toString, JSON and inspect show the address.
  */
 export class WalletManager {
   readonly address: string;
-  readonly #key: SigningKey;
+  readonly #signer: Signer;
 
-  /** For keys of local worlds and tests; real ones come by `fromKeystore`. */
-  constructor(key: Secret) {
-    try {
-      this.#key = new SigningKey(key.reveal());
-    } catch {
-      // the library's message would hold the key
-      throw new ArbError("secrets", "the wallet's key is no valid private key");
-    }
-    this.address = computeAddress(this.#key.publicKey);
+  /** A key as text is for local worlds and tests; real ones come by `fromKeystore`, or stay in a remote signer. */
+  constructor(signer: Signer | Secret) {
+    this.#signer = signer instanceof Secret ? new KeySigner(keyBytes(signer.reveal()) ?? new Uint8Array()) : signer;
+    this.address = this.#signer.address;
   }
 
   /** Opens a keystore v3 file. Raises ArbError "secrets". */
   static async fromKeystore(path: string, password: Secret): Promise<WalletManager> {
-    return new WalletManager((await loadKeystore(path, password)).key);
+    return new WalletManager(await loadKeystore(path, password));
+  }
+
+  /** Whether `sign` works: false where the key is in a remote signer. */
+  get local(): boolean {
+    return isLocal(this.#signer);
   }
 
   /**
@@ -106,27 +91,24 @@ export class WalletManager {
 
   /**
    * Signs exactly what is given, without asking anybody. Raises ArbError "internal" when a field is missing or contradicts
-   * another: such a transaction would be refused or lose money.
+   * another: such a transaction would be refused or lose money; and where the key is in a remote signer: use `signTransaction`.
    */
   sign(tx: FullTransaction): SignedTransaction {
-    const fault = faultOf(tx);
-    if (fault !== null)
-      throw new ArbError("internal", `refused to sign: ${fault}`, { where: `chain ${tx.chainId}, nonce ${tx.nonce}` });
-    const { chainId, nonce, to, data, value, gasLimit, maxFeePerGas, maxPriorityFeePerGas } = tx;
-    const full = Transaction.from({
-      type: 2,
-      chainId,
-      nonce,
-      to,
-      data,
-      value,
-      gasLimit,
-      maxFeePerGas,
-      maxPriorityFeePerGas,
-      accessList: [],
-    });
-    full.signature = this.#key.sign(full.unsignedHash);
-    return { raw: full.serialized, hash: full.hash ?? "" };
+    refuseFaults(tx);
+    if (!isLocal(this.#signer))
+      throw new ArbError("internal", `${this.#signer.kind} cannot sign at once`, { where: this.address });
+    return this.#signer.signNow(tx);
+  }
+
+  /** The same for every kind of signer. Raises also "network" (a remote signer did not answer) and "secrets" (it answered wrongly). */
+  async signTransaction(tx: FullTransaction): Promise<SignedTransaction> {
+    refuseFaults(tx);
+    return isLocal(this.#signer) ? this.#signer.signNow(tx) : await this.#signer.signTransaction(tx);
+  }
+
+  /** Overwrites the key, closes connections. Nothing can be signed afterwards. */
+  close(): void {
+    this.#signer.close();
   }
 
   toString(): string {
@@ -140,6 +122,12 @@ export class WalletManager {
   [inspect.custom](): string {
     return this.toString();
   }
+}
+
+function refuseFaults(tx: FullTransaction): void {
+  const fault = faultOf(tx);
+  if (fault !== null)
+    throw new ArbError("internal", `refused to sign: ${fault}`, { where: `chain ${tx.chainId}, nonce ${tx.nonce}` });
 }
 
 /** Why a transaction must not be signed; null when nothing speaks against it. */

@@ -99,7 +99,8 @@ describe("connectChain", () => {
     expect(none.code).to.equal("network");
     expect(none.message).to.match(/timeout.*rate-limited|rate-limited/);
     expect(performance.now() - start).to.be.lessThan(3_000);
-    expect((await failure(connectChain(ethereum, ["ws://127.0.0.1:1"]))).message).to.match(/http:\/\/ or https/);
+    expect(await failure(connectChain(ethereum, ["ws://127.0.0.1:1"]))).to.include({ code: "network" });
+    expect((await failure(connectChain(ethereum, [`ftp://127.0.0.1/${KEY}`]))).message).to.match(/http:\/\/ or https/);
     expect((await failure(connectChain(ethereum, []))).code).to.equal("config");
   });
 });

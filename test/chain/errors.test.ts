@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { makeError } from "ethers";
-import { classifyNodeError, endpointName, type NodeErrorKind, withoutUrls } from "../../src/chain/errors.js";
+import { classifyNodeError, endpointName, type NodeErrorKind, scrubberOf, withoutUrls } from "../../src/chain/errors.js";
+import { NODE_ERROR_KINDS, NODE_ERRORS } from "../../src/chain/node-errors.js";
 
 describe("classifyNodeError", () => {
   const said: [string, NodeErrorKind][] = [
@@ -55,5 +56,52 @@ describe("classifyNodeError", () => {
     });
     expect(JSON.stringify(classifyNodeError(error))).not.to.include("SECRETKEY");
     expect(endpointName("not a url SECRETKEY")).not.to.include("SECRETKEY");
+  });
+});
+
+describe("the table of node errors", () => {
+  it("is classified row by row, as it is and as ethers wraps it", () => {
+    const wrong = NODE_ERRORS.flatMap(({ client, code, text, kind }) => {
+      const plain = classifyNodeError({ code, message: text });
+      const wrapped = classifyNodeError(
+        makeError("could not coalesce error", "UNKNOWN_ERROR", { error: { code: code ?? -32000, message: text } } as any),
+      );
+      return [plain, wrapped]
+        .filter((found) => found.kind !== kind)
+        .map((found) => `${client}: "${text}" is ${found.kind}, not ${kind}`);
+    });
+    expect(wrong).to.deep.equal([]);
+  });
+
+  it("has at least 60 texts, from every kind of node and gateway that the networks use, each once per client", () => {
+    const clients = new Set(NODE_ERRORS.map((row) => row.client));
+    expect(NODE_ERRORS.length).to.be.at.least(60);
+    expect(clients).to.include.all.keys("geth", "erigon", "nethermind", "reth", "besu", "op-geth", "nitro", "infura", "alchemy");
+    expect(new Set(NODE_ERRORS.map((row) => `${row.client} ${row.text}`)).size).to.equal(NODE_ERRORS.length);
+  });
+
+  it("names an action for every kind, and shows every kind but unknown", () => {
+    const shown = new Set<string>(NODE_ERRORS.map((row) => row.kind));
+    expect(Object.keys(NODE_ERROR_KINDS).filter((kind) => !shown.has(kind))).to.deep.equal(["unknown"]);
+    for (const [kind, { action }] of Object.entries(NODE_ERROR_KINDS)) expect(action, kind).to.match(/^[a-z-]+$/);
+  });
+
+  it("takes the code where the text says nothing, and never takes a node's doubt for a refusal", () => {
+    expect(classifyNodeError({ code: -32601, message: "?" }).kind).to.equal("unsupported-method");
+    expect(classifyNodeError({ error: { code: -38010, message: "?" } }).kind).to.equal("nonce-too-low");
+    expect(classifyNodeError({ code: -32000, message: "?" }).kind).to.equal("unknown");
+    for (const kind of ["timeout", "unreachable", "unknown", "node-fault", "malformed-answer", "rate-limited"] as const)
+      expect(NODE_ERROR_KINDS[kind].taken, kind).to.equal("maybe");
+  });
+});
+
+describe("scrubberOf", () => {
+  it("hides path, query and credentials of an endpoint, also where a server decodes them", () => {
+    const scrub = scrubberOf("https://user123456:pass%2Fword99@rpc.example.org/v3/SECRETKEY1?apikey=SECRETKEY2");
+    const text = scrub(
+      "no /v3/SECRETKEY1?apikey=SECRETKEY2 here: SECRETKEY1 SECRETKEY2 user123456 pass/word99 at https://rpc.example.org/x",
+    );
+    expect(text).not.to.match(/SECRET|user123456|word99/);
+    expect(text).to.include("rpc.example.org");
   });
 });

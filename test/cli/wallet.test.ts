@@ -24,7 +24,7 @@ describe("arb wallet", () => {
     expect(statSync(at("new.json")).mode & 0o777).to.equal(0o600);
     const keystore = JSON.parse(readFileSync(at("new.json"), "utf8")) as Record<string, any>;
     expect(keystore["version"]).to.equal(3);
-    expect(keystore["Crypto"]["kdfparams"]["n"]).to.equal(131072);
+    expect(keystore["crypto"]["kdfparams"]["n"]).to.equal(131072);
     expect(keystore["address"]).to.equal(address.slice(2).toLowerCase());
   });
 

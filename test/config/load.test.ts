@@ -105,7 +105,10 @@ describe("configuration", () => {
     ]);
     expect([n!.executor, n!.maxFeePerGas, n!.maxGasCost]).to.deep.equal([PAIR, 12_500_000_000n, 2n * 10n ** 15n]);
     expect([...n!.minNetProfit.values()]).to.deep.equal([10n ** 15n, 2n * 10n ** 18n]);
-    expect(c.wallet).to.deep.equal({ keystore: "/etc/arb/keys/hot.json", password: "fd:3" });
+    const wallet = { name: "wallet", kind: "keystore", keystore: "/etc/arb/keys/hot.json", password: "fd:3" };
+    expect(c.wallet).to.deep.equal(wallet);
+    expect([...c.wallets]).to.deep.equal([["wallet", wallet]]);
+    expect(c.networks.every(({ wallets }) => wallets.join() === "wallet")).to.equal(true);
     expect(c.timeouts.rpcMs).to.equal(800);
   });
 
@@ -158,6 +161,40 @@ describe("configuration", () => {
       withNetwork('"enabled": true', ', "timeouts": { "rpc": "5" }'),
       /timeouts\.rpc "5" is not a duration/,
     ],
+    [
+      "a keystore and a remote signer",
+      withNetwork('"enabled": true', ', "wallet": { "keystore": "k", "password": "fd:3", "remote": "https://s" }'),
+      /wallet needs either/,
+    ],
+    [
+      "a remote signer without its address",
+      withNetwork('"enabled": true', ', "wallet": { "remote": "https://s" }'),
+      /wallet needs the address/,
+    ],
+    [
+      "a remote signer in the clear",
+      withNetwork('"enabled": true', ', "wallet": { "remote": "http://signer" }'),
+      /wallet\.remote.*unencrypted/,
+    ],
+    [
+      "a keystore with a token",
+      withNetwork('"enabled": true', ', "wallet": { "keystore": "k", "password": "fd:3", "token": "fd:4" }'),
+      /wallet\.token is for a remote/,
+    ],
+    ["an account that is not listed", withNetwork('"wallets": ["hot"]', ""), /wallets\[0\] names hot, which is not listed/],
+    [
+      "an account twice",
+      withNetwork('"wallets": ["hot", "hot"]', ', "wallets": { "hot": { "keystore": "k", "password": "fd:3" } }'),
+      /names hot twice/,
+    ],
+    [
+      "a token from the environment in live mode",
+      withNetwork(
+        '"wallets": ["hot"]',
+        `, "mode": "live", "wallets": { "hot": { "remote": "https://s", "address": "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "token": "env:T" } }`,
+      ),
+      /wallets\.hot\.token is read from the environment/,
+    ],
     ["live without a wallet", withNetwork('"enabled": true', ', "mode": "live"'), /mode is "live", which needs a wallet/],
     [
       "a live password from the environment",
@@ -203,6 +240,16 @@ describe("configuration", () => {
       "a tip above the limit",
       withNetwork('"maxFeePerGas": "1 gwei", "priorityFee": "2 gwei"'),
       /priorityFee makes the tip higher/,
+    ],
+    [
+      "a highest tip above the limit",
+      withNetwork('"maxFeePerGas": "1 gwei", "maxPriorityFee": "2 gwei"'),
+      /maxPriorityFee makes the tip higher/,
+    ],
+    [
+      "a highest tip below the least one",
+      withNetwork('"priorityFee": "0.5 gwei", "maxPriorityFee": "0.1 gwei"'),
+      /maxPriorityFee is below priorityFee/,
     ],
     ["a setting given twice", withNetwork('"enabled": true,\n      "enabled": false'), /enabled is given twice/],
     [
@@ -270,7 +317,7 @@ describe("endpoints by reference", () => {
     expect(await resolveEndpoints(base!).catch((e: Error) => e)).to.include({ code: "secrets" });
     process.env["TEST_RPC"] = "CANARY no url";
     const error = (await resolveEndpoints({ ...base!, rpc: ["env:TEST_RPC"] }).catch((e: Error) => e)) as ArbError;
-    expect(error.message).to.equal("env:TEST_RPC holds no http(s) URL");
+    expect(error.message).to.equal("env:TEST_RPC holds no http(s), ws(s) or ipc URL");
     delete process.env["TEST_RPC"];
     expect(await resolveEndpoints(base!).catch((e: Error) => e)).to.include({ code: "secrets" });
     expect(() => loadConfig(path.join(dir, "missing.jsonc"))).to.throw(/cannot be read/);
@@ -318,6 +365,19 @@ describe("endpoints by reference", () => {
     const op = '{ "symbol": "OP", "decimals": 18, "address": "0x4200000000000000000000000000000000000042" }';
     const c = parseConfig(`{ "networks": { "optimism": { "rpc": ["env:RPC"], "tokens": [${op}] } } }`, "arb.config.jsonc");
     expect(findToken(c.networks[0]!.network, "OP")!.address).to.equal("0x4200000000000000000000000000000000000042");
+  });
+
+  it("takes endpoints over WebSocket and a node's socket, with their limits", () => {
+    const rpc = ["wss://rpc.example.org", "ipc:/run/geth.ipc", "env:RPC"];
+    const limits = { requestsPerSecond: 25, batch: 20 };
+    const [n] = parseConfig(
+      JSON.stringify({ networks: { base: { rpc, rpcLimits: limits, staleAfter: "45 s" } } }),
+      "/arb.config.jsonc",
+    ).networks;
+    expect([n!.rpc, n!.rpcLimits, n!.staleAfterMs]).to.deep.equal([rpc, limits, 45_000]);
+    const [plain] = parseConfig(JSON.stringify({ networks: { base: { rpc } } }), "/arb.config.jsonc").networks;
+    expect([plain!.rpcLimits, plain!.staleAfterMs]).to.deep.equal([{ requestsPerSecond: null, batch: 100 }, null]);
+    expect(refusal('{ "networks": { "base": { "rpc": ["ftp://x"] } } }').message).to.match(/is no endpoint: write "https/);
   });
 
   it("refuses a wait that Node's timers cannot count", () => {

@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import type { Database } from "../../src/database/open.js";
+import { type Journal, openJournal } from "../../src/journal/journal.js";
 import type { Outcome } from "../../src/execution/outcome.js";
 import { type OnStep, SameChainExecutor } from "../../src/execution/same-chain-executor.js";
 import { scanBlock } from "../../src/market/watcher.js";
@@ -10,26 +12,35 @@ import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";
 import { findPool, movePrice, rival, shareOf } from "../../src/sim/trader.js";
 import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
+import { journalDatabase } from "../helpers/journal.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
 
 describe("guards that the planner sets", () => {
   let local: LocalChain;
   let desk: Desk;
   let snapshot: string;
+  let db: Database;
+  let journal: Journal;
 
   before(async () => {
+    db = await journalDatabase();
     local = await startLocalChain(1);
-    desk = await openDesk(local);
+    desk = await openDesk(local, null);
   });
   beforeEach(async () => {
     snapshot = await local.rpc<string>("evm_snapshot");
+    // a chain that was turned back is another chain: nothing of it is remembered
+    await db.pool.query("truncate journal.driver cascade");
+    journal = await openJournal(db);
   });
   afterEach(async () => {
+    await journal.close();
     await local.rpc("evm_revert", [snapshot]);
   });
   after(async () => {
     desk.close();
     await local.close();
+    await db.close();
   });
 
   const token = (symbol: string) => local.network.tokens.find((t) => t.symbol === symbol)!.address;
@@ -38,7 +49,7 @@ describe("guards that the planner sets", () => {
 
   function guarded(guards: Partial<GuardSettings>): SameChainExecutor {
     const { chain, wallet } = desk;
-    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider));
+    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal });
     const settings = { ...desk.driver.context.settings, guards: { ...DEFAULT_GUARDS, ...guards } };
     return new SameChainExecutor({ ...desk.driver.context, settings, transactions });
   }
@@ -69,18 +80,20 @@ describe("guards that the planner sets", () => {
     return outcome.trade;
   };
 
-  it("the first pool: a plan lands after dust, and a lost race costs under 40,000 gas", async () => {
-    const driver = guarded({ firstPool: "always" });
+  const first = () => findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!;
+
+  it("the first pool: a plan lands after dust", async () => {
     const opportunity = await openGap();
-    const first = findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!;
-    expect(opportunity.hops[0]!.pool).to.equal(first.address);
-    const again = await local.rpc<string>("evm_snapshot");
-    const dust = await run(driver, opportunity, () => rival(local, "dust", first, token("WETH")));
+    expect(opportunity.hops[0]!.pool).to.equal(first().address);
+    const dust = await run(guarded({ firstPool: "always" }), opportunity, () => rival(local, "dust", first(), token("WETH")));
     expect(dust.plan.poolBound).to.be.a("bigint");
     expect(dust.outcome.status).to.equal("landed");
-    await local.rpc("evm_revert", [again]);
+  });
+
+  it("the first pool: a lost race costs under 40,000 gas", async () => {
+    const opportunity = await openGap();
     const { outcome } = await run(guarded({ firstPool: "always" }), opportunity, () =>
-      rival(local, "adverse", first, token("WETH")),
+      rival(local, "adverse", first(), token("WETH")),
     );
     if (outcome.status !== "reverted") throw new Error(text(outcome));
     expect(Number(outcome.gasUsed)).to.be.lessThan(40_000);

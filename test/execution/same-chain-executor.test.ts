@@ -1,38 +1,50 @@
 import { expect } from "chai";
+import { connectChain } from "../../src/chain/connect.js";
 import type { Outcome } from "../../src/execution/outcome.js";
 import { type OnStep, SameChainExecutor } from "../../src/execution/same-chain-executor.js";
 import { type Found, scanBlock } from "../../src/market/watcher.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";
+import { startFaultProxy } from "../../src/sim/fault-proxy.js";
 import { findPool, movePrice, rival, shareOf } from "../../src/sim/trader.js";
+import type { Database } from "../../src/database/open.js";
+import { type Journal, openJournal } from "../../src/journal/journal.js";
 import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
 import { quoteAtBlock } from "../../src/market/market.js";
 import { SlippageManager } from "../../src/plan/slippage.js";
 import type { FundingId } from "../../src/funding/funding.js";
+import { journalDatabase } from "../helpers/journal.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
 
 describe("SameChainExecutor on a chain with real protocols", () => {
   let local: LocalChain;
   let desk: Desk;
   let snapshot: string;
+  let db: Database;
+  let journal: Journal;
 
   before(async () => {
+    db = await journalDatabase();
     local = await startLocalChain(1);
-    desk = await openDesk(local);
+    desk = await openDesk(local, null);
   });
   beforeEach(async () => {
     snapshot = await local.rpc<string>("evm_snapshot");
-    // one that remembers no transaction of a chain that was turned back
+    // a chain that was turned back is another chain: nothing of it is remembered
+    await db.pool.query("truncate journal.driver cascade");
+    journal = await openJournal(db);
     const { chain, wallet } = desk;
-    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider));
+    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal });
     desk.driver = new SameChainExecutor({ ...desk.driver.context, transactions });
   });
   afterEach(async () => {
+    await journal.close();
     await local.rpc("evm_revert", [snapshot]);
   });
   after(async () => {
     desk.close();
     await local.close();
+    await db.close();
   });
 
   const token = (symbol: string) => local.network.tokens.find((t) => t.symbol === symbol)!.address;
@@ -205,6 +217,17 @@ describe("SameChainExecutor on a chain with real protocols", () => {
       const { opportunity } = await openGap();
       const hops = opportunity.hops.toReversed().map((h) => ({ ...h, tokenIn: h.tokenOut, tokenOut: h.tokenIn }));
       expect(await refused({ ...opportunity, hops })).to.equal("not-profitable");
+    });
+
+    it("a network of which nobody tells the newest block: stale-network", async () => {
+      const { opportunity } = await openGap();
+      const proxy = await startFaultProxy({ target: local.url, seed: 1 });
+      const chain = await connectChain(local.network, [proxy.url], { local: true, staleMs: 3_600_000 });
+      proxy.set({ do: "status", status: 503, methods: ["eth_getBlockByNumber"] });
+      const outcome = await new SameChainExecutor({ ...desk.driver.context, chain }).execute(opportunity);
+      expect(outcome.status === "rejected" && outcome.rejection.reason).to.equal("stale-network");
+      chain.close();
+      await proxy.close();
     });
 
     it("a profit below gas and margin: below-cost", async () => {

@@ -1,5 +1,7 @@
 import { expect } from "chai";
 import { type BaseContract, Wallet } from "ethers";
+import type { Database } from "../../src/database/open.js";
+import { type Journal, openJournal } from "../../src/journal/journal.js";
 import type { LandedTrade, Outcome } from "../../src/execution/outcome.js";
 import { SameChainExecutor } from "../../src/execution/same-chain-executor.js";
 import type { FundingId } from "../../src/funding/funding.js";
@@ -13,6 +15,7 @@ import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-exe
 import { VENUES } from "../../src/venues/index.js";
 import { sortTokens } from "../../src/venues/v2-pair.js";
 import type { PoolTraits, VenueId } from "../../src/venues/venue.js";
+import { journalDatabase } from "../helpers/journal.js";
 import {
   CurvePoolMock__factory,
   IERC20__factory,
@@ -25,23 +28,31 @@ describe("trades beyond V2 and V3 pools", () => {
   let local: LocalChain;
   let desk: Desk;
   let snapshot: string;
+  let db: Database;
+  let journal: Journal;
 
   before(async () => {
+    db = await journalDatabase();
     local = await startLocalChain(1);
-    desk = await openDesk(local);
+    desk = await openDesk(local, null);
   });
   beforeEach(async () => {
     snapshot = await local.rpc<string>("evm_snapshot");
+    // a chain that was turned back is another chain: nothing of it is remembered
+    await db.pool.query("truncate journal.driver cascade");
+    journal = await openJournal(db);
     const { chain, wallet } = desk;
-    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider));
+    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal });
     desk.driver = new SameChainExecutor({ ...desk.driver.context, transactions });
   });
   afterEach(async () => {
+    await journal.close();
     await local.rpc("evm_revert", [snapshot]);
   });
   after(async () => {
     desk.close();
     await local.close();
+    await db.close();
   });
 
   const token = (symbol: string) => local.network.tokens.find((t) => t.symbol === symbol)!.address;

@@ -3,7 +3,7 @@ import { networkById } from "../../src/config/networks.js";
 import type { Opportunity } from "../../src/opportunity/opportunity.js";
 import { executionAmounts, quoteOpportunity } from "../../src/opportunity/quoter.js";
 import { planHop } from "../../src/plan/plan-hop.js";
-import { DEFAULT_GUARDS, type GuardSettings, expectedTip, guardsFor } from "../../src/plan/planner-guards.js";
+import { DEFAULT_GUARDS, type GuardSettings, guardsFor, tipFor } from "../../src/plan/planner-guards.js";
 import type { Plan } from "../../src/plan/plan.js";
 import { SlippageManager } from "../../src/plan/slippage.js";
 import { afterSwap, isToken0, quoteExactIn } from "../../src/venues/swap.js";
@@ -88,14 +88,14 @@ describe(`guards of the planner (seed ${SEED})`, () => {
     expect(guards.minProfit).to.equal(bounds.minProfit - 200_000n);
   });
 
-  it("tips between floor and cap, only where a proposer takes them and only out of WETH", () => {
+  it("tips only where a proposer takes them and only out of WETH", () => {
     const plan = (chainId: number, profitToken: string) => ({ chainId, profitToken }) as Plan;
     const tip = { bips: 5000, floor: 100n, cap: 1000n };
-    const of = (network: typeof ethereum, profit: bigint, token = network.wrappedNative) =>
-      expectedTip({ ...DEFAULT_GUARDS, tip }, plan(network.chainId, token), network.wrappedNative, profit);
-    expect([of(ethereum, 10n), of(ethereum, 1000n), of(ethereum, 10_000n)]).to.deep.equal([100n, 500n, 1000n]);
-    expect(of(base, 1000n)).to.equal(0n);
-    expect(of(ethereum, 1000n, ethereum.tokens[1]!.address)).to.equal(0n);
-    expect(expectedTip(DEFAULT_GUARDS, plan(1, ethereum.wrappedNative), ethereum.wrappedNative, 1000n)).to.equal(0n);
+    const of = (network: typeof ethereum, token = network.wrappedNative) =>
+      tipFor({ ...DEFAULT_GUARDS, tip }, plan(network.chainId, token), network.wrappedNative);
+    expect(of(ethereum)).to.deep.equal({ kind: "share", ...tip });
+    expect(of(base)).to.equal(null);
+    expect(of(ethereum, ethereum.tokens[1]!.address)).to.equal(null);
+    expect(tipFor(DEFAULT_GUARDS, plan(1, ethereum.wrappedNative), ethereum.wrappedNative)).to.equal(null);
   });
 });

@@ -64,8 +64,8 @@ describe("keystore", () => {
     this.timeout(20_000);
     const password = new Secret(PASSWORD);
     await createKeystore(at("standard.json"), password);
-    const json = JSON.parse(readFileSync(at("standard.json"), "utf8")) as { Crypto: { kdfparams: { n: number; r: number } } };
-    expect(json.Crypto.kdfparams).to.include({ n: 131_072, r: 8 });
+    const json = JSON.parse(readFileSync(at("standard.json"), "utf8")) as { crypto: { kdfparams: { n: number; r: number } } };
+    expect(json.crypto.kdfparams).to.include({ n: 131_072, r: 8 });
   });
 
   it("refuses what is not right and never shows key or password", async () => {

@@ -1,4 +1,4 @@
-/** The few parts of the `ws` package that the local world's server uses. */
+/** The parts of the `ws` package that are used: the client by src/chain, the server by the local world. */
 declare module "ws" {
   import type { EventEmitter } from "node:events";
   import type { Server } from "node:http";
@@ -6,7 +6,12 @@ declare module "ws" {
   export class WebSocket extends EventEmitter {
     static readonly OPEN: number;
     readonly readyState: number;
+    constructor(
+      url: string,
+      options?: { maxPayload?: number; handshakeTimeout?: number; perMessageDeflate?: boolean; followRedirects?: boolean },
+    );
     send(data: string): void;
+    ping(): void;
     terminate(): void;
   }
 
