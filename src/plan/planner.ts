@@ -171,8 +171,8 @@ async function expectedCost(
   const bounds = {
     minProfit: quote.profit,
     maxAmountIn: quote.amountIn + quote.profit,
-    // as many bytes as the check of the first pool takes
-    ...(isPools && stack === "op" ? { poolBound: (1n << 160n) - 1n } : {}),
+    // as many bytes as the check of the first pool takes, which compress as badly
+    ...(isPools && stack === "op" ? { poolBound: (BigInt(quote.blockHash) >> 96n) | 1n } : {}),
   };
   const call = context.builder.executePlan(executor, stack === "arbitrum" ? draft : { ...draft, ...bounds });
   const transaction = {
