@@ -38,7 +38,7 @@ export type PlanTip =
 
 /** Guards that a plan may have besides deadline and block window; absent or null is off. */
 export interface PlanGuards {
-  /** Hash of the block that must be the parent. The contract compares its last 12 bytes. */
+  /** Hash of the block that must be the parent, or its last 12 bytes, which the contract compares. */
   parentHash?: string | null;
   /**
    * Where the first pool must be, checked before anything else: a V2 pair's least reserve of the hop's output token; a V3
