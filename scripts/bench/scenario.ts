@@ -2,7 +2,12 @@ import { Contract, ContractFactory, ZeroAddress } from "ethers";
 import type { Plan, PlanFunding } from "../../src/plan/plan.js";
 import { balancerArtifact } from "../../src/sim/artifacts.js";
 import { deployAave } from "../../test/helpers/aave.js";
-import { LenderMock__factory, StepExecutor__factory, type TestToken } from "../../types/contracts/index.js";
+import {
+  BalancerV3Mock__factory,
+  LenderMock__factory,
+  StepExecutor__factory,
+  type TestToken,
+} from "../../types/contracts/index.js";
 import { createWorld, ETHER, type TestPool, type World } from "../../test/helpers/pools.js";
 import { type AnyPool, addV4, keyOf, POOL_MANAGER } from "../../test/helpers/v4-world.js";
 
@@ -117,12 +122,15 @@ async function placeStepLenders(world: World, v3Pool: string): Promise<Stage["st
   const mock = await new LenderMock__factory(world.deployer).deploy();
   await world.weth.transfer(mock, 1000n * ETHER);
   const lender = await mock.getAddress();
-  const code = "test/mocks/StepPools.sol, LenderMock";
+  const vault = await new BalancerV3Mock__factory(world.deployer).deploy();
+  await world.weth.transfer(vault, 1000n * ETHER);
+  await vault.sync(world.weth);
+  const code = "test/mocks/StepPools.sol";
   const published = "npm bytecode";
   return [
     { source: "uniswap-v4", lender: POOL_MANAGER, maxFee: 0n, code: published },
     { source: "uniswap-v3-flash", lender: v3Pool, maxFee: AMOUNT_IN / 2000n, token1: false, code: published },
-    { source: "balancer-v3", lender, maxFee: 0n, code },
+    { source: "balancer-v3", lender: await vault.getAddress(), maxFee: 0n, code },
     { source: "morpho", lender, maxFee: 0n, code },
     { source: "erc3156", lender, maxFee: 0n, code },
   ];

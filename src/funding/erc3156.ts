@@ -11,7 +11,7 @@ const lending = new Interface([
 /** An ERC-3156 lender: on Ethereum Maker's, which mints DAI (EIP-3156; DssFlash). */
 export const erc3156: FundingSource = {
   id: "erc3156",
-  gas: 46_600n,
+  gas: 46_800n,
   offer: async (provider, network, _executor, token, block) => {
     const lender = network.lenders.erc3156?.address;
     if (lender === undefined) return null;

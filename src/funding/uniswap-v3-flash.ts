@@ -16,7 +16,7 @@ const LEAST_SHARE = 20n;
  */
 export const uniswapV3Flash: FundingSource = {
   id: "uniswap-v3-flash",
-  gas: 62_200n,
+  gas: 62_700n,
   offer: async (provider, network, _executor, token, block, pools = []): Promise<FundingOffer | null> => {
     const fees = network.venues["uniswap-v3"]?.feesPips ?? [];
     const candidates = network.tokens

@@ -4,7 +4,7 @@ import { freeOffer } from "./holdings.js";
 /** Uniswap V4's PoolManager: inside an `unlock` any token that it holds may be taken and must be settled, for nothing. */
 export const uniswapV4: FundingSource = {
   id: "uniswap-v4",
-  gas: 48_600n,
+  gas: 49_200n,
   offer: (provider, network, _executor, token, block) =>
     freeOffer("uniswap-v4", provider, network.poolManager?.address, token, block),
   steps: ({ asset, amount, steps }) => {
