@@ -1,9 +1,10 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { getAddress } from "ethers";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { ArbExecutor__factory, StepExecutor__factory } from "../../types/contracts/index.js";
 import { loadConfig } from "../config/load.js";
 import { NETWORKS, networkByName } from "../config/networks.js";
 import { deployExecutor } from "../deploy/deploy.js";
+import { stepRecordName } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
 import { connectTo } from "../execution/session.js";
 import { feePolicy } from "../fees/fees.js";
@@ -17,7 +18,15 @@ interface DeployOptions extends ConfigOptions {
   owner: string;
   operator: string[];
   replace?: boolean;
+  contract: string;
 }
+
+/** What --contract names: the contracts with their records' names. */
+const CONTRACTS = {
+  arb: [{ artifact: ArbExecutor__factory, recordOf: (network: string) => network }],
+  steps: [{ artifact: StepExecutor__factory, recordOf: stepRecordName }],
+};
+const CHOICES = { ...CONTRACTS, both: [...CONTRACTS.arb, ...CONTRACTS.steps] };
 
 export function deployCommand(): Command {
   return withConfig(new Command("deploy"))
@@ -25,6 +34,11 @@ export function deployCommand(): Command {
     .requiredOption("--network <name>", NETWORKS.map((n) => n.name).join(", "))
     .requiredOption("--owner <address>", "cold address that may withdraw; it cannot be changed to an operator")
     .option("--operator <address...>", "hot addresses that may execute, one to four; default: the wallet's", [])
+    .addOption(
+      new Option("--contract <which>", "ArbExecutor, StepExecutor (Curve, Balancer, vaults, every lender), or both")
+        .choices(Object.keys(CHOICES))
+        .default("arb"),
+    )
     .option("--replace", "accept that another executor is recorded for the network")
     .action(async (options: DeployOptions) => {
       const output = makeOutput(options);
@@ -54,22 +68,25 @@ export function deployCommand(): Command {
       try {
         await refuseDelegated(chain, wallet.address);
         output.note(`deploying on ${network.title} as ${wallet.address}`);
-        const { deployment, sent } = await deployExecutor({
-          chain,
-          wallet,
-          artifact: ArbExecutor__factory,
-          arguments: { owner, operators: operators.length > 0 ? operators : [wallet.address] },
-          folder: options.deployments,
-          fees: feePolicy(networkConfig, config.gas.patienceBlocks),
-          deadlineMs: config.timeouts.receiptMs,
-          pollMs: Math.max(100, network.blockTimeMs),
-          ...(options.replace === true ? { replace: true } : {}),
-        });
-        output.result({ network: network.name, sent, ...deployment }, () => {
-          return sent
-            ? `deployed at ${deployment.address} in block ${deployment.block} (${deployment.tx})`
-            : `already deployed at ${deployment.address}; nothing was sent`;
-        });
+        for (const { artifact, recordOf } of CHOICES[options.contract as keyof typeof CHOICES]) {
+          const { deployment, sent } = await deployExecutor({
+            chain,
+            wallet,
+            artifact,
+            arguments: { owner, operators: operators.length > 0 ? operators : [wallet.address] },
+            folder: options.deployments,
+            name: recordOf(network.name),
+            fees: feePolicy(networkConfig, config.gas.patienceBlocks),
+            deadlineMs: config.timeouts.receiptMs,
+            pollMs: Math.max(100, network.blockTimeMs),
+            ...(options.replace === true ? { replace: true } : {}),
+          });
+          output.result({ network: network.name, sent, ...deployment }, () => {
+            return sent
+              ? `deployed at ${deployment.address} in block ${deployment.block} (${deployment.tx})`
+              : `already deployed at ${deployment.address}; nothing was sent`;
+          });
+        }
       } finally {
         wallet.close();
         chain.close();

@@ -142,6 +142,17 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
   const spoke = acrossContracts(id);
   known.set("across.spokePool", spoke?.["SpokePool"]?.address);
   known.set("across.multicallHandler", spoke?.["MulticallHandler"]?.address);
+  known.set("lenders.balancer-v3", balancerVaultV3(id));
+  known.set("lenders.morpho", morpho(id));
+  // the package's minified configuration of Ethereum is the only one with an address there
+  if (id === 1)
+    known.set(
+      "lenders.erc3156",
+      addressIn(textOf(PACKAGES.maker), /FlashMintModule:\{name:"FlashMintModule",address:"(0x(?!0{40})[0-9a-fA-F]{40})"/),
+    );
+  known.set("poolManager", checksummed(uniswap["CHAIN_TO_ADDRESSES_MAP"][id].v4PoolManagerAddress));
+  if (id === 10)
+    known.set("slipstream.factory", addressIn(velodromeOf("optimism"), /SLIPSTREAM_FACTORY_ADDRESS: "(0x[0-9a-fA-F]{40})"/));
   const viem = textOf(`${PACKAGES.viem}/${VIEM_FILES[id]}.ts`);
   known.set("multicall3", addressIn(viem, /multicall3: \{\s*address: '(0x[0-9a-fA-F]{40})'/));
   known.set("permit2", addressIn(textOf(PACKAGES.permit2), /PERMIT2_ADDRESS = '(0x[0-9a-fA-F]{40})'/));
@@ -158,3 +169,24 @@ const acrossContracts = (chainId: number): Record<string, { address: string }> |
       chains: Record<string, { contracts: Record<string, { address: string }> }>;
     }
   ).chains[chainId]?.contracts;
+const balancerVaultV3 = (chainId: number): string | undefined =>
+  addressIn(
+    textOf(PACKAGES.balancer).split("var balancerV3Contracts = {")[1]?.split("\n  Vault: {")[1]?.split("\n  }")[0] ?? "",
+    new RegExp(`^\\s*\\[${chainId} /\\* \\w+ \\*/\\]: "(0x[0-9a-fA-F]{40})"`, "m"),
+  );
+
+const MORPHO_KEYS: Record<number, string> = {
+  1: "EthMainnet",
+  10: "OptimismMainnet",
+  8453: "BaseMainnet",
+  42161: "ArbitrumMainnet",
+};
+
+const morpho = (chainId: number): string | undefined =>
+  addressIn(
+    textOf(PACKAGES.morpho).split(`[chain_js_1.ChainId.${MORPHO_KEYS[chainId]}]: {`)[1] ?? "",
+    /^[^}]*?\bmorpho: "(0x[0-9a-fA-F]{40})"/,
+  );
+
+/** A chain's part of the package's list. */
+const velodromeOf = (chain: string): string => textOf(PACKAGES.velodrome).split(`CHAIN: ${chain},`)[1]?.split("CHAIN:")[0] ?? "";
