@@ -195,11 +195,11 @@ contract ArbVault {
         address token;
         amountOut = amountIn;
         for (uint256 i = 0; i < ids.length; ++i) {
-            Market memory market = _markets[ids[i]];
-            if (market.kind == PoolKind.None) revert UnknownMarket(ids[i]);
-            if (i != 0 && market.tokenIn != token) revert MarketsDoNotMeet(ids[i]);
-            token = market.tokenOut;
-            amountOut = _sell(ids[i], market, amountOut);
+            Market memory m = _markets[ids[i]];
+            if (m.kind == PoolKind.None) revert UnknownMarket(ids[i]);
+            if (i != 0 && m.tokenIn != token) revert MarketsDoNotMeet(ids[i]);
+            token = m.tokenOut;
+            amountOut = _sell(ids[i], m, amountOut);
         }
         if (amountOut < leastOut) revert BelowLeastOut(amountOut, leastOut);
     }
@@ -208,28 +208,28 @@ contract ArbVault {
     /// the bridge does not need it returns to the caller.
     /// @dev Reverts with NotOperator, Stopped, UnknownRoute, UnexpectedValue, TransferUsed, FeeTooHigh, AboveDailyLimit, FillDeadlineTooLate, or with
     /// what the bridge or the token reverted with.
-    function bridge(bytes32 routeId, Transfer calldata transfer) external payable onlyOperator alone {
-        Route memory route = _routes[routeId];
-        if (route.kind == BridgeKind.None) revert UnknownRoute(routeId);
-        if (msg.value != 0 && route.kind != BridgeKind.Stargate) revert UnexpectedValue();
+    function bridge(bytes32 id, Transfer calldata transfer) external payable onlyOperator alone {
+        Route memory r = _routes[id];
+        if (r.kind == BridgeKind.None) revert UnknownRoute(id);
+        if (msg.value != 0 && r.kind != BridgeKind.Stargate) revert UnexpectedValue();
         if (isUsed[transfer.id]) revert TransferUsed(transfer.id);
         isUsed[transfer.id] = true;
-        uint256 least = transfer.amountIn - (transfer.amountIn * route.maxFeeBps) / BPS;
+        uint256 least = transfer.amountIn - (transfer.amountIn * r.maxFeeBps) / BPS;
         if (transfer.amountOut < least) revert FeeTooHigh(transfer.amountOut, least);
-        _use(routeId, route.dailyLimit, transfer.amountIn);
-        _approve(route.tokenIn, route.bridge, transfer.amountIn);
-        if (route.kind == BridgeKind.Across) _sendAcross(route, transfer);
-        else if (route.kind == BridgeKind.Cctp) _sendCctp(route, transfer);
-        else _sendStargate(route, transfer);
-        if (IERC20(route.tokenIn).allowance(address(this), route.bridge) != 0) _approve(route.tokenIn, route.bridge, 0);
-        emit Sent(routeId, transfer.id, transfer.amountIn, transfer.amountOut);
+        _use(id, r.dailyLimit, transfer.amountIn);
+        _approve(r.tokenIn, r.bridge, transfer.amountIn);
+        if (r.kind == BridgeKind.Across) _sendAcross(r, transfer);
+        else if (r.kind == BridgeKind.Cctp) _sendCctp(r, transfer);
+        else _sendStargate(r, transfer);
+        if (IERC20(r.tokenIn).allowance(address(this), r.bridge) != 0) _approve(r.tokenIn, r.bridge, 0);
+        emit Sent(id, transfer.id, transfer.amountIn, transfer.amountOut);
     }
 
     /// @notice Claims a refund of Across that it could not transfer, to this vault.
-    function claimAcrossRefund(bytes32 routeId) external onlyOperator alone {
-        Route memory route = _routes[routeId];
-        if (route.kind != BridgeKind.Across) revert UnknownRoute(routeId);
-        IAcrossSpokePool(route.bridge).claimRelayerRefund(_padded(route.tokenIn), _padded(address(this)));
+    function claimAcrossRefund(bytes32 id) external onlyOperator alone {
+        Route memory r = _routes[id];
+        if (r.kind != BridgeKind.Across) revert UnknownRoute(id);
+        IAcrossSpokePool(r.bridge).claimRelayerRefund(_padded(r.tokenIn), _padded(address(this)));
     }
 
     /// @notice Wraps all ETH that the vault holds.
@@ -441,6 +441,7 @@ contract ArbVault {
     }
 
     function _sendStargate(Route memory r, Transfer calldata t) private {
+        // solhint-disable-next-line check-send-result -- a function of the pool, which reverts
         IStargatePool(r.bridge).send{value: msg.value}(
             IStargatePool.SendParam(uint32(r.destination), _padded(address(this)), t.amountIn, t.amountOut, "", "", ""),
             IStargatePool.MessagingFee(msg.value, 0),
