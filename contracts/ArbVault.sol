@@ -441,7 +441,7 @@ contract ArbVault {
     }
 
     function _sendStargate(Route memory r, Transfer calldata t) private {
-        // solhint-disable-next-line check-send-result -- a function of the pool, which reverts
+        // solhint-disable-next-line check-send-result
         IStargatePool(r.bridge).send{value: msg.value}(
             IStargatePool.SendParam(uint32(r.destination), _padded(address(this)), t.amountIn, t.amountOut, "", "", ""),
             IStargatePool.MessagingFee(msg.value, 0),
