@@ -5,6 +5,7 @@ import { loadConfig } from "../config/load.js";
 import { NETWORKS, networkByName } from "../config/networks.js";
 import { deployExecutor } from "../deploy/deploy.js";
 import { ArbError } from "../errors.js";
+import { feePolicy } from "../fees/fees.js";
 import { connectTo, openWallet } from "../execution/session.js";
 import { type ConfigOptions, withConfig } from "./common.js";
 import { makeOutput } from "./output.js";
@@ -55,11 +56,7 @@ export function deployCommand(): Command {
           artifact: ArbExecutor__factory,
           arguments: { owner, operators: operators.length > 0 ? operators : [wallet.address] },
           folder: options.deployments,
-          fees: {
-            priorityFee: networkConfig.priorityFee,
-            patienceBlocks: config.gas.patienceBlocks,
-            maxFeePerGas: networkConfig.maxFeePerGas,
-          },
+          fees: feePolicy(networkConfig, config.gas.patienceBlocks),
           deadlineMs: config.timeouts.receiptMs,
           pollMs: Math.max(100, network.blockTimeMs),
           ...(options.replace === true ? { replace: true } : {}),

@@ -4,6 +4,7 @@ import path from "node:path";
 import { Command, CommanderError } from "commander";
 import { ArbError } from "../errors.js";
 import { ROOT } from "./common.js";
+import { databaseCommand } from "./database.js";
 import { decodeCommand } from "./decode.js";
 import { demoCommand } from "./demo.js";
 import { deployCommand } from "./deploy.js";
@@ -33,6 +34,7 @@ const commands = [
   executeCommand(),
   replayCommand(),
   decodeCommand(),
+  databaseCommand(),
 ];
 for (const command of commands) program.addCommand(withCommonOptions(command));
 

@@ -9,6 +9,7 @@ import { unverified } from "./facts.js";
 import { fail, type Fault, faultsOf, findDuplicate, MAX_DEPTH, type Path, place, refuseSecrets, tooDeep } from "./faults.js";
 import type { Network } from "./network.js";
 import { findToken, networkByName } from "./networks.js";
+import { defaultRoutes, knownRoutes, type RoutesConfig } from "./routes.js";
 import { configSchema, type ParsedConfig, type ParsedNetwork } from "./schema.js";
 import { readSecret } from "./secrets.js";
 
@@ -22,7 +23,11 @@ export interface NetworkConfig {
   executor: string | null;
   maxFeePerGas: bigint;
   priorityFee: bigint;
+  /** Up to which the tip may follow what others paid lately; null = it is `priorityFee`. */
+  maxPriorityFee: bigint | null;
   maxGasCost: bigint;
+  /** The ways that transactions take; `openRoutes` opens them. */
+  submission: RoutesConfig;
   /** Pools allowed beside those of the registry's factories. */
   pools: PoolId[];
   /** Least net profit in base units by token address; a token that is not here is not traded for profit. */
@@ -42,6 +47,8 @@ export interface Config {
   gas: { bufferPpm: number; patienceBlocks: number };
   timeouts: { rpcMs: number; opportunityMs: number; receiptMs: number };
   fundingPreference: FundingId[];
+  /** Folder of the embedded database (absolute), reference to the URL of another, and whether either was set. */
+  database: { folder: string; url: string | null; given: boolean };
 }
 
 /**
@@ -127,6 +134,11 @@ function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
     gas: { bufferPpm: c.gas.buffer, patienceBlocks: c.gas.patienceBlocks },
     timeouts: { rpcMs: c.timeouts.rpc, opportunityMs: c.timeouts.opportunity, receiptMs: c.timeouts.receipt },
     fundingPreference: c.funding.preference,
+    database: {
+      folder: path.resolve(path.dirname(file), c.database?.folder ?? "arb-data"),
+      url: c.database?.url ?? null,
+      given: c.database?.folder !== undefined || c.database?.url !== undefined,
+    },
   };
 }
 
@@ -178,7 +190,9 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
     executor: n.executor ?? null,
     maxFeePerGas: n.maxFeePerGas ?? maxFeePerGas,
     priorityFee: n.priorityFee ?? priorityFee,
+    maxPriorityFee: n.maxPriorityFee ?? null,
     maxGasCost: n.maxGasCost ?? maxGasCost,
+    submission: resolveRoutes(network, n, faults),
     pools,
     minNetProfit,
   };
@@ -187,5 +201,38 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], faults
       path: ["networks", name, n.priorityFee === undefined ? "maxFeePerGas" : "priorityFee"],
       message: "makes the tip higher than maxFeePerGas",
     });
+  if (config.maxPriorityFee !== null && config.maxPriorityFee < config.priorityFee)
+    faults.push({ path: ["networks", name, "maxPriorityFee"], message: "is below priorityFee" });
+  if (config.maxPriorityFee !== null && config.maxPriorityFee > config.maxFeePerGas)
+    faults.push({ path: ["networks", name, "maxPriorityFee"], message: "makes the tip higher than maxFeePerGas" });
   return config;
+}
+
+/** Reads the routes of a network: only such that it has, and relays whose names are not taken. */
+function resolveRoutes(network: Network, n: ParsedNetwork, faults: Fault[]): RoutesConfig {
+  const at: Path = ["networks", network.name];
+  const known = knownRoutes(network);
+  const names = n.relays.map((relay) => relay.id);
+  names.forEach((id, i) => {
+    if (known.includes(id) || names.indexOf(id) < i)
+      faults.push({ path: [...at, "relays", i, "id"], message: `is taken: there is a route ${id} already` });
+  });
+  const all = [...known, ...names];
+  n.routes?.forEach((name, i) => {
+    if (!all.includes(name))
+      faults.push({ path: [...at, "routes", i], message: `is no route of ${network.title}: choose from ${all.join(", ")}` });
+  });
+  if (n.relays.length > 0 && network.stack !== "l1")
+    faults.push({ path: [...at, "relays"], message: `cannot be used: ${network.title} has a sequencer, no builders` });
+  if (n.routes?.includes("express-lane") === true && n.expressLaneKey === undefined)
+    faults.push({ path: [...at, "routes"], message: "names express-lane, which needs expressLaneKey" });
+  return {
+    routes: n.routes ?? defaultRoutes(network),
+    relays: n.relays,
+    relayKey: n.relayKey ?? null,
+    sequencer: n.sequencer ?? null,
+    sequencerMode: n.sequencerMode,
+    expressLaneKey: n.expressLaneKey ?? null,
+    refund: n.refund ?? null,
+  };
 }

@@ -2,6 +2,7 @@ import { getAddress } from "ethers";
 import { z } from "zod";
 import { ArbError } from "../errors.js";
 import { ETHER, GWEI, parseAmount, parseDuration, parsePercent, unitOf } from "../units.js";
+import { RELAYS } from "../submit/relays/builders.js";
 import { SECRET_REFERENCE } from "./secrets.js";
 
 /** The form of `arb.config.jsonc`. The JSON Schema in docs/arb.config.schema.json is made from it. */
@@ -74,6 +75,20 @@ const pool = z.strictObject({
     .describe('The fee of the pair, for example "0.3 %"'),
 });
 
+const relay = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,30}$/, "is no name of a relay: use lower-case letters, digits and -")
+    .describe("The name that routes uses"),
+  url: endpoint,
+  like: z.enum(RELAYS.map((r) => r.id)).describe("The relay whose dialect it speaks"),
+});
+
+const refund = z.strictObject({
+  percent: z.int().min(1).max(99).describe("Whole percent of what a builder earns from a bundle"),
+  recipient: address,
+});
+
 const network = z.strictObject({
   enabled: z.boolean().default(true),
   rpc: z.array(endpoint).min(1, "needs at least one endpoint").describe("Endpoints in order of preference"),
@@ -82,9 +97,27 @@ const network = z.strictObject({
     .optional()
     .describe('Highest gas price, base fee and tip together. Default "30 gwei" on Ethereum, else "1 gwei"'),
   priorityFee: gwei.optional().describe('Tip. Default "0.1 gwei" on Ethereum, else "0.001 gwei"'),
+  maxPriorityFee: gwei
+    .optional()
+    .describe("Lets the tip follow what others paid lately, from priorityFee up to this. Without it, the tip is priorityFee"),
   maxGasCost: ether.optional().describe('Most that one transaction may cost. Default "0.001 ETH" on Ethereum, else "0.0002 ETH"'),
   tokens: z.array(token).default([]).describe("Tokens that the registry does not list"),
   pools: z.array(pool).default([]).describe("Pools that the registry's factories did not make, allowed one by one"),
+  routes: z
+    .array(z.string())
+    .min(1, "needs at least one route")
+    .refine((list) => new Set(list).size === list.length, "names a route twice")
+    .optional()
+    .describe("The ways that transactions take, all at once. Default: private builders on Ethereum, else the sequencer"),
+  relays: z.array(relay).default([]).describe("Relays of your own, which routes can name"),
+  relayKey: secret.optional().describe("Key that signs requests to relays; without it, a new one at every start"),
+  sequencer: endpoint.optional().describe("Endpoint of the sequencer, instead of the registry's"),
+  sequencerMode: z
+    .enum(["raw", "sync", "conditional"])
+    .default("raw")
+    .describe('"sync" waits for the receipt (EIP-7966), "conditional" has the sequencer check the deadline (ERC-7796)'),
+  expressLaneKey: secret.optional().describe("Arbitrum: key of the account that controls Timeboost's express lane"),
+  refund: refund.optional().describe("What builders that give refunds are asked for"),
 });
 
 const tier = z.strictObject({ above: percent, allow: share });
@@ -152,6 +185,24 @@ const wallet = z.strictObject({
   password: secret,
 });
 
+const database = z
+  .strictObject({
+    folder: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Folder of the embedded PostgreSQL, relative to this file; made where it is missing"),
+    url: z
+      .string()
+      .regex(
+        SECRET_REFERENCE,
+        'must be given by reference, because it holds a password: "env:NAME", "file:/path", "fd:3" or "prompt"',
+      )
+      .optional()
+      .describe('A PostgreSQL of your own (15 or newer) instead: a reference to its URL, for example "env:DATABASE_URL"'),
+  })
+  .refine((d) => d.folder === undefined || d.url === undefined, "has a folder and a url; one of them counts");
+
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   mode: z.enum(["dry-run", "live"]).default("dry-run").describe('"live" sends transactions; "dry-run" does everything but send'),
@@ -173,6 +224,7 @@ export const configSchema = z.strictObject({
   gas: gas.prefault({}),
   timeouts: timeouts.prefault({}),
   funding: funding.prefault({}),
+  database: database.optional().describe("Where signed transactions and outcomes are kept"),
 });
 
 export type ParsedConfig = z.output<typeof configSchema>;

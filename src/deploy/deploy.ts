@@ -1,7 +1,7 @@
 import { concat, getAddress, getCreate2Address, id, Interface, type InterfaceAbi, keccak256, ZeroAddress } from "ethers";
 import type { Chain } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
-import { dataFee, type FeePolicy, suggestFees } from "../chain/fees.js";
+import { feeBesideGas, type FeePolicy, suggestFees } from "../fees/fees.js";
 import { waitForReceipt } from "../chain/receipts.js";
 import { ArbError } from "../errors.js";
 import { ETHER, formatAmount } from "../units.js";
@@ -218,12 +218,11 @@ async function runtimeCode(chain: Chain, plan: DeployPlan): Promise<string> {
 }
 
 async function requireFunds(chain: Chain, address: string, tx: FullTransaction): Promise<void> {
-  const [has, { l1FeeWei, operatorFeeWei }] = await Promise.all([
+  const [has, beside] = await Promise.all([
     chain.provider.getBalance(address),
-    dataFee(chain, { ...tx, type: 2, from: address }),
+    feeBesideGas(chain, { ...tx, type: 2, from: address }),
   ]);
-  // a tenth on top of the data fee: it moves with Ethereum's fees until the transaction is mined
-  const needs = tx.gasLimit * tx.maxFeePerGas + ((l1FeeWei + operatorFeeWei) * 11n) / 10n;
+  const needs = tx.gasLimit * tx.maxFeePerGas + beside;
   if (has < needs)
     throw new ArbError(
       "refused",

@@ -1,5 +1,7 @@
 import { type Provider, type TransactionReceipt, id, zeroPadValue } from "ethers";
 import { IERC20__factory } from "../../types/contracts/index.js";
+import { ArbError } from "../errors.js";
+import { chargedFee, type FeeReceipt } from "../fees/charged.js";
 
 const TRANSFER = id("Transfer(address,address,uint256)");
 
@@ -25,23 +27,12 @@ export async function balanceChange(provider: Provider, token: string, account: 
   return after - before;
 }
 
-/**
- * Everything that a mined transaction paid, in wei: execution, and on the OP stack the L1 data fee and the operator fee that
- * its receipt names (Isthmus: gasUsed * operatorFeeScalar / 1e6 + operatorFeeConstant; since Jovian, which its receipts show by
- * their DA footprint, gasUsed * operatorFeeScalar * 100 + operatorFeeConstant).
- */
+/** Everything that a mined transaction paid, in wei; see `chargedFee`. Throws ArbError "network" when its receipt is gone. */
 export async function feePaid(
   provider: { send(method: string, params: unknown[]): Promise<unknown> },
-  receipt: TransactionReceipt,
+  receipt: Pick<TransactionReceipt, "hash">,
 ): Promise<bigint> {
-  const raw = (await provider.send("eth_getTransactionReceipt", [receipt.hash])) as {
-    l1Fee?: string;
-    operatorFeeScalar?: string;
-    operatorFeeConstant?: string;
-    daFootprintGasScalar?: string;
-  } | null;
-  const scaled = receipt.gasUsed * BigInt(raw?.operatorFeeScalar ?? 0);
-  const operatorFee =
-    (raw?.daFootprintGasScalar === undefined ? scaled / 1_000_000n : scaled * 100n) + BigInt(raw?.operatorFeeConstant ?? 0);
-  return receipt.gasUsed * receipt.gasPrice + BigInt(raw?.l1Fee ?? 0) + operatorFee;
+  const raw = (await provider.send("eth_getTransactionReceipt", [receipt.hash])) as FeeReceipt | null;
+  if (raw === null) throw new ArbError("network", "the receipt of a mined transaction is gone", { where: receipt.hash });
+  return chargedFee(raw).wei;
 }

@@ -1,6 +1,6 @@
 import type { TransactionReceipt } from "ethers";
 import type { Chain } from "../chain/connect.js";
-import { type FeePolicy, suggestFees } from "../chain/fees.js";
+import { type FeePolicy, suggestFees } from "../fees/fees.js";
 import { waitForReceipt } from "../chain/receipts.js";
 import { formatToken } from "../config/format-token.js";
 import { ArbError } from "../errors.js";

@@ -8,6 +8,7 @@ import { type Config, type NetworkConfig, resolveEndpoints } from "../config/loa
 import { readSecret } from "../config/secrets.js";
 import { readDeployment } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
+import { feePolicy } from "../fees/fees.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
 import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
@@ -69,11 +70,7 @@ export async function openSession(config: Config, options: { deployments: string
         pollMs: Math.max(20, Math.floor(networkConfig.network.blockTimeMs / RECEIPT_POLLS_PER_BLOCK)),
         funding: config.fundingPreference,
         maxGasCost: networkConfig.maxGasCost,
-        fees: {
-          priorityFee: networkConfig.priorityFee,
-          patienceBlocks: config.gas.patienceBlocks,
-          maxFeePerGas: networkConfig.maxFeePerGas,
-        },
+        fees: feePolicy(networkConfig, config.gas.patienceBlocks),
       },
     });
   };

@@ -6,8 +6,10 @@ import {
   IUniswapV3Pool__factory,
 } from "../../types/contracts/index.js";
 import type { Network } from "../config/network.js";
+import { ArbError } from "../errors.js";
 import { VENUES } from "../venues/index.js";
 import type { PoolKind, VenueId } from "../venues/venue.js";
+import type { PlanTip } from "./plan.js";
 
 /** What a transaction is expected to cost. */
 export interface TransactionCost {
@@ -16,6 +18,25 @@ export interface TransactionCost {
   wei: bigint;
   /** The same in base units of the profit token, rounded up. */
   inProfitToken: bigint;
+}
+
+/** Most that a plan's tip takes out of a profit before it, wei; what the contract pays for the whole of that profit. */
+export function mostTip(tip: PlanTip | null, profit: bigint): bigint {
+  if (tip === null) return 0n;
+  if (tip.kind === "fixed") return tip.amount;
+  const share = (profit * BigInt(tip.bips)) / 10_000n;
+  return share < tip.floor ? tip.floor : share > tip.cap ? tip.cap : share;
+}
+
+/**
+ * Highest fee per gas in wei at which a transaction costs no more than `earned` (base units of the profit token): `cost` is what
+ * it costs at the expected fee, which also tells the price of gas in that token, and `beside` the wei of it that do not follow
+ * from the gas. A spike of the base fee then keeps it out of a block; it never makes it pay more than it earns.
+ */
+export function feeCeiling(earned: bigint, cost: TransactionCost, beside: bigint): bigint {
+  if (cost.inProfitToken === 0n || cost.gas === 0n)
+    throw new ArbError("internal", "a transaction that costs nothing has no price of gas");
+  return ((earned * cost.wei) / cost.inProfitToken - beside) / cost.gas;
 }
 
 const erc20 = IERC20__factory.createInterface();

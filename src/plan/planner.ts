@@ -1,11 +1,11 @@
 import type { Chain } from "../chain/connect.js";
-import { dataFee } from "../chain/fees.js";
+import { dataFee } from "../fees/fees.js";
 import { ArbError } from "../errors.js";
 import { formatToken } from "../config/format-token.js";
 import type { Quote } from "../opportunity/quote.js";
 import type { RejectReason, Result } from "../opportunity/reject.js";
-import { type TransactionCost, priceInToken } from "./cost.js";
-import type { Plan } from "./plan.js";
+import { type TransactionCost, feeCeiling, mostTip, priceInToken } from "./cost.js";
+import type { Plan, PlanTip } from "./plan.js";
 import { simulate } from "./simulate.js";
 import type { SlippageManager } from "./slippage.js";
 import type { Call, TransactionBuilder } from "./transaction-builder.js";
@@ -39,6 +39,8 @@ export interface PlannerContext {
   builder: TransactionBuilder;
   slippage: SlippageManager;
   fees: PlanFees;
+  /** What the block's proposer gets inside the plan; absent = nothing. */
+  tip?: PlanTip | null;
   settings: PlannerSettings;
   /** Unix seconds of the head block. */
   headTime: number;
@@ -50,7 +52,13 @@ export interface PlannedTrade {
   plan: Plan;
   call: Call;
   gasLimit: bigint;
+  /** `maxFeePerGas` is never above `feeCeiling`. */
   fees: PlanFees;
+  /**
+   * Highest fee per gas in wei, tip included, at which the least profit that can land still leaves the least net profit: no
+   * replacement may be signed above it.
+   */
+  feeCeiling: bigint;
   cost: TransactionCost;
 }
 
@@ -89,41 +97,68 @@ export async function makePlan(quote: Quote, context: PlannerContext): Promise<R
     return reject("simulation-reverted", draftRun.ok ? error.message : draftRun.reason);
   }
 
-  const wei = await expectedCost(draftCall, gas.estimate, gas.limit, context);
+  const { wei, gas: expectedGas, beside } = await expectedCost(quote, draft, gas, context);
+  const gasLimit = gas.limit + expectedGas - gas.estimate;
+  const cap = context.chain.network.transactionGasCap;
+  if (cap !== null && gasLimit > BigInt(cap))
+    return reject("risk-limit", `it needs ${gasLimit} gas, one transaction may have ${cap}`);
   if (wei > settings.maxGasCost) {
     return reject("risk-limit", `the transaction would cost ${wei} wei, the limit is ${settings.maxGasCost}`);
   }
   const inProfitToken = await priceInToken(provider, network, profitToken, wei, quote.blockNumber);
   if (inProfitToken === null) return reject("no-gas-price", `no known pool prices ${network.nativeSymbol} in ${profitToken}`);
   const floor = inProfitToken + (inProfitToken * BigInt(settings.costMarginPpm)) / MILLION + settings.minNetProfit;
-  if (quote.profit < floor) {
-    return reject("below-cost", `profit ${units(quote.profit)}, gas with margin and least net profit ${units(floor)}`);
+  const tip = mostTip(context.tip ?? null, quote.profit);
+  const profit = quote.profit - tip;
+  if (profit < floor) {
+    const tipped = tip > 0n ? ` after a tip of ${units(tip)} to the proposer` : "";
+    return reject("below-cost", `profit ${units(profit)}${tipped}, gas with margin and least net profit ${units(floor)}`);
   }
 
-  const plan = { ...draft, ...context.slippage.bounds({ ...quote, amounts: draft.amounts }, floor) };
+  const plan = { ...draft, ...context.slippage.bounds({ ...quote, profit, amounts: draft.amounts }, floor) };
   const call = builder.executePlan(executor, plan);
-  const simulation = await simulate(provider, call, operator, gas.limit, quote.blockNumber);
+  const simulation = await simulate(provider, call, operator, gasLimit, quote.blockNumber);
   if (!simulation.ok) return reject("simulation-reverted", simulation.reason);
-  const cost = { gas: gas.estimate, wei, inProfitToken };
-  return { ok: true, value: { quote, plan, call, gasLimit: gas.limit, fees, cost } };
+  const cost = { gas: expectedGas, wei, inProfitToken };
+  const ceiling = feeCeiling(plan.minProfit - settings.minNetProfit, cost, beside);
+  const signed = { ...fees, maxFeePerGas: fees.maxFeePerGas < ceiling ? fees.maxFeePerGas : ceiling };
+  return { ok: true, value: { quote, plan, call, gasLimit, fees: signed, feeCeiling: ceiling, cost } };
 }
 
-/** Gas at the next block's base fee and our tip, and on the OP stack the fees for data and operator. In wei. */
-async function expectedCost(call: Call, gas: bigint, gasLimit: bigint, context: PlannerContext): Promise<bigint> {
+/** A nonce of three bytes: data fees must not be low because the real one is not known yet. */
+const ANY_NONCE = 0xffffff;
+
+/**
+ * Gas at the next block's base fee and our tip, and on the OP stack the fees for data and operator; on Arbitrum the data's fee is
+ * gas. `beside`: the part in wei that no price per gas changes.
+ */
+async function expectedCost(
+  quote: Quote,
+  draft: Plan,
+  gas: { estimate: bigint; limit: bigint },
+  context: PlannerContext,
+): Promise<{ wei: bigint; gas: bigint; beside: bigint }> {
   const { maxFeePerGas, maxPriorityFeePerGas, nextBaseFee } = context.fees;
-  const { chainId } = context.chain.network;
+  const { chainId, stack } = context.chain.network;
+  // the final plan's bounds are bytes too; Arbitrum runs what it is asked about, so there they stay open
+  const bounds = { minProfit: quote.profit, maxAmountIn: quote.amountIn + quote.profit };
+  const call = context.builder.executePlan(context.executor, stack === "arbitrum" ? draft : { ...draft, ...bounds });
   const transaction = {
     type: 2,
     chainId,
     ...call,
-    nonce: 0,
-    gasLimit,
+    nonce: ANY_NONCE,
+    gasLimit: gas.limit,
     maxFeePerGas,
     maxPriorityFeePerGas,
     from: context.operator,
   };
-  const extra = await dataFee(context.chain, transaction);
-  return gas * (nextBaseFee + maxPriorityFeePerGas) + extra.l1FeeWei + extra.operatorFeeWei;
+  const extra = await dataFee(context.chain, transaction, quote.blockNumber);
+  const expected = extra.gas > gas.estimate ? extra.gas : gas.estimate;
+  const beside = extra.l1FeeWei + extra.operatorFeeWei;
+  const wei = expected * (nextBaseFee + maxPriorityFeePerGas) + beside;
+  // on a chain of one's own gas may be free; a price of gas in the profit token takes one wei at least
+  return { wei: wei > 0n ? wei : 1n, gas: expected, beside };
 }
 
 /** The plan with its profit bound still open, to estimate gas on. */
@@ -142,5 +177,6 @@ function draftPlan(quote: Quote, context: PlannerContext): Plan {
     minProfit: 0n,
     deadline: opportunity.deadline === null ? expiry : Math.min(opportunity.deadline, expiry),
     blocks: null,
+    ...(context.tip ? { tip: context.tip } : {}),
   };
 }

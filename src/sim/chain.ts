@@ -2,8 +2,9 @@ import { toQuantity } from "ethers";
 import type { Network } from "../config/network.js";
 import { networkById } from "../config/networks.js";
 import { ArbError } from "../errors.js";
+import { arbitrumNode } from "./arbitrum-node.js";
 import type { PoolId } from "../venues/venue.js";
-import { type LocalAccount, localAccounts, type LocalNode, startNode } from "./node.js";
+import { type LocalAccount, localAccounts, type LocalNode, type NodeOptions, startNode } from "./node.js";
 import { give, tokenOf } from "./protocols/tokens.js";
 import { type Furniture, furnish } from "./seed.js";
 import { serveRpc } from "./server.js";
@@ -17,7 +18,7 @@ export interface Mining {
   intervalMs?: number;
 }
 
-export interface LocalChainOptions {
+export interface LocalChainOptions extends NodeOptions {
   mining?: Mining;
   /** Port on 127.0.0.1; 0 or absent = any free one. */
   port?: number;
@@ -30,6 +31,10 @@ export interface LocalChain extends Furniture {
   wsUrl: string;
   /** A JSON-RPC call without the network in between. Rejects with EIP-1193 errors. */
   rpc: Rpc;
+  /** Which pending transaction comes first in a block. */
+  blockOrder: "priority" | "fifo";
+  /** Works on the chain while nobody else sees or changes it; see LocalNode. */
+  alone: LocalNode["alone"];
   /** Unlocked accounts with 10,000 ETH. The last two belong to the world: its owner and its trader. */
   accounts: string[];
   /** Private keys of `accounts`, publicly known. */
@@ -56,7 +61,8 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
   const network = networkById(chainId);
   if (!network || network.testnet)
     throw new ArbError("usage", `there is no local chain ${chainId}`, { hint: "use 1, 42161, 10 or 8453" });
-  const node = await startNode(network);
+  const simulated = await startNode(network, options);
+  const node = network.stack === "arbitrum" ? arbitrumNode(simulated) : simulated;
   try {
     return await open(network, node, options);
   } catch (error) {
@@ -98,6 +104,8 @@ async function open(network: Network, node: LocalNode, options: LocalChainOption
     url: server.url,
     wsUrl: server.wsUrl,
     rpc,
+    blockOrder: options.blockOrder ?? "priority",
+    alone: async (work) => await node.alone(work),
     accounts: everyone.map((a) => a.address),
     keys: everyone.map((a) => a.privateKey),
     owner,

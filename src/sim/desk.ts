@@ -4,7 +4,7 @@ import path from "node:path";
 import { Wallet, hexlify, randomBytes } from "ethers";
 import { ArbExecutor__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../chain/connect.js";
-import type { FeePolicy } from "../chain/fees.js";
+import type { FeePolicy } from "../fees/fees.js";
 import { Secret } from "../config/secrets.js";
 import { deployExecutor } from "../deploy/deploy.js";
 import { SameChainExecutor } from "../execution/same-chain-executor.js";

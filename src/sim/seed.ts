@@ -2,6 +2,7 @@ import type { Network, Token, VenueFacts } from "../config/network.js";
 import { ArbError } from "../errors.js";
 import type { PoolId, VenueId } from "../venues/venue.js";
 import { placeAaveV3 } from "./protocols/aave-v3.js";
+import { placeArbSys } from "./protocols/arbitrum.js";
 import { placeBalancerV2 } from "./protocols/balancer-v2.js";
 import { placeCreate2Proxy, placeMulticall3, placePermit2 } from "./protocols/common.js";
 import { chargeDataFee } from "./protocols/op-stack.js";
@@ -98,6 +99,7 @@ export async function furnish(site: Site): Promise<Furniture> {
     weighted.map((side) => ({ side, weight: isWeth(side) ? 8n * 10n ** 17n : 2n * 10n ** 17n })),
   );
   if (network.stack === "op") await chargeDataFee(site);
+  if (network.stack === "arbitrum") await placeArbSys(site);
   return { pools, routers, balancerPoolId };
 }
 

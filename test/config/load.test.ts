@@ -194,6 +194,16 @@ describe("configuration", () => {
       withNetwork('"maxFeePerGas": "1 gwei", "priorityFee": "2 gwei"'),
       /priorityFee makes the tip higher/,
     ],
+    [
+      "a highest tip above the limit",
+      withNetwork('"maxFeePerGas": "1 gwei", "maxPriorityFee": "2 gwei"'),
+      /maxPriorityFee makes the tip higher/,
+    ],
+    [
+      "a highest tip below the least one",
+      withNetwork('"priorityFee": "0.5 gwei", "maxPriorityFee": "0.1 gwei"'),
+      /maxPriorityFee is below priorityFee/,
+    ],
     ["a setting given twice", withNetwork('"enabled": true,\n      "enabled": false'), /enabled is given twice/],
     [
       "an unknown funding source",

@@ -1,15 +1,17 @@
 import { expect } from "chai";
-import type { TransactionReceipt } from "ethers";
 import { feePaid } from "../../src/execution/profit.js";
 
 describe("feePaid", () => {
-  const receipt = { hash: "0x", gasUsed: 200_000n, gasPrice: 1_000_000n } as TransactionReceipt;
-  const paid = (raw: Record<string, string> | null) => feePaid({ send: async () => raw }, receipt);
+  const gas = { gasUsed: "0x30d40", effectiveGasPrice: "0xf4240" };
+  const paid = (raw: Record<string, string> | null) => feePaid({ send: async () => raw && { ...gas, ...raw } }, { hash: "0x" });
   const EXECUTION = 200_000_000_000n;
 
   it("is gas alone where the receipt names no more", async () => {
     expect(await paid({})).to.equal(EXECUTION);
-    expect(await paid(null)).to.equal(EXECUTION);
+  });
+
+  it("is unknown when the receipt is gone", async () => {
+    expect(await paid(null).catch((e: unknown) => e)).to.include({ code: "network" });
   });
 
   it("adds the data fee and the operator fee by the rule of the receipt's own time", async () => {
