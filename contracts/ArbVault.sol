@@ -110,6 +110,7 @@ contract ArbVault {
     error FillDeadlineTooLate();
     error UnexpectedCallback(address caller);
     error TokenCallFailed(address token);
+    error NotWrapped(address token);
     error NativeTransferFailed();
     error UnexpectedValue();
 
@@ -120,6 +121,7 @@ contract ArbVault {
     event RouteSet(bytes32 indexed id, Route route);
     event Running(bool running);
     event Swapped(bytes32 indexed market, uint256 amountIn, uint256 amountOut);
+    /// @param amountIn What left, measured: Stargate leaves what its shared decimals cannot tell.
     event Sent(bytes32 indexed route, uint256 indexed id, uint256 amountIn, uint256 amountOut);
     /// @param token The token, or zero for ETH.
     event Withdrawn(address indexed token, uint256 amount);
@@ -159,7 +161,7 @@ contract ArbVault {
         _;
     }
 
-    /// @dev Covers everything that changes state: a pool or token that is called cannot enter again by anybody's hand.
+    /// @dev On everything that moves assets or rights: a pool, bridge or token that is called cannot enter again by anybody's hand.
     modifier alone() {
         if (_busy) revert Busy();
         _busy = true;
@@ -217,26 +219,32 @@ contract ArbVault {
         uint256 least = transfer.amountIn - (transfer.amountIn * r.maxFeeBps) / BPS;
         if (transfer.amountOut < least) revert FeeTooHigh(transfer.amountOut, least);
         _use(id, r.dailyLimit, transfer.amountIn);
+        uint256 before = IERC20(r.tokenIn).balanceOf(address(this));
         _approve(r.tokenIn, r.bridge, transfer.amountIn);
         if (r.kind == BridgeKind.Across) _sendAcross(r, transfer);
         else if (r.kind == BridgeKind.Cctp) _sendCctp(r, transfer);
         else _sendStargate(r, transfer);
         if (IERC20(r.tokenIn).allowance(address(this), r.bridge) != 0) _approve(r.tokenIn, r.bridge, 0);
-        emit Sent(id, transfer.id, transfer.amountIn, transfer.amountOut);
+        emit Sent(id, transfer.id, before - IERC20(r.tokenIn).balanceOf(address(this)), transfer.amountOut);
     }
 
-    /// @notice Claims a refund of Across that it could not transfer, to this vault.
-    function claimAcrossRefund(bytes32 id) external onlyOperator alone {
+    /// @notice Claims a refund of Across that it could not transfer, to this vault. For operators and the owner, also while stopped.
+    function claimAcrossRefund(bytes32 id) external alone {
+        if (msg.sender != owner && !isOperator[msg.sender]) revert NotOperator();
         Route memory r = _routes[id];
         if (r.kind != BridgeKind.Across) revert UnknownRoute(id);
         IAcrossSpokePool(r.bridge).claimRelayerRefund(_padded(r.tokenIn), _padded(address(this)));
     }
 
-    /// @notice Wraps all ETH that the vault holds.
+    /// @notice Wraps all ETH that the vault holds, one to one.
     /// @param weth The sold or bridged token of a market or route that `id` names: no other contract is called.
     function wrap(address weth, bytes32 id) external onlyOperator alone {
         if (_markets[id].tokenIn != weth && _routes[id].tokenIn != weth) revert InvalidMarket();
-        IWETH9(weth).deposit{value: address(this).balance}();
+        uint256 amount = address(this).balance;
+        uint256 before = IERC20(weth).balanceOf(address(this));
+        IWETH9(weth).deposit{value: amount}();
+        // a staking token has the same function, and sells itself at a price of its own
+        if (IERC20(weth).balanceOf(address(this)) - before != amount) revert NotWrapped(weth);
     }
 
     /// @notice Stops swaps and bridges until the owner resumes. For operators and the owner.
@@ -279,7 +287,7 @@ contract ArbVault {
         emit Withdrawn(address(0), amount);
     }
 
-    /// @notice Allows a market or changes it; a `kind` of None forbids it. What was sold today still counts.
+    /// @notice Allows a market or changes it; a `kind` of None forbids it. What was sold today still counts, whatever the new limit.
     /// @return id By which operators name it.
     function setMarket(Market calldata market) external onlyOwner alone returns (bytes32 id) {
         id = marketId(market.pool, market.tokenIn);
@@ -297,23 +305,30 @@ contract ArbVault {
             if (!matches) revert InvalidMarket();
             VaultPrices.check(market.price, market.tokenIn, market.tokenOut);
         }
-        _markets[id] = market;
+        _settle(id, _markets[id].dailyLimit);
+        if (market.kind == PoolKind.None) delete _markets[id];
+        else _markets[id] = market;
         emit MarketSet(id, market);
     }
 
-    /// @notice Allows a route or changes it; a `kind` of None forbids it. What was sent today still counts.
+    /// @notice Allows a route or changes it; a `kind` of None forbids it. What was sent today still counts, whatever the new limit.
     /// @return id By which operators name it.
     function setRoute(Route calldata route) external onlyOwner alone returns (bytes32 id) {
         id = routeId(route.bridge, route.tokenIn, route.destination);
         if (route.kind != BridgeKind.None) {
-            if (route.maxFeeBps > MOST_LOSS_BPS || route.bridge.code.length == 0) revert InvalidRoute();
-            bool isAcross = route.kind == BridgeKind.Across;
-            if (isAcross && (route.tokenOut == 0 || route.maxFillSeconds == 0)) revert InvalidRoute();
-            if (!isAcross && route.destination > type(uint32).max) revert InvalidRoute();
+            if (route.maxFeeBps > MOST_LOSS_BPS) revert InvalidRoute();
+            if (route.bridge.code.length == 0 || route.tokenIn.code.length == 0) revert InvalidRoute();
+            if (route.kind == BridgeKind.Across) {
+                if (route.tokenOut == 0 || route.maxFillSeconds == 0) revert InvalidRoute();
+                // a longer address is of a chain where no twin can be
+                if (uint256(route.tokenOut) > type(uint160).max) revert InvalidRoute();
+            } else if (route.destination > type(uint32).max) revert InvalidRoute();
             if (route.kind == BridgeKind.Stargate && IStargatePool(route.bridge).token() != route.tokenIn)
                 revert InvalidRoute();
         }
-        _routes[id] = route;
+        _settle(id, _routes[id].dailyLimit);
+        if (route.kind == BridgeKind.None) delete _routes[id];
+        else _routes[id] = route;
         emit RouteSet(id, route);
     }
 
@@ -453,6 +468,11 @@ contract ArbVault {
         uint256 used = _used(id, limit);
         if (used + amount > limit) revert AboveDailyLimit(id, used < limit ? limit - used : 0);
         _usage[id] = Usage(uint128(used + amount), uint64(block.timestamp));
+    }
+
+    /// @dev Before a limit changes: up to now the old one refilled.
+    function _settle(bytes32 id, uint256 limit) private {
+        _usage[id] = Usage(uint128(_used(id, limit)), uint64(block.timestamp));
     }
 
     /// @dev What was used, less what has been refilled since.

@@ -15,7 +15,7 @@ library VaultPrices {
     /// @param maxAgeOut The same of `feedOut`.
     /// @param sequencer Feed that tells whether an L2's sequencer is up; zero where there is none.
     /// @param pool Pool of the two tokens, of the V3 type; read only without feeds.
-    /// @param window Seconds that the pool's price is averaged over.
+    /// @param window Seconds whose four quarters the pool's price is averaged over; the quarter with the highest price counts.
     struct Source {
         address feedIn;
         address feedOut;
@@ -35,6 +35,8 @@ library VaultPrices {
     uint256 internal constant MOST = type(uint120).max;
     /// @dev Shorter averages are too cheap to move.
     uint32 internal constant LEAST_WINDOW = 600;
+    /// @dev One block at an absurd price moves a mean of ticks far; it would have to be done in every part.
+    uint32 internal constant PARTS = 4;
     /// @dev Seconds that prices are not trusted after an L2's sequencer came back.
     uint256 internal constant GRACE = 3600;
     /// @dev 2^128 / 1.0001, for the price of a tick: 1.0001^tick (Uniswap V3 whitepaper, 6.1).
@@ -57,7 +59,7 @@ library VaultPrices {
         quote(source, tokenIn, tokenOut, 1);
     }
 
-    /// @notice What `amountIn` is worth in `tokenOut`, base units, rounded down.
+    /// @notice What `amountIn` is worth in `tokenOut`, base units, rounded up: dust is not worth nothing.
     /// @dev Reverts with StalePrice, NoPrice or SequencerDown, or as the pool does that is not old enough for its window.
     function quote(
         Source memory source,
@@ -75,8 +77,8 @@ library VaultPrices {
         // checked arithmetic: what does not fit reverts
         return
             up >= down
-                ? (amountIn * priceIn * 10 ** (up - down)) / priceOut
-                : (amountIn * priceIn) / (priceOut * 10 ** (down - up));
+                ? _divideUp(amountIn * priceIn * 10 ** (up - down), priceOut)
+                : _divideUp(amountIn * priceIn, priceOut * 10 ** (down - up));
     }
 
     function _answer(address feed, uint32 maxAge) private view returns (uint256) {
@@ -94,15 +96,16 @@ library VaultPrices {
     }
 
     function _average(Source memory source, bool zeroForOne, uint256 amountIn) private view returns (uint256) {
-        uint32[] memory ago = new uint32[](2);
-        ago[0] = source.window;
+        uint32 part = source.window / PARTS;
+        uint32[] memory ago = new uint32[](PARTS + 1);
+        for (uint32 i = 0; i < PARTS; ++i) ago[i] = part * (PARTS - i);
         (int56[] memory sums, ) = IUniswapV3Pool(source.pool).observe(ago);
-        int256 difference = int256(sums[1]) - sums[0];
-        int256 window = int256(uint256(source.window));
-        int256 tick = difference / window;
-        // Solidity rounds to zero; the pool's own oracle library rounds down
-        if (difference < 0 && difference % window != 0) --tick;
-        if (!zeroForOne) tick = -tick;
+        int256 tick = type(int256).min;
+        for (uint256 i = 0; i < PARTS; ++i) {
+            int256 mean = _mean(int256(sums[i + 1]) - sums[i], int256(uint256(part)));
+            if (!zeroForOne) mean = -mean;
+            if (mean > tick) tick = mean;
+        }
         uint256 size = uint256(tick < 0 ? -tick : tick);
         if (size > uint256(MOST_TICK)) revert NoPrice(source.pool);
         uint256 ratio = 1 << 128;
@@ -110,6 +113,16 @@ library VaultPrices {
             if (size & 1 != 0) ratio = (ratio * factor) >> 128;
             factor = (factor * factor) >> 128;
         }
-        return tick < 0 ? (amountIn * ratio) >> 128 : (amountIn << 128) / ratio;
+        return tick < 0 ? _divideUp(amountIn * ratio, 1 << 128) : _divideUp(amountIn << 128, ratio);
+    }
+
+    /// @dev Rounds down, as the pool's own oracle library does; Solidity rounds to zero.
+    function _mean(int256 sum, int256 seconds_) private pure returns (int256 mean) {
+        mean = sum / seconds_;
+        if (sum < 0 && sum % seconds_ != 0) --mean;
+    }
+
+    function _divideUp(uint256 a, uint256 b) private pure returns (uint256) {
+        return a / b + (a % b == 0 ? 0 : 1);
     }
 }
