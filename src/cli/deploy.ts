@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { getAddress } from "ethers";
-import { ArbExecutor__factory } from "../../types/contracts/index.js";
+import { ArbExecutor__factory, ArbVault__factory } from "../../types/contracts/index.js";
 import { loadConfig } from "../config/load.js";
 import { NETWORKS, networkByName } from "../config/networks.js";
-import { deployExecutor } from "../deploy/deploy.js";
+import { deployExecutor, EXECUTOR, VAULT, vaultRecord } from "../deploy/deploy.js";
 import { ArbError } from "../errors.js";
 import { feePolicy } from "../fees/fees.js";
 import { connectTo, openWallet } from "../execution/session.js";
@@ -15,15 +15,17 @@ interface DeployOptions extends ConfigOptions {
   owner: string;
   operator: string[];
   replace?: boolean;
+  vault?: boolean;
 }
 
 export function deployCommand(): Command {
   return withConfig(new Command("deploy"))
-    .description("deploy ArbExecutor to its deterministic address and record it; running it again sends nothing")
+    .description("deploy ArbExecutor, or ArbVault, to its deterministic address and record it; running it again sends nothing")
     .requiredOption("--network <name>", NETWORKS.map((n) => n.name).join(", "))
     .requiredOption("--owner <address>", "cold address that may withdraw; it cannot be changed to an operator")
     .option("--operator <address...>", "hot addresses that may execute, one to four; default: the wallet's", [])
-    .option("--replace", "accept that another executor is recorded for the network")
+    .option("--vault", "deploy ArbVault, which holds the inventory of cross-chain trades")
+    .option("--replace", "accept that another contract of the kind is recorded for the network")
     .action(async (options: DeployOptions) => {
       const output = makeOutput(options);
       const network = networkByName(options.network);
@@ -48,12 +50,18 @@ export function deployCommand(): Command {
       const operators = options.operator.map((o) => addressOf(o, "--operator"));
       const wallet = await openWallet(config.wallet, config.mode);
       const chain = await connectTo(networkConfig, config);
+      const isVault = options.vault === true;
       try {
         output.note(`deploying on ${network.title} as ${wallet.address}`);
+        // a multisig of another network is nobody here, until somebody, perhaps somebody else, puts a contract at its address
+        if (isVault && (await chain.provider.getCode(owner)) === "0x")
+          output.note(`the owner ${owner} has no code on ${network.title}: it must be an account whose key you hold`);
         const { deployment, sent } = await deployExecutor({
           chain,
           wallet,
-          artifact: ArbExecutor__factory,
+          artifact: isVault ? ArbVault__factory : ArbExecutor__factory,
+          kind: isVault ? VAULT : EXECUTOR,
+          ...(isVault ? { name: vaultRecord(network.name) } : {}),
           arguments: { owner, operators: operators.length > 0 ? operators : [wallet.address] },
           folder: options.deployments,
           fees: feePolicy(networkConfig, config.gas.patienceBlocks),

@@ -170,19 +170,21 @@ describe("ArbVault: bridges", function () {
   });
 
   it("sends tokens that return nothing, and notices those that answer false", async function () {
-    await w.world.rolledBack(async () => {
-      const deployer = w.world.deployer;
-      const usdt = await new MissingReturnToken__factory(deployer).deploy();
-      const token = await usdt.getAddress();
-      await usdt.mint(w.self, 100_000n);
-      // Stargate leaves an allowance, which this token would not let us change later
-      const bridge = await new StargateStandIn__factory(deployer).deploy(token, 1_000n, 0n, 0n);
-      const id = await w.setRoute(await w.route("stargate", { tokenIn: token, bridge: await bridge.getAddress() }));
-      for (let i = 0; i < 2; i++) await w.asOperator.bridge(id, w.transfer({ amountIn: 10_999n, amountOut: 10_980n - 2n }));
-    }).catch((error: unknown) => {
-      // 10,999 less the dust of 999 is below what the route lets us ask for
-      expect((error as Error).message).to.include("SlippageTooHigh");
-    });
+    await w.world
+      .rolledBack(async () => {
+        const deployer = w.world.deployer;
+        const usdt = await new MissingReturnToken__factory(deployer).deploy();
+        const token = await usdt.getAddress();
+        await usdt.mint(w.self, 100_000n);
+        // Stargate leaves an allowance, which this token would not let us change later
+        const bridge = await new StargateStandIn__factory(deployer).deploy(token, 1_000n, 0n, 0n);
+        const id = await w.setRoute(await w.route("stargate", { tokenIn: token, bridge: await bridge.getAddress() }));
+        for (let i = 0; i < 2; i++) await w.asOperator.bridge(id, w.transfer({ amountIn: 10_999n, amountOut: 10_980n - 2n }));
+      })
+      .catch((error: unknown) => {
+        // 10,999 less the dust of 999 is below what the route lets us ask for
+        expect((error as Error).message).to.include("SlippageTooHigh");
+      });
     await w.world.rolledBack(async () => {
       const deployer = w.world.deployer;
       const usdt = await new MissingReturnToken__factory(deployer).deploy();
@@ -282,7 +284,9 @@ describe("ArbVault: bridges", function () {
         expect(await w.vault.available(id)).to.be.lessThan(LIMIT / 2n + LIMIT / 100n);
         await set(2n ** 128n - 1n, start + 5 + 43_200);
         expect(await w.vault.available(id)).to.be.greaterThan(2n ** 127n);
-        expect(await refusal(w.asOperator.bridge.staticCall(id, w.transfer({ amountIn: 2n ** 200n })))).to.equal("AboveDailyLimit");
+        expect(await refusal(w.asOperator.bridge.staticCall(id, w.transfer({ amountIn: 2n ** 200n })))).to.equal(
+          "AboveDailyLimit",
+        );
       });
     });
 

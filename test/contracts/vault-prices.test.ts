@@ -24,7 +24,7 @@ describe("ArbVault: prices", function () {
 
   before(async function () {
     w = await createVaultWorld();
-    poor = await w.world.addV2(w.world.weth, w.b, ETHER, 1n * ETHER, 1);
+    poor = await w.world.addV2(w.world.weth, w.b, 10_000n, 10_000n, 1);
   });
 
   const poorMarket = async (price: Market["price"], tokenIn = w.weth) =>
@@ -35,8 +35,8 @@ describe("ArbVault: prices", function () {
     try {
       await w.asOperator.swap.staticCall([id], amountIn, 0n);
     } catch (error) {
-      const { revert } = error as { revert?: { name: string; args: bigint[] } };
-      return revert?.name === "BelowOracle" ? revert.args[2]! : refusal(Promise.reject(error as Error));
+      const least = /BelowOracle\("\w+", \d+, (\d+)\)/.exec((error as Error).message)?.[1];
+      return least === undefined ? refusal(Promise.reject(error as Error)) : BigInt(least);
     }
     throw new Error("the poor pair gave enough");
   }
@@ -44,7 +44,6 @@ describe("ArbVault: prices", function () {
   it("by feeds, any decimals: what the amount is worth, rounded up", async function () {
     this.timeout(120_000);
     const deployer = w.world.deployer;
-    await w.b.mint(w.self, 10n ** 40n);
     await w.world.rolledBack(async () => {
       await asyncProperty(
         fc.asyncProperty(
@@ -60,7 +59,7 @@ describe("ArbVault: prices", function () {
             const id = await w.setMarket(await poorMarket(price));
             const exact = divUp(amount * priceIn * 10n ** BigInt(decimalsOut), priceOut * 10n ** BigInt(decimalsIn));
             // what is worth next to nothing even the poor pair gives
-            if (exact > 10n ** 20n) expect(await worth(id, amount)).to.equal(exact);
+            if (exact > 10_000n) expect(await worth(id, amount)).to.equal(exact);
           },
         ),
         25,
@@ -186,9 +185,12 @@ describe("ArbVault: prices", function () {
       await w.world.rolledBack(async () => {
         await asyncProperty(
           fc.asyncProperty(
-            fc.array(fc.tuple(fc.boolean(), fc.bigInt(1n, 60n), fc.integer({ min: 1, max: 400 })), { minLength: 1, maxLength: 3 }),
+            fc.array(fc.tuple(fc.boolean(), fc.bigInt(1n, 60n), fc.integer({ min: 1, max: 400 })), {
+              minLength: 1,
+              maxLength: 3,
+            }),
             fc.integer({ min: 600, max: 1500 }),
-            fc.bigInt(10n ** 15n, 10n ** 30n),
+            fc.bigInt(10n ** 15n, 10n ** 20n),
             async (trades, window, amount) => {
               for (const [sell, size, seconds] of trades) {
                 await w.world.trade(pool, sell ? w.weth : w.tokenB, size * ETHER * (sell ? 10n : 20_000n));
@@ -197,7 +199,7 @@ describe("ArbVault: prices", function () {
               for (const tokenIn of [w.weth, w.tokenB]) {
                 const id = await w.setMarket(await poorMarket(w.byPool(pool.address, window), tokenIn));
                 const exact = await expected(window, tokenIn, amount);
-                if (exact < 10n ** 20n) continue;
+                if (exact < 10_000n) continue;
                 const answer = await worth(id, amount);
                 expect(answer, String(answer)).to.be.a("bigint");
                 const difference = (answer as bigint) - exact;
@@ -217,7 +219,7 @@ describe("ArbVault: prices", function () {
         await w.world.networkHelpers.mine();
         const id = await w.setMarket(await poorMarket(w.byPool(pool.address)));
         const { sqrtPriceX96 } = (await w.poolContract(pool.address).getFunction("slot0")()) as { sqrtPriceX96: bigint };
-        const amount = 10n ** 24n;
+        const amount = 10n ** 20n;
         const square = sqrtPriceX96 * sqrtPriceX96;
         const now = w.weth === pool.token0 ? (amount * square) >> 192n : (amount << 192n) / square;
         const answer = (await worth(id, amount)) as bigint;
@@ -253,11 +255,12 @@ describe("ArbVault: prices", function () {
 
     it("has no answer where a price has lost its digits", async function () {
       const c = await w.world.token("C");
-      const far = await w.world.addV3(c, w.world.weth, 1n, 10n ** 20n, 3000, ETHER);
+      const d = await w.world.token("D");
+      const far = await w.world.addV3(c, d, 1n, 10n ** 20n, 3000, ETHER);
       await w.world.networkHelpers.time.increase(4000);
       await w.world.networkHelpers.mine();
       const address = await c.getAddress();
-      const pair = await w.world.addV2(c, w.world.weth, ETHER, ETHER, 1);
+      const pair = await w.world.addV2(c, d, ETHER, ETHER, 1);
       const price = w.byPool(far.address);
       expect(await refusal(w.asOwner.setMarket.staticCall(await w.market(pair, address, { price })))).to.equal("NoPrice");
     });

@@ -136,8 +136,8 @@ describe("ArbVault: roles", function () {
 
   it("a contract that is not a market's pool, nor a bridge, is never called with a free function", async function () {
     const idle = await new Scripted__factory(w.world.deployer).deploy();
-    expect(await refusal(w.asOwner.setMarket.staticCall(await w.market({ ...w.v2, address: await idle.getAddress() }, w.weth)))).to.not.equal(
-      "done",
-    );
+    expect(
+      await refusal(w.asOwner.setMarket.staticCall(await w.market({ ...w.v2, address: await idle.getAddress() }, w.weth))),
+    ).to.not.equal("done");
   });
 });

@@ -35,10 +35,7 @@ describe("ArbVault: swaps", function () {
           const before = [await w.holds(tokenIn), await w.holds(tokenOut)];
           const [event] = await w.events(w.asOperator.swap([id], amountIn, expected));
           expect([...event!.args]).to.deep.equal([id, amountIn, expected]);
-          expect([await w.holds(tokenIn), await w.holds(tokenOut)]).to.deep.equal([
-            before[0]! - amountIn,
-            before[1]! + expected,
-          ]);
+          expect([await w.holds(tokenIn), await w.holds(tokenOut)]).to.deep.equal([before[0]! - amountIn, before[1]! + expected]);
         }
       });
     });
@@ -107,20 +104,22 @@ describe("ArbVault: swaps", function () {
     await w.world.rolledBack(async () => {
       const c = await w.world.token("C");
       const tokenC = await c.getAddress();
-      await c.mint(w.self, 10n ** 30n);
-      // ten of each, and a price that the feed does not know
-      const pool = await w.world.addV3(c, w.b, ETHER, ETHER, 3000, 10n * ETHER);
-      const feeds = await Promise.all([1n, 10n ** 12n].map((p) => new SettableFeed__factory(w.world.deployer).deploy(8, p)));
+      await c.mint(w.self, 10n ** 35n);
+      const pool = await w.world.addV3(c, w.b, ETHER, ETHER, 3000, ETHER / 1000n);
+      // a price that even a pool which runs dry is above
+      const feeds = await Promise.all([1n, 10n ** 26n].map((p) => new SettableFeed__factory(w.world.deployer).deploy(8, p)));
       const price = { ...(await w.byFeeds(w.weth, w.tokenB)), feedIn: feeds[0]!, feedOut: feeds[1]! } as Market["price"];
       const id = await w.setMarket(await w.market(pool, tokenC, { price, dailyLimit: 2n ** 128n - 1n }));
       const before = await w.holds(tokenC);
-      const offered = 10n ** 28n;
+      const offered = 10n ** 34n;
+      await feeds[0]!.set(10n ** 26n, 1n, await w.world.networkHelpers.time.latest());
+      expect(await refusal(w.asOperator.swap.staticCall([id], offered, 0n))).to.equal("BelowOracle");
+      await feeds[0]!.set(1n, 1n, await w.world.networkHelpers.time.latest());
       await w.asOperator.swap([id], offered, 0n);
       expect(before - (await w.holds(tokenC))).to.be.lessThan(offered);
       expect(await w.allowance(tokenC, w.poolContract(pool.address))).to.equal(0n);
       // the limit counts what was offered
       expect(await w.vault.available(id)).to.equal(2n ** 128n - 1n - offered);
-      expect(await refusal(w.asOperator.swap.staticCall([id], 10n ** 30n, 0n))).to.equal("BelowOracle");
     });
   });
 
@@ -172,7 +171,7 @@ describe("ArbVault: swaps", function () {
     });
     const owed = (amount: bigint, name = "uniswapV3SwapCallback", to = w.self) => ({
       target: to,
-      data: callback(name, w.weth === pool.token0 ? amount : -1n, w.weth === pool.token0 ? -1n : amount)(""),
+      data: callback(name, w.weth === pool.token0 ? amount : -1n, w.weth === pool.token0 ? -1n : amount)("0x"),
       mayFail: false,
     });
     async function outcome(steps: { target: string; data: string; mayFail: boolean }[]): Promise<string> {
@@ -267,7 +266,9 @@ describe("ArbVault: swaps", function () {
         await person.script(ON_TRANSFER, tries, "0x");
         await token.setHook(person);
         const receipt = (await (await vault.connect(w.world.operator).swap([id], ETHER, 0n)).wait())!;
-        const steps = receipt.logs.flatMap((log) => (log.address === person.target ? [person.interface.parseLog(log)!.args] : []));
+        const steps = receipt.logs.flatMap((log) =>
+          log.address === person.target ? [person.interface.parseLog(log)!.args] : [],
+        );
         expect(steps.length).to.equal(tries.length);
         const busy = vault.interface.getError("Busy")!.selector;
         for (const step of steps) expect([step.success, step.result]).to.deep.equal([false, busy]);

@@ -27,6 +27,8 @@ export async function refusal(call: Promise<unknown>): Promise<string> {
   } catch (error) {
     const { revert, message, reason } = error as { revert?: { name: string; args: unknown[] }; message: string; reason?: string };
     if (revert) return revert.name === "Error" ? String(revert.args[0]) : revert.name;
+    const data = /return data: (0x[0-9a-f]{8,})/.exec(message)?.[1];
+    if (data !== undefined) return ArbVault__factory.createInterface().parseError(data)?.name ?? data;
     return /custom error '(\w+)\(/.exec(message)?.[1] ?? /reason string '([^']*)'/.exec(message)?.[1] ?? reason ?? message;
   }
 }
@@ -42,6 +44,8 @@ export async function createVaultWorld() {
   const tokenB = await b.getAddress();
   await world.weth.transfer(vault, 100n * ETHER);
   await b.mint(vault, 200_000n * ETHER);
+  // the code was copied without its storage, where WETH9 keeps its decimals
+  await world.networkHelpers.setStorageAt(weth, 2, 18);
   const v2 = await world.addV2(world.weth, b, 5_000n * ETHER, 10_000_000n * ETHER);
   const v3 = await world.addV3(world.weth, b, ETHER, 2_000n * ETHER, 500, 1_000_000n * ETHER);
   const feeds: Record<string, SettableFeed> = {
@@ -100,7 +104,7 @@ export async function createVaultWorld() {
   let lastId = 0n;
   function transfer(changes: Partial<Transfer> = {}): Transfer {
     const amountIn = changes.amountIn ?? 1_000n * ETHER;
-    const amountOut = (BigInt(amountIn) * 999n) / 1000n;
+    const amountOut = BigInt(amountIn) - BigInt(amountIn) / 1000n;
     return { id: ++lastId, amountIn, amountOut, quoteTimestamp: 0, fillDeadline: 0, fast: true, ...changes };
   }
 
@@ -110,7 +114,8 @@ export async function createVaultWorld() {
     return receipt.logs.flatMap((log) => vault.interface.parseLog(log) ?? []);
   }
 
-  const holds = async (token: string): Promise<bigint> => world.weth.attach(token).getFunction("balanceOf")(self) as Promise<bigint>;
+  const holds = async (token: string): Promise<bigint> =>
+    world.weth.attach(token).getFunction("balanceOf")(self) as Promise<bigint>;
   const poolContract = (pool: string) => new Contract(pool, artifact(V3_POOL).abi, deployer) as Contract & Record<string, any>;
 
   return {
