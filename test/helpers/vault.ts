@@ -15,9 +15,9 @@ export const BRIDGE_KIND = { none: 0, across: 1, cctp: 2, stargate: 3 } as const
 const V3_POOL = "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json";
 
 export type VaultWorld = Awaited<ReturnType<typeof createVaultWorld>>;
-export type Market = Parameters<ArbVault["setMarket"]>[0];
-export type Route = Parameters<ArbVault["setRoute"]>[0];
-export type Transfer = Parameters<ArbVault["bridge"]>[1];
+export type Market = ArbVault.MarketStruct;
+export type Route = ArbVault.RouteStruct;
+export type Transfer = ArbVault.TransferStruct;
 
 /** Name of the error that a call was refused with, or its string; "done" where it was not. */
 export async function refusal(call: Promise<unknown>): Promise<string> {
