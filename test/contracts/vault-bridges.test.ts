@@ -170,21 +170,6 @@ describe("ArbVault: bridges", function () {
   });
 
   it("sends tokens that return nothing, and notices those that answer false", async function () {
-    await w.world
-      .rolledBack(async () => {
-        const deployer = w.world.deployer;
-        const usdt = await new MissingReturnToken__factory(deployer).deploy();
-        const token = await usdt.getAddress();
-        await usdt.mint(w.self, 100_000n);
-        // Stargate leaves an allowance, which this token would not let us change later
-        const bridge = await new StargateStandIn__factory(deployer).deploy(token, 1_000n, 0n, 0n);
-        const id = await w.setRoute(await w.route("stargate", { tokenIn: token, bridge: await bridge.getAddress() }));
-        for (let i = 0; i < 2; i++) await w.asOperator.bridge(id, w.transfer({ amountIn: 10_999n, amountOut: 10_980n - 2n }));
-      })
-      .catch((error: unknown) => {
-        // 10,999 less the dust of 999 is below what the route lets us ask for
-        expect((error as Error).message).to.include("SlippageTooHigh");
-      });
     await w.world.rolledBack(async () => {
       const deployer = w.world.deployer;
       const usdt = await new MissingReturnToken__factory(deployer).deploy();
@@ -192,6 +177,7 @@ describe("ArbVault: bridges", function () {
       await usdt.mint(w.self, 10_000_000n);
       const bridge = await new StargateStandIn__factory(deployer).deploy(token, 10n, 0n, 0n);
       const id = await w.setRoute(await w.route("stargate", { tokenIn: token, bridge: await bridge.getAddress() }));
+      // the allowance that Stargate leaves is one that this token would not let us change later
       for (let i = 0; i < 2; i++) await w.asOperator.bridge(id, w.transfer({ amountIn: 1_000_009n, amountOut: 999_000n }));
       expect(await w.holds(token)).to.equal(8_000_000n);
       expect(await usdt.allowance(w.self, bridge)).to.equal(0n);

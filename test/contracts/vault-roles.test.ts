@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { MaxUint256, ZeroAddress } from "ethers";
-import { ArbVault__factory, Scripted__factory } from "../../types/contracts/index.js";
+import { ArbVault__factory } from "../../types/contracts/index.js";
 import { ETHER } from "../helpers/pools.js";
 import { createVaultWorld, refusal, type VaultWorld } from "../helpers/vault.js";
 
@@ -132,12 +132,5 @@ describe("ArbVault: roles", function () {
     expect(await outcome({ pool: other.address })).to.equal("InvalidMarket");
     // what is forbidden is not looked at: it may be broken
     expect(await outcome({ kind: 0, pool: stranger, maxLossBps: 501 })).to.equal("done");
-  });
-
-  it("a contract that is not a market's pool, nor a bridge, is never called with a free function", async function () {
-    const idle = await new Scripted__factory(w.world.deployer).deploy();
-    expect(
-      await refusal(w.asOwner.setMarket.staticCall(await w.market({ ...w.v2, address: await idle.getAddress() }, w.weth))),
-    ).to.not.equal("done");
   });
 });

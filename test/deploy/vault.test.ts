@@ -36,9 +36,16 @@ describe("deployment of the vault", function () {
         const proxy = network.create2Proxy.address;
         await connection.provider.request({ method: "hardhat_setCode", params: [proxy, CREATE2_PROXY_CODE] });
         const request: DeployRequest = {
-          ...{ chain, wallet, artifact: ArbVault__factory, kind: VAULT, arguments: args, folder },
-          ...{ name: vaultRecord(network.name), fees: { priorityFee: 1n, patienceBlocks: 3, maxFeePerGas: null } },
-          ...{ deadlineMs: 10_000, pollMs: 5 },
+          chain,
+          wallet,
+          artifact: ArbVault__factory,
+          kind: VAULT,
+          arguments: args,
+          folder,
+          name: vaultRecord(network.name),
+          fees: { priorityFee: 1n, patienceBlocks: 3, maxFeePerGas: null },
+          deadlineMs: 10_000,
+          pollMs: 5,
         };
         const { deployment, sent } = await deployExecutor(request);
         expect(sent).to.equal(true);

@@ -77,7 +77,8 @@ describe("the vault's configuration", function () {
       const price = {
         feedIn: await w.feeds[w.weth]!.getAddress(),
         feedOut: await w.feeds[w.tokenB]!.getAddress(),
-        ...{ maxAgeIn: "60 min", maxAgeOut: "60 min" },
+        maxAgeIn: "60 min",
+        maxAgeOut: "60 min",
       };
       const pair = { pool: w.v2.address, kind: "v2", fee: "0.3 %", sell: "WETH", buy: "BBB" };
       const vault = {
@@ -85,8 +86,14 @@ describe("the vault's configuration", function () {
         routes: [
           { ...route, contract: await w.messenger.getAddress(), token: "BBB", dailyLimit: "1000 BBB" },
           {
-            ...{ bridge: "across", contract: await w.spokePool.getAddress(), token: "BBB", tokenOut: w.tokenB },
-            ...{ destination: 10, maxFee: "0.2 %", dailyLimit: "1000 BBB", maxFill: "60 min" },
+            bridge: "across",
+            contract: await w.spokePool.getAddress(),
+            token: "BBB",
+            tokenOut: w.tokenB,
+            destination: 10,
+            maxFee: "0.2 %",
+            dailyLimit: "1000 BBB",
+            maxFill: "60 min",
           },
         ],
       };
