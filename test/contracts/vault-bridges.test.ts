@@ -226,14 +226,14 @@ describe("ArbVault: bridges", function () {
               for (const [seconds, wish] of steps) {
                 now += seconds;
                 const refilled = at === 0n ? used : (LIMIT * (now - at)) / DAY;
-                used = used > refilled ? used - refilled : 0n;
-                const amountIn = wish > LIMIT - used ? LIMIT - used : wish;
-                at = now;
+                const left = used > refilled ? used - refilled : 0n;
+                const amountIn = wish > LIMIT - left ? LIMIT - left : wish;
                 if (amountIn < 2n) continue;
+                at = now;
                 await w.world.networkHelpers.time.setNextBlockTimestamp(now);
                 const transfer = w.transfer({ amountIn, amountOut: amountIn });
                 await (await w.asOperator.bridge(id, transfer)).wait();
-                used += amountIn;
+                used = left + amountIn;
                 sent.push([now, amountIn]);
                 expect(await w.vault.available(id)).to.equal(LIMIT - used);
                 const day = sent.reduce((sum, [t, amount]) => (t + DAY >= now ? sum + amount : sum), 0n);
