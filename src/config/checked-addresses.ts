@@ -1,5 +1,6 @@
 import { id, type Provider } from "ethers";
 import { ArbError } from "../errors.js";
+import { cctpFacts } from "./cctp.js";
 import type { Network, Sourced } from "./network.js";
 
 /** One address of the registry with its place ("uniswap-v3.factory") and, where there is one, a cheap proof of identity. */
@@ -32,6 +33,9 @@ export function registryEntries(network: Network): RegistryEntry[] {
   push("lenders.aave-v3", network.lenders["aave-v3"], "ADDRESSES_PROVIDER()", aaveProvider);
   push("aaveProvider", network.aaveProvider, "getPool()", network.lenders["aave-v3"]?.address);
   push("lenders.balancer-v2", network.lenders["balancer-v2"], "WETH()", network.wrappedNative);
+  const cctp = cctpFacts(network.chainId);
+  push("cctp.tokenMessenger", cctp?.tokenMessenger, "localMessageTransmitter()", cctp?.messageTransmitter.address);
+  push("cctp.messageTransmitter", cctp?.messageTransmitter, "localDomain()", cctp === null ? undefined : String(cctp.domain));
   push("multicall3", network.multicall3);
   push("permit2", network.permit2);
   push("create2Proxy", network.create2Proxy);

@@ -19,10 +19,11 @@ import {
   UNISWAP_V3_INIT_HASH,
   unverified,
 } from "../../src/config/facts.js";
+import { cctpFacts } from "../../src/config/cctp.js";
 import type { Network } from "../../src/config/network.js";
 import { findToken, networkById, networkByName, NETWORKS } from "../../src/config/networks.js";
 import type { VenueId } from "../../src/venues/venue.js";
-import { aaveToken, knownAddresses, sushi, textOf } from "./packages.js";
+import { aaveToken, circleChain, knownAddresses, sushi, textOf } from "./packages.js";
 
 const net = (name: Network["name"]): Network => networkByName(name)!;
 
@@ -61,6 +62,10 @@ describe("network registry", () => {
   it("no package confirms exactly these, which live mode checks on the network before it uses them", () => {
     const list = NETWORKS.flatMap((n) => registryEntries(n).flatMap((e) => (e.entry.verified ? [] : [`${n.name} ${e.place}`])));
     expect(list).to.deep.equal([]);
+  });
+
+  it("CCTP's domains are those of Circle's provider", () => {
+    for (const n of NETWORKS) expect(cctpFacts(n.chainId)?.domain, n.name).to.equal(circleChain(n.chainId)?.domain);
   });
 
   it("a second package agrees on the main networks' tokens and factories", () => {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { getAddress } from "ethers";
+import { CCTP_PROVIDER } from "../../src/config/cctp.js";
 import { PACKAGES } from "../../src/config/facts.js";
 import type { Network } from "../../src/config/network.js";
 
@@ -138,6 +139,8 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
   known.set("pancakeswap-v3.quoter", pancake(PACKAGES.pancakeQuoter, "V3_QUOTER_ADDRESSES", id));
   known.set("lenders.aave-v3", aave(id, "POOL")).set("aaveProvider", aave(id, "POOL_ADDRESSES_PROVIDER"));
   known.set("lenders.balancer-v2", balancerVault(id));
+  const circle = circleChain(id);
+  known.set("cctp.tokenMessenger", circle?.tokenMessenger).set("cctp.messageTransmitter", circle?.messageTransmitter);
   const viem = textOf(`${PACKAGES.viem}/${VIEM_FILES[id]}.ts`);
   known.set("multicall3", addressIn(viem, /multicall3: \{\s*address: '(0x[0-9a-fA-F]{40})'/));
   known.set("permit2", addressIn(textOf(PACKAGES.permit2), /PERMIT2_ADDRESS = '(0x[0-9a-fA-F]{40})'/));
@@ -146,3 +149,15 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
 
 const balancerVault = (chainId: number): string | undefined =>
   addressIn(table(PACKAGES.balancer, "VAULT_V2"), new RegExp(`^\\s*\\[${chainId} /\\* \\w+ \\*/\\]: "(0x[0-9a-fA-F]{40})"`, "m"));
+
+/** What Circle's provider says of a network's CCTP v2. */
+export function circleChain(chainId: number): { domain: number; tokenMessenger: string; messageTransmitter: string } | null {
+  const definition = textOf(CCTP_PROVIDER)
+    .split("= defineChain({")
+    .find((text) => new RegExp(`^\\s{4}chainId: ${chainId},`, "m").test(text));
+  const cctp =
+    /cctp: \{\s*domain: (\d+),[\s\S]*?v2: \{[\s\S]*?tokenMessenger: '(0x\w{40})'[\s\S]*?messageTransmitter: '(0x\w{40})'/.exec(
+      definition ?? "",
+    );
+  return cctp ? { domain: Number(cctp[1]), tokenMessenger: cctp[2]!, messageTransmitter: cctp[3]! } : null;
+}
