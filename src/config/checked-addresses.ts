@@ -1,5 +1,6 @@
 import { id, type Provider } from "ethers";
 import { ArbError } from "../errors.js";
+import { acrossFacts } from "./across.js";
 import { cctpFacts } from "./cctp.js";
 import type { Network, Sourced } from "./network.js";
 
@@ -33,6 +34,9 @@ export function registryEntries(network: Network): RegistryEntry[] {
   push("lenders.aave-v3", network.lenders["aave-v3"], "ADDRESSES_PROVIDER()", aaveProvider);
   push("aaveProvider", network.aaveProvider, "getPool()", network.lenders["aave-v3"]?.address);
   push("lenders.balancer-v2", network.lenders["balancer-v2"], "WETH()", network.wrappedNative);
+  const across = acrossFacts(network.chainId);
+  push("across.spokePool", across?.spokePool, "wrappedNativeToken()", network.wrappedNative);
+  push("across.multicallHandler", across?.multicallHandler);
   const cctp = cctpFacts(network.chainId);
   push("cctp.tokenMessenger", cctp?.tokenMessenger, "localMessageTransmitter()", cctp?.messageTransmitter.address);
   push("cctp.messageTransmitter", cctp?.messageTransmitter, "localDomain()", cctp === null ? undefined : String(cctp.domain));

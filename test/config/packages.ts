@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { getAddress } from "ethers";
+import { ACROSS_DEPLOYMENTS } from "../../src/config/across.js";
+
 import { CCTP_PROVIDER } from "../../src/config/cctp.js";
 import { PACKAGES } from "../../src/config/facts.js";
 import type { Network } from "../../src/config/network.js";
@@ -139,6 +141,10 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
   known.set("pancakeswap-v3.quoter", pancake(PACKAGES.pancakeQuoter, "V3_QUOTER_ADDRESSES", id));
   known.set("lenders.aave-v3", aave(id, "POOL")).set("aaveProvider", aave(id, "POOL_ADDRESSES_PROVIDER"));
   known.set("lenders.balancer-v2", balancerVault(id));
+  const spoke = acrossContracts(id);
+  known.set("across.spokePool", spoke?.["SpokePool"]?.address);
+  known.set("across.multicallHandler", spoke?.["MulticallHandler"]?.address);
+
   const circle = circleChain(id);
   known.set("cctp.tokenMessenger", circle?.tokenMessenger).set("cctp.messageTransmitter", circle?.messageTransmitter);
   const viem = textOf(`${PACKAGES.viem}/${VIEM_FILES[id]}.ts`);
@@ -149,6 +155,14 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
 
 const balancerVault = (chainId: number): string | undefined =>
   addressIn(table(PACKAGES.balancer, "VAULT_V2"), new RegExp(`^\\s*\\[${chainId} /\\* \\w+ \\*/\\]: "(0x[0-9a-fA-F]{40})"`, "m"));
+
+/** What Across' own list of deployments has for a network. */
+const acrossContracts = (chainId: number): Record<string, { address: string }> | undefined =>
+  (
+    JSON.parse(textOf(ACROSS_DEPLOYMENTS)) as {
+      chains: Record<string, { contracts: Record<string, { address: string }> }>;
+    }
+  ).chains[chainId]?.contracts;
 
 /** What Circle's provider says of a network's CCTP v2. */
 export function circleChain(chainId: number): { domain: number; tokenMessenger: string; messageTransmitter: string } | null {
