@@ -21,9 +21,10 @@ import {
 } from "../../src/config/facts.js";
 import { cctpFacts } from "../../src/config/cctp.js";
 import type { Network } from "../../src/config/network.js";
+import { stargateFacts } from "../../src/config/stargate.js";
 import { findToken, networkById, networkByName, NETWORKS } from "../../src/config/networks.js";
 import type { VenueId } from "../../src/venues/venue.js";
-import { aaveToken, circleChain, knownAddresses, sushi, textOf } from "./packages.js";
+import { aaveToken, circleChain, knownAddresses, layerzeroEid, stargateDeployment, sushi, textOf } from "./packages.js";
 
 const net = (name: Network["name"]): Network => networkByName(name)!;
 
@@ -66,6 +67,14 @@ describe("network registry", () => {
 
   it("CCTP's domains are those of Circle's provider", () => {
     for (const n of NETWORKS) expect(cctpFacts(n.chainId)?.domain, n.name).to.equal(circleChain(n.chainId)?.domain);
+  });
+
+  it("Stargate's endpoint ids are LayerZero's, and its pools were made for the registry's USDC", () => {
+    for (const n of NETWORKS.filter((each) => !each.testnet)) {
+      expect(stargateFacts(n.chainId)!.eid, n.name).to.equal(layerzeroEid(n.chainId));
+      const token = stargateDeployment(n.chainId, "StargatePoolUSDC")!.args[2]!;
+      expect(getAddress(token), n.name).to.equal(findToken(n, "USDC")!.address);
+    }
   });
 
   it("a second package agrees on the main networks' tokens and factories", () => {

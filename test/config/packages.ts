@@ -7,6 +7,7 @@ import { ACROSS_DEPLOYMENTS } from "../../src/config/across.js";
 import { CCTP_PROVIDER } from "../../src/config/cctp.js";
 import { PACKAGES } from "../../src/config/facts.js";
 import type { Network } from "../../src/config/network.js";
+import { LAYERZERO_EIDS, STARGATE_DEPLOYMENTS } from "../../src/config/stargate.js";
 
 const require = createRequire(import.meta.url);
 const folder = path.resolve(import.meta.dirname, "../../node_modules/.extracts");
@@ -147,6 +148,9 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
 
   const circle = circleChain(id);
   known.set("cctp.tokenMessenger", circle?.tokenMessenger).set("cctp.messageTransmitter", circle?.messageTransmitter);
+  const usdcPool = stargateDeployment(id, "StargatePoolUSDC");
+  known.set("stargate.usdcPool", usdcPool?.address).set("stargate.endpoint", usdcPool?.args[5]);
+  known.set("stargate.tokenMessaging", stargateDeployment(id, "TokenMessaging")?.address);
   const viem = textOf(`${PACKAGES.viem}/${VIEM_FILES[id]}.ts`);
   known.set("multicall3", addressIn(viem, /multicall3: \{\s*address: '(0x[0-9a-fA-F]{40})'/));
   known.set("permit2", addressIn(textOf(PACKAGES.permit2), /PERMIT2_ADDRESS = '(0x[0-9a-fA-F]{40})'/));
@@ -174,4 +178,23 @@ export function circleChain(chainId: number): { domain: number; tokenMessenger: 
       definition ?? "",
     );
   return cctp ? { domain: Number(cctp[1]), tokenMessenger: cctp[2]!, messageTransmitter: cctp[3]! } : null;
+}
+
+const STARGATE_NAMES: Record<number, string> = { 1: "ethereum", 42161: "arbitrum", 10: "optimism", 8453: "base" };
+
+/** A contract of Stargate's own deployments, with its constructor's arguments. */
+export function stargateDeployment(chainId: number, name: string): { address: string; args: string[] } | null {
+  const network = STARGATE_NAMES[chainId];
+  if (network === undefined) return null;
+  const { address, args } = JSON.parse(textOf(`${STARGATE_DEPLOYMENTS}/${network}-mainnet/${name}.json`)) as {
+    address: string;
+    args: string[];
+  };
+  return { address, args };
+}
+
+/** LayerZero's number of a network. */
+export function layerzeroEid(chainId: number): number {
+  const name = STARGATE_NAMES[chainId]?.toUpperCase();
+  return Number(new RegExp(`"${name}_V2_MAINNET"\\] = (\\d+)\\]`).exec(textOf(LAYERZERO_EIDS))?.[1]);
 }
