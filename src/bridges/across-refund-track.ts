@@ -1,10 +1,13 @@
 import { type Log, toBeHex } from "ethers";
 import { IERC20__factory } from "../../types/contracts/index.js";
-import { bytes32, spokePool } from "./across-abi.js";
-import { type AcrossTransfer, depositIn, isOurDeposit } from "./across-key.js";
+import { acrossFacts } from "../config/across.js";
+import { readAll } from "../venues/multicall.js";
+import { bytes32, relayHash, spokePool } from "./across-abi.js";
+import { type AcrossTransfer, depositIn, isOurDeposit, type SeenDeposit } from "./across-key.js";
 import { matchRefund } from "./across-refunds.js";
-import type { Arrival, ChainView, TransferStatus } from "./bridge.js";
-import { ask, firstBlockSince, logsBetween, type Moment, receiptOf } from "./logs.js";
+import { ArbError } from "../errors.js";
+import type { Arrival, ChainView, TransferStatus, Views } from "./bridge.js";
+import { firstBlockSince, logsBetween, type Moment, receiptOf } from "./logs.js";
 
 const TRANSFER = IERC20__factory.createInterface().getEvent("Transfer").topicHash;
 const REFUND_ROOT = spokePool.getEvent("ExecutedRelayerRefundRoot")!.topicHash;
@@ -16,6 +19,9 @@ const CLOCK_SLACK = 600;
 /** Without a refund after this long, something is wrong with Across itself. */
 const STUCK_SECONDS = 3 * 24 * 3600;
 
+/** SpokePool.FillStatus.Filled. */
+const FILLED = 2n;
+
 interface Refund {
   log: Log;
   amount: bigint;
@@ -25,12 +31,13 @@ interface Refund {
 /** State of a transfer whose fill deadline has passed for good: where its refund is. */
 export async function refundOf(
   t: AcrossTransfer,
-  view: ChainView,
+  views: Views,
   here: Moment,
   deposit: Log,
   facts: Record<string, string>,
 ): Promise<TransferStatus> {
   const { relay } = t;
+  const view = views(t.fromChainId);
   const since = await firstBlockSince(view, Number(relay.fillDeadline) - CLOCK_SLACK, deposit.blockNumber, here.head);
   const refunds = await refundsOf(t, view, since, here.head);
   const answer = (state: TransferStatus["state"], waitsFor: string, checkAgainSeconds: number): TransferStatus => ({
@@ -46,7 +53,7 @@ export async function refundOf(
     return answer("expired", "the refund with one of Across' next root bundles, usually within hours", 600);
   };
   if (refunds.length === 0) return noneYet();
-  const { deposits, own } = await depositsAround(t, view, here, deposit);
+  const { deposits, own } = await depositsAround(t, views, here, deposit);
   const match = matchRefund(
     deposits,
     own,
@@ -58,7 +65,7 @@ export async function refundOf(
   const { log, amount, deferred } = refunds[match.index]!;
   facts["refundTx"] = log.transactionHash;
   facts["refundAmount"] = String(amount);
-  const receipt = await receiptOf(view, log.transactionHash);
+  const receipt = await receiptOf(view, log);
   const before = receipt.logs.filter((l) => l.index < log.index);
   const leafStart = before.findLast((l) => l.address === t.originPool && l.topics[0] === REFUND_ROOT)?.index ?? -1;
   const payment = before.findLast((l) => l.index > leafStart && isPayment(l, t, relay.depositor, amount));
@@ -103,27 +110,57 @@ async function refundsOf(t: AcrossTransfer, view: ChainView, from: number, to: n
     const { args: a } = spokePool.parseLog(log)!;
     if (a["l2TokenAddress"] !== t.relay.inputToken) return [];
     const amounts = [...(a["refundAmounts"] as bigint[])];
-    return [...(a["refundAddresses"] as string[])].flatMap((to, i): Refund[] =>
-      to === t.relay.depositor ? [{ log, amount: amounts[i]!, deferred: a["deferredRefunds"] === true }] : [],
+    return [...(a["refundAddresses"] as string[])].flatMap((receiver, i): Refund[] =>
+      receiver === t.relay.depositor ? [{ log, amount: amounts[i]!, deferred: a["deferredRefunds"] === true }] : [],
     );
   });
 }
 
-/** Amounts of the depositor's deposits of the token that a refund may be for, and which of them is ours. */
+/** Amounts of the depositor's deposits of the token that a refund may be for, and which of them is ours. Filled ones have none. */
 async function depositsAround(
   t: AcrossTransfer,
-  view: ChainView,
+  views: Views,
   here: Moment,
   deposit: Log,
 ): Promise<{ deposits: bigint[]; own: number }> {
+  const view = views(t.fromChainId);
   const from = deposit.blockNumber - Math.ceil((SHARED_SECONDS * 1000) / view.network.blockTimeMs);
   const topics = [spokePool.getEvent("FundsDeposited")!.topicHash, null, null, bytes32(t.relay.depositor)];
   const logs = await logsBetween(view, { address: t.originPool, topics }, from, here.head);
-  const same = logs.filter((l) => depositIn(l, t.fromChainId)?.relay.inputToken === t.relay.inputToken);
-  const own = same.findIndex((l) => isOurDeposit(l, t));
-  // the node that gave the deposit a moment ago has lost it: a reorganisation, or another node
-  if (own < 0) return await ask(view, "its own deposit log", Promise.reject(new Error("the deposit's log is gone")));
-  return { deposits: same.map((l) => depositIn(l, t.fromChainId)!.relay.inputAmount), own };
+  const all = logs.flatMap((log) => {
+    const seen = depositIn(log, t.fromChainId);
+    return seen?.relay.inputToken === t.relay.inputToken ? [{ seen, ours: isOurDeposit(log, t) }] : [];
+  });
+  const filled = await filledAmong(
+    all.map((d) => d.seen),
+    views,
+  );
+  const open = all.filter((d, i) => d.ours || !filled[i]);
+  const own = open.findIndex((d) => d.ours);
+  if (own < 0)
+    throw new ArbError("network", "a node no longer has the log of the transfer's deposit", {
+      where: view.network.name,
+      hint: "after a reorganisation the next look finds the new one",
+    });
+  return { deposits: open.map((d) => d.seen.relay.inputAmount), own };
+}
+
+/** Which deposits were filled on their destinations; false also for destinations that are not in the registry. */
+async function filledAmong(deposits: SeenDeposit[], views: Views): Promise<boolean[]> {
+  const filled = deposits.map(() => false);
+  for (const chainId of new Set(deposits.map((d) => d.destinationChainId))) {
+    const target = acrossFacts(chainId)?.spokePool.address;
+    if (target === undefined) continue;
+    const here = [...deposits.entries()].filter(([, d]) => d.destinationChainId === chainId);
+    const reads = here.map(([, { relay }]) => ({
+      target,
+      data: spokePool.encodeFunctionData("fillStatuses", [relayHash(relay, chainId)]),
+      what: "fillStatuses",
+    }));
+    const answers = await readAll(views(chainId).provider, reads, "latest");
+    for (const [i, [index]] of here.entries()) filled[index] = BigInt(answers[i]!) === FILLED;
+  }
+  return filled;
 }
 
 /** The payment of the first claim of the depositor's credit after it was booked. */
@@ -140,7 +177,7 @@ async function claimAfter(t: AcrossTransfer, view: ChainView, credit: Log, head:
   const claim = logs.find(later);
   if (!claim) return null;
   const { args: a } = spokePool.parseLog(claim)!;
-  const receipt = await receiptOf(view, claim.transactionHash);
+  const receipt = await receiptOf(view, claim);
   const to = `0x${(a["refundAddress"] as string).slice(26)}`;
   return receipt.logs.findLast((l) => l.index < claim.index && isPayment(l, t, to, a["amount"] as bigint)) ?? null;
 }

@@ -30,7 +30,7 @@ export function matchRefund(deposits: readonly bigint[], own: number, refunds: r
 }
 
 function subsetSums(amounts: readonly bigint[]): Set<bigint> {
-  const sums = new Set([0n]);
-  for (const amount of amounts) for (const sum of [...sums]) sums.add(sum + amount);
-  return sums;
+  let sums = [0n];
+  for (const amount of amounts) sums = [...sums, ...sums.map((sum) => sum + amount)];
+  return new Set(sums);
 }

@@ -47,7 +47,7 @@ export async function trackAcross(key: TransferKey, views: Views): Promise<Trans
   // Final blocks decide: one that a reorganisation takes back may be replaced by an earlier one that still allows a fill.
   if (there.finalTime <= deadline)
     return status("slow", "a final block after the fill deadline", blockSeconds(target, there, pool.time), facts);
-  return await refundOf(t, source, here, deposit, facts);
+  return await refundOf(t, views, here, deposit, facts);
 }
 
 interface FillState {
@@ -134,7 +134,7 @@ async function filled(
     facts["paidTo"] = String(fill.recipient);
     return status("stuck", "an operator: a signed speed-up sent the tokens to another receiver", 3600, facts);
   }
-  const receipt = await receiptOf(view, log.transactionHash);
+  const receipt = await receiptOf(view, log);
   const arrival = arrivalIn(receipt, log, fill, t, view, facts);
   if (!arrival) return status("stuck", "an operator: the fill's transaction has no log that pays the receiver", 3600, facts);
   return { ...status("delivered", "nothing", 3600, facts), arrival };

@@ -190,7 +190,7 @@ async function findMint(
   for (const log of await logsBetween(target, filter, Number(data.destinationFrom), head)) {
     const { amount, feeCollected } = tokenMessenger.parseLog(log)!.args as unknown as { amount: bigint; feeCollected: bigint };
     if (amount + feeCollected !== BigInt(data.amountIn)) continue;
-    const receipt = await receiptOf(target, log.transactionHash);
+    const receipt = await receiptOf(target, log);
     const arrival = settled(data, source.network.chainId, target.network.chainId, receipt);
     if (arrival) return { arrival, facts: { mintTx: receipt.hash, minter: receipt.from, feeCollected: String(feeCollected) } };
   }
@@ -261,7 +261,7 @@ export async function findBurn(key: TransferKey, data: CctpData, source: ChainVi
   };
   const head = await ask(source, "its newest block", source.provider.getBlockNumber());
   for (const log of await logsBetween(source, filter, Number(data.sourceFrom), head)) {
-    const receipt = await receiptOf(source, log.transactionHash);
+    const receipt = await receiptOf(source, log);
     if (hasBurn(receipt, data, key.fromChainId)) return receipt;
   }
   return null;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseUnits } from "ethers";
 import { z } from "zod";
 import { endpointName } from "../chain/errors.js";
@@ -31,7 +32,7 @@ export interface Iris {
 }
 
 export interface IrisOptions {
-  /** Base URL; developers.circle.com names them, see IRIS_URL of src/config/cctp.ts. */
+  /** Base URL; see IRIS_URL of src/config/cctp.ts. One client per URL keeps to the service's limit of requests. */
   url: string;
   /** Milliseconds until the whole answer must be there. */
   deadlineMs?: number;
@@ -40,6 +41,8 @@ export interface IrisOptions {
 }
 
 const MAX_ANSWER = 1 << 20;
+/** Between two requests: well below the 35 a second that the service allows to one address. */
+const GAP_MS = 40;
 /** Who asks more than 35 times a second is refused for five minutes, and asking again meanwhile does not help. */
 const REFUSED_MS = 300_000;
 
@@ -75,6 +78,7 @@ export function iris({ url, deadlineMs = 5_000, now = () => performance.now() }:
   const base = url.replace(/\/+$/, "");
   const host = endpointName(url);
   let silentUntil = -Infinity;
+  let nextAt = -Infinity;
 
   const fault = (why: string): ArbError =>
     new ArbError("network", `the attestation service ${why}`, {
@@ -82,7 +86,14 @@ export function iris({ url, deadlineMs = 5_000, now = () => performance.now() }:
       hint: "what is on the chains does not change meanwhile; it is asked again",
     });
 
+  const turn = async (): Promise<void> => {
+    const wait = Math.max(0, nextAt - now());
+    if (wait > deadlineMs) throw fault("is asked too much at once by this program");
+    nextAt = now() + wait + GAP_MS;
+    if (wait > 0) await sleep(wait);
+  };
   const ask = async (path: string, method: "GET" | "POST"): Promise<{ status: number; text: string }> => {
+    await turn();
     if (now() < silentUntil) throw fault(`refused too many requests and is left alone for ${seconds(silentUntil - now())} s`);
     let answer: { status: number; text: string };
     let retryAfter: string | null;

@@ -53,10 +53,11 @@ export async function blockAt(view: ChainView, number: number): Promise<Block> {
   return block;
 }
 
-/** The receipt of a transaction whose log was seen. Throws ArbError "network" when the node no longer has it. */
-export async function receiptOf(view: ChainView, hash: string): Promise<TransactionReceipt> {
+/** The receipt that a log stands in. Throws ArbError "network" when the node no longer has it in the log's block. */
+export async function receiptOf(view: ChainView, log: Log): Promise<TransactionReceipt> {
+  const hash = log.transactionHash;
   const receipt = await ask(view, `the receipt of ${hash}`, view.provider.getTransactionReceipt(hash));
-  if (!receipt) throw missing(view, `the receipt of ${hash}`);
+  if (receipt?.blockHash !== log.blockHash) throw missing(view, `the receipt of ${hash} in its block`);
   return receipt;
 }
 

@@ -144,7 +144,7 @@ async function findArrival(data: StargateData, sent: Sent, target: ChainView, { 
   const [received] = await logsBetween(target, filter, Number(data.destinationFrom), head);
   if (!received) return null;
   const { amountReceivedLD } = pool.parseLog(received)!.args as unknown as { amountReceivedLD: bigint };
-  const receipt = await receiptOf(target, received.transactionHash);
+  const receipt = await receiptOf(target, received);
   const topics = [erc20.getEvent("Transfer").topicHash, bytes32(at), bytes32(data.recipient)];
   const paid = receipt.logs
     .filter((log) => log.index < received.index && getAddress(log.address) === getAddress(data.tokenOut))
@@ -180,7 +180,7 @@ async function findSend(key: TransferKey, data: StargateData, source: ChainView)
   const found: Sent[] = [];
   for (const log of await logsBetween(source, filter, Number(data.sourceFrom), head)) {
     if (pool.parseLog(log)!.args["amountSentLD"] !== BigInt(data.amountIn)) continue;
-    const sent = sentBy(key, await receiptOf(source, log.transactionHash));
+    const sent = sentBy(key, await receiptOf(source, log));
     if (sent) found.push(sent);
   }
   return found;

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Interface, type TransactionReceipt, Wallet, ZeroAddress } from "ethers";
+import { Interface, type JsonRpcProvider, Wallet, ZeroAddress } from "ethers";
 import { acrossBridge, speedUpToSign, uniqueAmount, withCalls } from "../../src/bridges/across.js";
 import { relayTuple, spokePool } from "../../src/bridges/across-abi.js";
 import { feeSchedule } from "../../src/bridges/across-fees.js";
@@ -83,6 +83,9 @@ describe("Across on real SpokePools", () => {
     const { key, raw } = await deposit(quote);
     return { quote, key, raw };
   };
+  /** One step of the bridge's people, and what they did with this transfer. */
+  const stepFor = async ({ data }: TransferKey) =>
+    (await across.step()).filter((a) => a.depositId === BigInt(data["depositId"]!));
   const track = (key: TransferKey): Promise<TransferStatus> => bridge.track(key, test.views);
   const stateOf = async (key: TransferKey) => (await track(key)).state;
   const advanceAll = async (seconds: number) => {
@@ -209,7 +212,7 @@ describe("Across on real SpokePools", () => {
         const { quote, key } = await begin({ fill: "fill" }, { recipient: Wallet.createRandom().address }, "USDC", from, to);
         expect(await stateOf(key)).to.equal("initiated");
         test.setDepth(to, 2);
-        const [act] = await across.step();
+        const [act] = await stepFor(key);
         expect(act?.act).to.equal("filled");
         const unfinal = await track(key);
         expect([unfinal.state, unfinal.arrival]).to.deep.equal(["initiated", null]);
@@ -227,8 +230,8 @@ describe("Across on real SpokePools", () => {
 
     it("a stranger's fill of another relay with our id is no fill of ours", async () => {
       for (const fill of ["wrong-amount", "wrong-recipient"] as const) {
-        const { key } = await begin({ fill });
-        const [act] = await across.step();
+        const { quote, key } = await begin({ fill });
+        const [act] = await stepFor(key);
         expect(act?.act).to.equal("filled-wrongly");
         const { topics } = (await test.provider(L2).getTransactionReceipt(act!.txHash))!.logs.find(
           (l) => l.address === across.pool(L2).address,
@@ -236,20 +239,22 @@ describe("Across on real SpokePools", () => {
         expect(BigInt(topics[2]!)).to.equal(BigInt(key.data["depositId"]!));
         const status = await track(key);
         expect([status.state, status.facts["fillStatus"]]).to.deep.equal(["initiated", "unfilled"]);
-        // the real fill after it is found beside it
-        await across.pool(L2).fill(transferOf(key).relay);
-        expect((await track(key)).state).to.equal("delivered");
+        // the real fill after it is the one that counts
+        await across.pool(L2).fillRelay(transferOf(key).relay);
+        const real = await track(key);
+        expect([real.state, real.arrival!.amount]).to.deep.equal(["delivered", quote.amountOut]);
+        expect(real.facts["fillTx"]).not.to.equal(act!.txHash);
       }
     });
 
     it("a relayer that waits is slow after five times the promise, and still delivers", async () => {
       const { key } = await begin({ fill: "fill", afterSeconds: 300 });
-      expect(await across.step()).to.deep.equal([]);
+      expect(await stepFor(key)).to.deep.equal([]);
       await advanceAll(120);
-      expect(await across.step()).to.deep.equal([]);
+      expect(await stepFor(key)).to.deep.equal([]);
       expect(await stateOf(key)).to.equal("slow");
       await advanceAll(240);
-      expect((await across.step()).map((a) => a.act)).to.deep.equal(["filled"]);
+      expect((await stepFor(key)).map((a) => a.act)).to.deep.equal(["filled"]);
       expect(await stateOf(key)).to.equal("delivered");
     });
 
@@ -257,9 +262,11 @@ describe("Across on real SpokePools", () => {
       across.setScript((_deposit, index) => (index % 2 === 0 ? { fill: "fill", afterBlocks: 3 } : { fill: "never" }));
       const keys = [];
       for (let i = 0; i < 2; i++) keys.push((await deposit(await quoted(await request()))).key);
-      expect(await across.step()).to.deep.equal([]);
+      const own = keys.map((key) => BigInt(key.data["depositId"]!));
+      const step = async () => (await across.step()).filter((a) => own.includes(a.depositId));
+      expect(await step()).to.deep.equal([]);
       await world.chain(L2).rpc("hardhat_mine", ["0x3"]);
-      expect(await across.step()).to.have.length(1);
+      expect(await step()).to.have.length(1);
       expect((await Promise.all(keys.map(stateOf))).toSorted()).to.deep.equal(["delivered", "initiated"]);
     });
 
@@ -312,7 +319,7 @@ describe("Across on real SpokePools", () => {
       const asked = await track(key);
       expect([asked.state, asked.facts["fillStatus"]]).to.deep.equal(["slow", "slow fill requested"]);
       expect(await bridge.recover(key, "retry", test.views)).to.equal(null);
-      expect((await across.step()).map((a) => a.act)).to.deep.equal(["slow-filled"]);
+      expect((await stepFor(key)).map((a) => a.act)).to.deep.equal(["slow-filled"]);
       const status = await track(key);
       expect([status.state, status.facts["fill"]]).to.deep.equal(["delivered", "slow"]);
       expect(status.arrival!.amount).to.equal(quote.amountOut);
@@ -321,14 +328,14 @@ describe("Across on real SpokePools", () => {
     it("a relayer may still replace a slow fill that was asked for", async () => {
       const { key } = await begin({ fill: "slow" });
       await across.pool(L2).requestSlowFill(transferOf(key).relay);
-      await across.pool(L2).fill(transferOf(key).relay);
+      await across.pool(L2).fillRelay(transferOf(key).relay);
       const status = await track(key);
       expect([status.state, status.facts["fill"]]).to.deep.equal(["delivered", "fast instead of slow"]);
     });
 
     it("a speed-up offers less, with the depositor's signature, and the lower amount is what arrives", async () => {
       const { quote, key } = await begin({ fill: "sped-up" });
-      expect(await across.step()).to.deep.equal([]);
+      expect(await stepFor(key)).to.deep.equal([]);
       const lower = quote.amountOut - 2n * USDC;
       const { domain, types, value } = speedUpToSign(key, lower);
       const signature = await me.signTypedData(domain, types, value);
@@ -422,7 +429,7 @@ describe("Across on real SpokePools", () => {
       const before = await balance(L1, "USDC", me.address);
       const { quote, key } = await begin({ fill: "never", refund: "fails" });
       await advanceAll(1_900);
-      expect((await across.step()).map((a) => a.act)).to.include("credited");
+      expect((await stepFor(key)).map((a) => a.act)).to.include("credited");
       const credited = await track(key);
       expect([credited.state, credited.arrival]).to.deep.equal(["claimable", null]);
       expect(await balance(L1, "USDC", me.address)).to.equal(before - quote.amountIn);
@@ -452,25 +459,25 @@ describe("Across on real SpokePools", () => {
 
   describe("calls at the destination", () => {
     const sink = Wallet.createRandom().address;
-    const filledWith = async (amount: bigint) => {
+    const filledWith = async (amountOf: (out: bigint) => bigint) => {
       across.setScript(() => ({ fill: "fill" }));
       const fallback = Wallet.createRandom().address;
       const quote = await quoted(await request({ fallbackRecipient: fallback }));
-      const data = erc20.encodeFunctionData("transfer", [sink, amount]);
+      const data = erc20.encodeFunctionData("transfer", [sink, amountOf(quote.amountOut)]);
       const { key } = await deposit(withCalls(quote, [{ target: token(L2, "USDC"), data, value: 0n }]));
       await across.step();
       return { quote, key, fallback, status: await track(key) };
     };
 
     it("what they leave goes to the fallback recipient", async () => {
-      const { quote, fallback, status } = await filledWith(400n * USDC);
+      const { quote, fallback, status } = await filledWith(() => 400n * USDC);
       expect([status.state, status.facts["callsFailed"], status.facts["paidTo"]]).to.deep.equal(["delivered", "false", fallback]);
       expect(status.arrival!.amount).to.equal(quote.amountOut - 400n * USDC);
       expect(await balance(L2, "USDC", fallback)).to.equal(quote.amountOut - 400n * USDC);
     });
 
     it("when one fails the fill stands, and everything goes there", async () => {
-      const { quote, fallback, status } = await filledWith(10n ** 15n);
+      const { quote, fallback, status } = await filledWith(() => 10n ** 15n);
       expect([status.state, status.facts["callsFailed"], status.facts["paidTo"]]).to.deep.equal(["delivered", "true", fallback]);
       expect(status.arrival!.amount).to.equal(quote.amountOut);
       expect(await balance(L2, "USDC", fallback)).to.equal(quote.amountOut);
@@ -478,10 +485,12 @@ describe("Across on real SpokePools", () => {
 
     it("when they use everything, the arrival is what the handler got, and says so", async () => {
       const before = await balance(L2, "USDC", sink);
-      const quote = await quoted(await request());
-      const { status } = await filledWith(quote.amountOut - 100_000n);
-      expect(status.state).to.equal("delivered");
-      expect((await balance(L2, "USDC", sink)) - before).to.equal(quote.amountOut - 100_000n);
+      const { quote, fallback, status } = await filledWith((out) => out);
+      expect([status.state, status.facts["callsFailed"]]).to.deep.equal(["delivered", "false"]);
+      expect(status.facts["paidTo"]).to.equal(acrossFacts(L2)!.multicallHandler.address);
+      expect(status.arrival!.amount).to.equal(quote.amountOut);
+      expect((await balance(L2, "USDC", sink)) - before).to.equal(quote.amountOut);
+      expect(await balance(L2, "USDC", fallback)).to.equal(0n);
     });
 
     it("need a fallback recipient, and get no slow fill", async () => {
@@ -516,7 +525,7 @@ describe("Across on real SpokePools", () => {
       const { receipt, raw } = await sendCalls(test, me, calls.slice(-1));
       const key = bridge.started(planned, receipt);
       // a relayer that did not wait for the source to be final
-      await across.pool(L2).fill(transferOf(key).relay);
+      await across.pool(L2).fillRelay(transferOf(key).relay);
       await fork.delay(raw);
       const again = (await test.provider(L1).getTransactionReceipt(receipt.hash))!;
       expect(again.blockHash).not.to.equal(receipt.blockHash);
@@ -536,9 +545,7 @@ describe("Across on real SpokePools", () => {
     it("a node that does not answer, or is behind, is no state", async () => {
       const { key } = await begin({ fill: "never" });
       const closed = test.provider(L2);
-      const dead = Object.create(closed, {
-        call: { value: () => Promise.reject(new Error("fetch failed")) },
-      }) as typeof closed;
+      const dead = altered(closed, { call: () => Promise.reject(new Error("fetch failed")) });
       const deadViews = (chainId: number) => ({ ...test.views(chainId), ...(chainId === L2 ? { provider: dead } : {}) });
       expect((await failure(bridge.track(key, deadViews))).code).to.equal("network");
       const ahead = (chainId: number) => ({
@@ -547,8 +554,8 @@ describe("Across on real SpokePools", () => {
       });
       expect((await failure(bridge.track(key, ahead))).code).to.equal("network");
       // a node that knows the fill but hides its log
-      await across.pool(L2).fill(transferOf(key).relay);
-      const blind = Object.create(closed, { getLogs: { value: () => Promise.resolve([]) } }) as typeof closed;
+      await across.pool(L2).fillRelay(transferOf(key).relay);
+      const blind = altered(closed, { getLogs: () => Promise.resolve([]) });
       const blindViews = (chainId: number) => ({ ...test.views(chainId), ...(chainId === L2 ? { provider: blind } : {}) });
       expect((await failure(bridge.track(key, blindViews))).message).to.match(/behind/);
     });
@@ -557,16 +564,14 @@ describe("Across on real SpokePools", () => {
       const { key } = await begin({ fill: "never" });
       const asked: number[] = [];
       const real = test.provider(L1);
-      const small = Object.create(real, {
-        getLogs: {
-          value: async (filter: { fromBlock: number; toBlock: number }) => {
-            const size = filter.toBlock - filter.fromBlock + 1;
-            asked.push(size);
-            if (size > 1_000) throw new Error("query exceeds max block range 1000");
-            return await real.getLogs(filter);
-          },
+      const small = altered(real, {
+        getLogs: async (filter: { fromBlock: number; toBlock: number }) => {
+          const size = filter.toBlock - filter.fromBlock + 1;
+          asked.push(size);
+          if (size > 1_000) throw new Error("query exceeds max block range 1000");
+          return await real.getLogs(filter);
         },
-      }) as typeof real;
+      });
       const far = { ...key, sourceTx: null, data: { ...key.data, sourceFrom: "0" } };
       await world.chain(L1).rpc("hardhat_mine", ["0x800"]);
       const views = (chainId: number) => ({ ...test.views(chainId), ...(chainId === L1 ? { provider: small } : {}) });
@@ -590,6 +595,16 @@ describe("Across on real SpokePools", () => {
     await across.close();
   });
 });
+
+/** A provider with some of its methods replaced. */
+const altered = (provider: JsonRpcProvider, methods: Record<string, unknown>): JsonRpcProvider =>
+  new Proxy(provider, {
+    get: (target, name) => {
+      if (typeof name === "string" && name in methods) return methods[name];
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
 
 const multicall = new Interface(["function multicall(bytes[] data) returns (bytes[])"]);
 const fill = new Interface([

@@ -32,7 +32,7 @@ export interface LocalPool {
   chain: LocalChain;
   address: string;
   /** The relayer fills, with other data than the deposit's where a script wants so. Throws ArbError "reverted". */
-  fill(relay: RelayData): Promise<RawReceipt>;
+  fillRelay(relay: RelayData): Promise<RawReceipt>;
   /** The relayer fills with less, by the depositor's signature. */
   fillUpdated(relay: RelayData, outputAmount: bigint, recipient: string, message: string, signature: string): Promise<RawReceipt>;
   /** The relayer asks for a slow fill. */
@@ -98,7 +98,8 @@ export async function placeAcross(chain: LocalChain): Promise<LocalPool> {
   return {
     chain,
     address,
-    fill: (relay) => invoke(chain, address, kind, "fillRelay", [relayTuple(relay), network.chainId, word(RELAYER)], asRelayer),
+    fillRelay: (relay) =>
+      invoke(chain, address, kind, "fillRelay", [relayTuple(relay), network.chainId, word(RELAYER)], asRelayer),
     fillUpdated: (relay, outputAmount, recipient, message, signature) => {
       const updated = [outputAmount, word(recipient), message, signature];
       const all = [relayTuple(relay), network.chainId, word(RELAYER), ...updated];

@@ -72,7 +72,7 @@ export async function openAcross(world: LocalWorld, script: AcrossScript = () =>
   };
   const seen = new Map<string, Open>();
   let decide = script;
-  let closing = false;
+  const closing = new AbortController();
   let running: Promise<void> | undefined;
 
   const step = async (): Promise<AcrossAct[]> => {
@@ -110,10 +110,10 @@ export async function openAcross(world: LocalWorld, script: AcrossScript = () =>
     };
     const { relay } = open;
     if ((await statusOf(target, relay)) === 2n) return null; // by a test or another relayer
-    if (fill === "fill") return acted("filled", await target.fill(relay));
-    if (fill === "wrong-amount") return acted("filled-wrongly", await target.fill({ ...relay, outputAmount: 1n }));
+    if (fill === "fill") return acted("filled", await target.fillRelay(relay));
+    if (fill === "wrong-amount") return acted("filled-wrongly", await target.fillRelay({ ...relay, outputAmount: 1n }));
     if (fill === "wrong-recipient")
-      return acted("filled-wrongly", await target.fill({ ...relay, recipient: target.chain.trader, outputAmount: 1n }));
+      return acted("filled-wrongly", await target.fillRelay({ ...relay, recipient: target.chain.trader, outputAmount: 1n }));
     if (fill === "slow") return acted("slow-requested", await target.requestSlowFill(relay));
     const wish = await speedUpOf(pool(Number(relay.originChainId)), relay);
     if (!wish) return null;
@@ -146,7 +146,7 @@ export async function openAcross(world: LocalWorld, script: AcrossScript = () =>
   };
 
   const loop = async (everyMs: number): Promise<void> => {
-    while (!closing) {
+    while (!closing.signal.aborted) {
       await step();
       await new Promise((resolve) => setTimeout(resolve, everyMs));
     }
@@ -161,7 +161,7 @@ export async function openAcross(world: LocalWorld, script: AcrossScript = () =>
       running.catch(() => undefined);
     },
     close: async () => {
-      closing = true;
+      closing.abort();
       await running;
     },
   };
@@ -188,7 +188,7 @@ async function depositsOn(source: LocalPool): Promise<SeenDeposit[]> {
 async function speedUpOf(source: LocalPool, relay: RelayData) {
   const [log] = (
     await logsOf(source, [SPEED_UP.getEvent("RequestedSpeedUpDeposit")!.topicHash, toBeHex(relay.depositId, 32)])
-  ).reverse();
+  ).toReversed();
   if (!log) return null;
   const { args: a } = SPEED_UP.parseLog(log)!;
   return {
