@@ -1,5 +1,5 @@
 import { getAddress, Interface, isError, type Log, type TransactionReceipt, ZeroAddress } from "ethers";
-import { IERC20__factory } from "../../types/contracts/index.js";
+import { IERC20__factory, IMulticall3__factory } from "../../types/contracts/index.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { cctpFacts } from "../config/cctp.js";
 import { ArbError } from "../errors.js";
@@ -20,6 +20,7 @@ import type { Iris, IrisMessage } from "./iris.js";
 import { ask, blockAt, logsBetween, type Moment, momentOf, receiptOf } from "./logs.js";
 
 const erc20 = IERC20__factory.createInterface();
+const multicall = IMulticall3__factory.createInterface();
 const revertReason = new Interface(["error Error(string)"]);
 
 /** What a key of CCTP holds: everything that follows from the quote, and so is known before the burn is sent. */
@@ -75,7 +76,7 @@ export async function lookAtCctp(key: TransferKey, views: Views, iris: Iris): Pr
     const state = ours.delayReason !== null || late ? "slow" : "attesting";
     return { ...waiting(state, `the attestation: ${why}`, more, ours.delayReason === null ? 2 : 30), nonce };
   }
-  return await decide(key, data, target, moment, complete(data, ours), ours.attestation, more);
+  return await decide(key, data, target, complete(data, ours), ours.attestation, more);
 }
 
 function minted(mint: { arrival: Arrival; facts: Record<string, string> }, moment: Moment): CctpLook {
@@ -99,7 +100,6 @@ async function decide(
   key: TransferKey,
   data: CctpData,
   target: ChainView,
-  moment: Moment,
   attested: Attested,
   attestation: string,
   facts: Record<string, string>,
@@ -113,8 +113,8 @@ async function decide(
     nonce,
   });
   const isFast = attested.finality < STANDARD;
-  // strictly: the mint must still be good in the block after the head
-  if (isFast && attested.expirationBlock > 0n && attested.expirationBlock <= BigInt(moment.head) + 1n)
+  // strictly: the mint must still be good in the block after this one
+  if (isFast && attested.expirationBlock > 0n && attested.expirationBlock <= (await blockSeenByContracts(target)) + 1n)
     return blocked(`a new signature: the fast one expired in block ${attested.expirationBlock}`, "re-attest");
   const calldata = messageTransmitter.encodeFunctionData("receiveMessage", [message, attestation]);
   const refusal = await refusalOf(target, to, calldata, data.recipient);
@@ -130,6 +130,12 @@ async function decide(
   if (/paused/i.test(refusal)) return blocked(`${target.network.title} to take mints again (${refusal})`, "retry");
   if (/blacklist|denylist/i.test(refusal)) return blocked(`the issuer to unblock the recipient (${refusal})`, "retry");
   return { ...waiting("stuck", `an operator: the mint is refused (${refusal})`, more, 300), nonce };
+}
+
+/** `block.number` in contracts: on Arbitrum that is L1's, and Circle's expirations count by it. */
+async function blockSeenByContracts(view: ChainView): Promise<bigint> {
+  const call = { to: view.network.multicall3.address, data: multicall.encodeFunctionData("getBlockNumber") };
+  return BigInt(await ask(view, "the block number that contracts see", view.provider.call(call)));
 }
 
 /** Why the contract would not take a call now; null when it would. Throws ArbError "network" when the node does not say. */

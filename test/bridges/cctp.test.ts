@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { dataSlice, getAddress, hexlify, id, Interface, randomBytes, type TransactionReceipt } from "ethers";
-import { assert, integer, property } from "fast-check";
+import { assert, asyncProperty, constant, integer, jsonValue, oneof, property, record } from "fast-check";
 import type { BridgeCall, BridgeQuote, TransferKey, TransferRequest, TransferStatus } from "../../src/bridges/bridge.js";
 import { cctpBridge } from "../../src/bridges/cctp.js";
 import {
@@ -28,6 +28,7 @@ import { ACCOUNTS, type BareChains, startBareChains } from "../helpers/bare-chai
 
 const L1 = 1;
 const BASE = 8453;
+const ARBITRUM = 42161;
 const USDC = 10n ** 6n;
 const [me, stranger] = ACCOUNTS as [string, string];
 const erc20 = IERC20__factory.createInterface();
@@ -42,8 +43,8 @@ describe("CCTP v2 over real USDC, stand-ins of its contracts and a local attesta
   let count = 0;
 
   before(async () => {
-    chains = await startBareChains([L1, BASE]);
-    local = await startLocalCctp([chains.of(L1), chains.of(BASE)]);
+    chains = await startBareChains([L1, BASE, ARBITRUM]);
+    local = await startLocalCctp([chains.of(L1), chains.of(BASE), chains.of(ARBITRUM)]);
     await chains.of(BASE).give("USDC", me, 10_000_000n * USDC);
   });
   after(async () => {
@@ -233,6 +234,23 @@ describe("CCTP v2 over real USDC, stand-ins of its contracts and a local attesta
     await expectDelivered(key, quote, quote.amountIn);
   });
 
+  it("on Arbitrum, where contracts count L1's blocks, fast signatures expire by that count", async () => {
+    const { route } = await request();
+    const toArbitrum = { ...route, toChainId: ARBITRUM, tokenOut: chains.of(ARBITRUM).token("USDC") };
+    local.attest({ kind: "expires", blocks: 3 }, 2);
+    const { key } = await burn({ route: toArbitrum });
+    expect((await track(key)).state).to.equal("claimable");
+    await mint(key);
+    expect((await track(key)).arrival!.chainId).to.equal(ARBITRUM);
+    const late = await burn({ route: toArbitrum });
+    expect((await track(late.key)).state).to.equal("claimable");
+    await chains.of(ARBITRUM).mine(3);
+    expect((await track(late.key)).facts["wish"]).to.equal("re-attest");
+    await bridge().recover(late.key, "re-attest", chains.views);
+    await mint(late.key);
+    expect((await track(late.key)).state).to.equal("delivered");
+  });
+
   it("a message that is not what we burned, or that no attester signed, is never paid gas for", async () => {
     for (const change of ["amount", "recipient"] as const) {
       local.attest({ kind: "wrong-message", change });
@@ -337,6 +355,49 @@ describe("CCTP v2 over real USDC, stand-ins of its contracts and a local attesta
     expect(local.requests()).to.have.lengthOf(asked);
     now = 7_000;
     expect(await polite.fastAllowance()).to.equal(1_000_000n * USDC);
+  });
+
+  it("whatever the service answers is read or is a fault of the service, nothing else", async () => {
+    const seed = Number(process.env["SEED"] ?? Date.now() % 1e9);
+    let now = 0;
+    const patient = iris({ url: local.url, now: () => (now += 1_000) });
+    const nearly = record(
+      {
+        message: oneof(jsonValue(), constant("0x"), constant(null)),
+        eventNonce: oneof(jsonValue(), constant(id("nonce"))),
+        attestation: oneof(jsonValue(), constant("0x12"), constant("PENDING")),
+        status: oneof(jsonValue(), constant("complete")),
+        delayReason: oneof(jsonValue(), constant(null)),
+        decodedMessage: oneof(jsonValue(), constant(null)),
+      },
+      { requiredKeys: [] },
+    );
+    const { key } = await burn();
+    const look = cctpBridge({ iris: patient });
+    await assert(
+      asyncProperty(
+        oneof(
+          jsonValue(),
+          nearly.map((m) => ({ messages: [m] })),
+        ),
+        async (json) => {
+          local.fail({ kind: "other", json });
+          const seen = await look.track(key, chains.views).catch((error: unknown) => error);
+          if (seen instanceof Error) expect(seen).to.be.instanceOf(ArbError).and.to.have.property("code", "network");
+          else expect((seen as TransferStatus).state).to.be.oneOf(["initiated", "attesting", "slow"]);
+        },
+      ),
+      { seed, numRuns: 100 },
+    );
+    await mint(key);
+  });
+
+  it("the service is asked no faster than it allows, and nobody waits beyond the deadline for a turn", async () => {
+    const busy = iris({ url: local.url, deadlineMs: 60, now: () => 0 });
+    const answers = await Promise.allSettled([1, 2, 3].map(() => busy.fastAllowance()));
+    expect(answers[2])
+      .to.have.nested.property("reason.message")
+      .that.matches(/asked too much at once/);
   });
 
   it("a key without its transaction is found by its mark, and only its own burn", async () => {

@@ -13,6 +13,7 @@ import { ACCOUNTS, type BareChains, startBareChains } from "../helpers/bare-chai
 
 const L1 = 1;
 const BASE = 8453;
+const ARBITRUM = 42161;
 const USDC = 10n ** 6n;
 const ETHER = 10n ** 18n;
 const [me, stranger] = ACCOUNTS as [string, string];
@@ -25,8 +26,8 @@ describe("Stargate v2 on its own contracts and LayerZero's", () => {
   let count = 0;
 
   before(async () => {
-    chains = await startBareChains([BASE, L1]);
-    local = await startLocalStargate([chains.of(BASE), chains.of(L1)]);
+    chains = await startBareChains([BASE, L1, ARBITRUM]);
+    local = await startLocalStargate([BASE, L1, ARBITRUM].map(chains.of));
     await local.setMessageFee(BASE, ETHER / 1_000n);
     await chains.of(BASE).give("USDC", me, 10_000_000n * USDC);
   });
@@ -103,6 +104,22 @@ describe("Stargate v2 on its own contracts and LayerZero's", () => {
     expect([(await track(going)).state, (await track(going)).arrival]).to.deep.equal(["initiated", null]);
     await chains.of(L1).mine(1);
     await expectDelivered(going, quote);
+  });
+
+  it("reaches Arbitrum and comes back, where blocks have two numbers", async () => {
+    await chains.of(ARBITRUM).give("USDC", me, 1_000n * USDC);
+    const { route } = await request();
+    const [there, back] = [
+      { ...route, toChainId: ARBITRUM, tokenOut: chains.of(ARBITRUM).token("USDC") },
+      { ...route, fromChainId: ARBITRUM, tokenIn: chains.of(ARBITRUM).token("USDC"), toChainId: BASE, tokenOut: route.tokenIn },
+    ];
+    for (const way of [there, back]) {
+      const { key } = await send({ route: way });
+      expect((await track({ ...key, sourceTx: null })).state).to.equal("attesting");
+      await local.step();
+      const { state, arrival } = await track(key);
+      expect([state, arrival!.chainId]).to.deep.equal(["delivered", way.toChainId]);
+    }
   });
 
   it("quotes are refused with a reason", async () => {

@@ -3,6 +3,7 @@ import { BrowserProvider, type TransactionReceipt } from "ethers";
 import type { BridgeCall, ChainView, Views } from "../../src/bridges/bridge.js";
 import type { Network } from "../../src/config/network.js";
 import { findToken, networkById } from "../../src/config/networks.js";
+import { arbitrumNode } from "../../src/sim/arbitrum-node.js";
 import { localAccounts, startNode } from "../../src/sim/node.js";
 import { placeMulticall3 } from "../../src/sim/protocols/common.js";
 import { give, placeTokens } from "../../src/sim/protocols/tokens.js";
@@ -60,7 +61,8 @@ export async function startBareChains(chainIds: number[]): Promise<BareChains> {
 
 async function startOne(chainId: number): Promise<{ chain: BareChain; close: () => Promise<void> }> {
   const network: Network = networkById(chainId)!;
-  const node = await startNode(network);
+  const simulated = await startNode(network);
+  const node = network.stack === "arbitrum" ? arbitrumNode(simulated) : simulated;
   const rpc: Rpc = async <T>(method: string, params: readonly unknown[] = []) => (await node.request(method, [...params])) as T;
   const site: Site = { network, rpc, owner: ACCOUNTS.at(-2)!, trader: ACCOUNTS.at(-1)! };
   const request = ({ method, params }: { method: string; params?: unknown[] | Record<string, unknown> }) =>

@@ -10,7 +10,9 @@ export type HttpFault =
   /** Answers with this status; `retryAfter` in seconds. */
   | { kind: "status"; status: number; retryAfter?: number }
   /** Answers 200 with a page of a gateway. */
-  | { kind: "html" };
+  | { kind: "html" }
+  /** Answers 200 with this in place of the answer. */
+  | { kind: "other"; json: unknown };
 
 export interface Answer {
   status: number;
@@ -44,6 +46,7 @@ export async function serveAttestations(
     if (fault?.kind === "hang") return;
     if (fault?.kind === "down") return void request.socket.destroy();
     if (fault?.kind === "html") return void response.writeHead(200, { "content-type": "text/html" }).end(PAGE);
+    if (fault?.kind === "other") return void write(response, 200, fault.json);
     if (fault?.kind === "status") {
       const wait = fault.retryAfter === undefined ? {} : { "retry-after": String(fault.retryAfter) };
       return void response.writeHead(fault.status, { "content-type": "text/html", ...wait }).end(PAGE);

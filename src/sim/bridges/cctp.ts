@@ -1,5 +1,6 @@
 import { computeAddress, concat, dataSlice, getAddress, id, Interface, keccak256, SigningKey } from "ethers";
 import {
+  IMulticall3__factory,
   LocalMessageTransmitterV2__factory,
   LocalTokenMessengerV2__factory,
   LocalTokenMinterV2__factory,
@@ -9,12 +10,13 @@ import { cctpFacts, type CctpFacts } from "../../config/cctp.js";
 import { findToken } from "../../config/networks.js";
 import { ArbError } from "../../errors.js";
 import { ownArtifact } from "../artifacts.js";
-import { invoke, place, type RawReceipt, type Site } from "../site.js";
+import { invoke, place, type RawReceipt, read, type Site } from "../site.js";
 import { type Answer, type AttestationServer, serveAttestations } from "./attestation-server.js";
 
 const transmitter = ownArtifact(LocalMessageTransmitterV2__factory);
 const messenger = ownArtifact(LocalTokenMessengerV2__factory);
 const minter = ownArtifact(LocalTokenMinterV2__factory);
+const multicall = { abi: IMulticall3__factory.createInterface() };
 
 /** What the world's owner may do to the real USDC. */
 const roles = new Interface([
@@ -124,7 +126,8 @@ export async function startLocalCctp(sites: Site[], options: { port?: number } =
     const fee = isFast ? feeOf(amount, fastFee!) : 0n;
     if (!isFast || fee > maxFee || m.released) return { nonce: m.nonce, finality: STANDARD, fee: 0n, expirationBlock: 0n };
     const { site } = endOf(Number(word(m.sent, 8, 12)));
-    const head = BigInt(await site.rpc<string>("eth_blockNumber"));
+    // as contracts count: Arbitrum's see L1's number
+    const head = await read<bigint>(site, site.network.multicall3.address, multicall, "getBlockNumber");
     const blocks = m.behaviour.kind === "expires" ? m.behaviour.blocks : FAST_BLOCKS;
     return { nonce: m.nonce, finality: FAST, fee, expirationBlock: head + BigInt(blocks) };
   };
