@@ -55,7 +55,12 @@ export async function lookAtCctp(key: TransferKey, views: Views, iris: Iris): Pr
   const mint = await findMint(data, source, target, moment);
   if (mint) return minted(mint, moment);
 
-  const burn = await findBurn(key, data, source);
+  const burns = await findBurns(key, data, source);
+  if (burns.length > 1) {
+    const transactions = burns.map((b) => b.hash).join(", ");
+    return waiting("stuck", "an operator: the same burn was sent more than once", { transactions }, 300);
+  }
+  const burn = burns[0];
   if (!burn) return waiting("not-started", "the burn to be sent", { sourceTx: key.sourceTx ?? "none" }, 2);
   const burnBlock = await blockAt(source, burn.blockNumber);
   const newest = await blockAt(
@@ -250,12 +255,13 @@ function payment(data: CctpData, logs: readonly Log[], after: number, before: nu
   );
 }
 
-/** The receipt of our burn: by its hash, or where that is not known, or was reorganised away, by the depositor's logs. */
-export async function findBurn(key: TransferKey, data: CctpData, source: ChainView): Promise<TransactionReceipt | null> {
+/** Receipts of our burn: by its hash, or where that is not known, or was reorganised away, by the depositor's logs. */
+async function findBurns(key: TransferKey, data: CctpData, source: ChainView): Promise<TransactionReceipt[]> {
   if (key.sourceTx !== null) {
     const receipt = await ask(source, "the burn's receipt", source.provider.getTransactionReceipt(key.sourceTx));
-    if (receipt && hasBurn(receipt, data, key.fromChainId)) return receipt;
+    if (receipt && hasBurn(receipt, data, key.fromChainId)) return [receipt];
   }
+  const found: TransactionReceipt[] = [];
   const filter = {
     address: cctpFacts(key.fromChainId)!.tokenMessenger.address,
     topics: [
@@ -268,9 +274,9 @@ export async function findBurn(key: TransferKey, data: CctpData, source: ChainVi
   const head = await ask(source, "its newest block", source.provider.getBlockNumber());
   for (const log of await logsBetween(source, filter, Number(data.sourceFrom), head)) {
     const receipt = await receiptOf(source, log);
-    if (hasBurn(receipt, data, key.fromChainId)) return receipt;
+    if (hasBurn(receipt, data, key.fromChainId)) found.push(receipt);
   }
-  return null;
+  return found;
 }
 
 /** Whether a transaction sent exactly our message. */

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { dataSlice, getAddress, hexlify, id, Interface, randomBytes, type TransactionReceipt } from "ethers";
 import { assert, asyncProperty, constant, integer, jsonValue, oneof, property, record } from "fast-check";
 import type { BridgeCall, BridgeQuote, TransferKey, TransferRequest, TransferStatus } from "../../src/bridges/bridge.js";
+import { scanCctp } from "../../src/bridges/cctp-scan.js";
 import { cctpBridge } from "../../src/bridges/cctp.js";
 import {
   attestedOf,
@@ -52,7 +53,7 @@ describe("CCTP v2 over real USDC, stand-ins of its contracts and a local attesta
     await chains.close();
   });
   beforeEach(() => {
-    service = iris({ url: local.url, deadlineMs: 2_000 });
+    service = iris({ url: local.url, deadlineMs: 20_000 });
     local.setFastFee("1.3");
     local.setAllowance(1_000_000n * USDC);
     chains.of(L1).depth = 0;
@@ -346,7 +347,7 @@ describe("CCTP v2 over real USDC, stand-ins of its contracts and a local attesta
 
   it("after a 429 the service is left alone for as long as it says", async () => {
     let now = 0;
-    const polite = iris({ url: local.url, now: () => now });
+    const polite = iris({ url: local.url, deadlineMs: 20_000, now: () => now });
     local.fail({ kind: "status", status: 429, retryAfter: 7 });
     await expectFault(polite.fastAllowance(), /429/);
     const asked = local.requests().length;
@@ -360,7 +361,7 @@ describe("CCTP v2 over real USDC, stand-ins of its contracts and a local attesta
   it("whatever the service answers is read or is a fault of the service, nothing else", async () => {
     const seed = Number(process.env["SEED"] ?? Date.now() % 1e9);
     let now = 0;
-    const patient = iris({ url: local.url, now: () => (now += 1_000) });
+    const patient = iris({ url: local.url, deadlineMs: 20_000, now: () => (now += 1_000) });
     const nearly = record(
       {
         message: oneof(jsonValue(), constant("0x"), constant(null)),
@@ -411,6 +412,31 @@ describe("CCTP v2 over real USDC, stand-ins of its contracts and a local attesta
     await mint(lost);
     expect((await track(lost)).state).to.equal("delivered");
     expect(() => bridge().started(twin.key, first.receipt)).to.throw(ArbError, "did not make this transfer's burn");
+  });
+
+  it("the same burn sent twice is not guessed about, and each is found by its transaction", async () => {
+    const { key, quote, receipt } = await burn();
+    const again = await chains.send(me, bridge().start(quote).calls);
+    const twice = await track({ ...key, sourceTx: null });
+    expect([twice.state, twice.facts["transactions"]]).to.deep.equal(["stuck", `${receipt.hash}, ${again.hash}`]);
+    expect((await track(bridge().started(key, again))).state).to.equal("claimable");
+  });
+
+  it("with every record lost, burns are found again by their sender alone", async () => {
+    const from = (await chains.of(BASE).provider.getBlockNumber()) + 1;
+    const { quote, receipt } = await burn();
+    expect(await scanCctp(stranger, BASE, from, chains.views)).to.deep.equal([]);
+    const [found, ...rest] = await scanCctp(me, BASE, from, chains.views);
+    expect(rest).to.deep.equal([]);
+    expect(found).to.deep.include({ bridge: "cctp", fromChainId: BASE, toChainId: L1, sourceTx: receipt.hash });
+    expect(found!.data).to.deep.include({ message: quote.terms["message"], recipient: quote.terms["recipient"] });
+    await mint(found!);
+    await expectDelivered(found!, quote);
+    const { route } = quote.request;
+    await burn({ route: { ...route, toChainId: ARBITRUM, tokenOut: chains.of(ARBITRUM).token("USDC") } });
+    const both = await scanCctp(me, BASE, from, chains.views);
+    expect(both.map((key) => key.toChainId)).to.deep.equal([L1, ARBITRUM]);
+    expect((await track(both[1]!)).state).to.equal("claimable");
   });
 
   it("a burn that reverted or was reorganised away has not started", async () => {

@@ -3,6 +3,7 @@ import { getAddress, id, type Interface, type TransactionReceipt } from "ethers"
 import { uniqueAmount } from "../../src/bridges/across.js";
 import type { BridgeQuote, TransferKey, TransferRequest, TransferStatus } from "../../src/bridges/bridge.js";
 import { endpoint, packetOf, pool } from "../../src/bridges/stargate-abi.js";
+import { scanStargate } from "../../src/bridges/stargate-scan.js";
 import { stargateBridge } from "../../src/bridges/stargate.js";
 import { stargateFacts } from "../../src/config/stargate.js";
 import { ArbError } from "../../src/errors.js";
@@ -250,6 +251,29 @@ describe("Stargate v2 on its own contracts and LayerZero's", () => {
     await local.step();
     expect((await track(lost)).arrival!.amount).to.equal(BigInt(mine.quote.terms["expected"]!));
     expect(await balance(L1, recipient)).to.equal(2n * (await track(lost)).arrival!.amount);
+  });
+
+  it("the same send made twice is not guessed about, and each is found by its transaction", async () => {
+    const { key, quote, receipt } = await send();
+    const again = await chains.send(me, bridge.start(quote).calls);
+    const twice = await track({ ...key, sourceTx: null });
+    expect([twice.state, twice.facts["transactions"]]).to.deep.equal(["stuck", `${receipt.hash}, ${again.hash}`]);
+    await local.step();
+    expect((await track(bridge.started(key, again))).state).to.equal("delivered");
+  });
+
+  it("with every record lost, sends are found again by their sender alone", async () => {
+    const from = (await chains.of(BASE).provider.getBlockNumber()) + 1;
+    const { quote, receipt } = await send();
+    await local.blacklist(L1, quote.request.recipient, true);
+    await local.step();
+    await local.blacklist(L1, quote.request.recipient, false);
+    expect(await scanStargate(stranger, BASE, from, chains.views)).to.deep.equal([]);
+    const [found, ...rest] = await scanStargate(me, BASE, from, chains.views);
+    expect(rest).to.deep.equal([]);
+    expect(found).to.deep.include({ bridge: "stargate", fromChainId: BASE, toChainId: L1, sourceTx: receipt.hash });
+    await claim(found!);
+    await expectDelivered(found!, quote);
   });
 
   it("a send that was reorganised away has not started; sent again it has another message, which is followed", async () => {

@@ -46,7 +46,7 @@ export async function serveAttestations(
     if (fault?.kind === "hang") return;
     if (fault?.kind === "down") return void request.socket.destroy();
     if (fault?.kind === "html") return void response.writeHead(200, { "content-type": "text/html" }).end(PAGE);
-    if (fault?.kind === "other") return void write(response, 200, fault.json);
+    if (fault?.kind === "other") return write(response, 200, fault.json);
     if (fault?.kind === "status") {
       const wait = fault.retryAfter === undefined ? {} : { "retry-after": String(fault.retryAfter) };
       return void response.writeHead(fault.status, { "content-type": "text/html", ...wait }).end(PAGE);
