@@ -176,7 +176,8 @@ function complete(data: CctpData, m: IrisMessage): Attested {
   const attested = m.message === null ? m.decided : attestedOf(m.message);
   if (!attested || BigInt(attested.nonce) === 0n) throw unfit("it calls a message complete that has no nonce");
   if (attested.fee > BigInt(data.maxFee)) throw unfit(`its message takes a fee of ${attested.fee}, agreed were ${data.maxFee}`);
-  if (attested.finality < LEAST_FINALITY) throw unfit(`its message has a finality of ${attested.finality}`);
+  if (attested.finality < LEAST_FINALITY || attested.finality > 0xffffffff)
+    throw unfit(`its message has a finality of ${attested.finality}`);
   return attested;
 }
 

@@ -46,8 +46,9 @@ const GAP_MS = 40;
 /** Who asks more than 35 times a second is refused for five minutes, and asking again meanwhile does not help. */
 const REFUSED_MS = 300_000;
 
-/** Numbers come as text or as JSON numbers; a fee may have a fraction of a basis point. */
-const numeric = z.union([z.string().regex(/^\d+(\.\d+)?$/), z.number().nonnegative().transform(String)]);
+const digits = z.string().regex(/^\d{1,30}(\.\d{1,30})?$/);
+/** Numbers come as text or as JSON numbers; a fee may have a fraction of a basis point. No power of ten gets through as one. */
+const numeric = z.union([digits, z.number().nonnegative().transform(String).pipe(digits)]);
 const hex = z.string().regex(/^0x([0-9a-fA-F]{2})*$/);
 const word = z.string().regex(/^0x[0-9a-fA-F]{64}$/);
 
