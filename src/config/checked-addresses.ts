@@ -1,5 +1,6 @@
 import { id, type Provider } from "ethers";
 import { ArbError } from "../errors.js";
+import { acrossFacts } from "./across.js";
 import type { Network, Sourced } from "./network.js";
 
 /** One address of the registry with its place ("uniswap-v3.factory") and, where there is one, a cheap proof of identity. */
@@ -32,6 +33,9 @@ export function registryEntries(network: Network): RegistryEntry[] {
   push("lenders.aave-v3", network.lenders["aave-v3"], "ADDRESSES_PROVIDER()", aaveProvider);
   push("aaveProvider", network.aaveProvider, "getPool()", network.lenders["aave-v3"]?.address);
   push("lenders.balancer-v2", network.lenders["balancer-v2"], "WETH()", network.wrappedNative);
+  const across = acrossFacts(network.chainId);
+  push("across.spokePool", across?.spokePool, "wrappedNativeToken()", network.wrappedNative);
+  push("across.multicallHandler", across?.multicallHandler);
   push("multicall3", network.multicall3);
   push("permit2", network.permit2);
   push("create2Proxy", network.create2Proxy);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { getAddress } from "ethers";
+import { ACROSS_DEPLOYMENTS } from "../../src/config/across.js";
 import { PACKAGES } from "../../src/config/facts.js";
 import type { Network } from "../../src/config/network.js";
 
@@ -138,6 +139,9 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
   known.set("pancakeswap-v3.quoter", pancake(PACKAGES.pancakeQuoter, "V3_QUOTER_ADDRESSES", id));
   known.set("lenders.aave-v3", aave(id, "POOL")).set("aaveProvider", aave(id, "POOL_ADDRESSES_PROVIDER"));
   known.set("lenders.balancer-v2", balancerVault(id));
+  const spoke = acrossContracts(id);
+  known.set("across.spokePool", spoke?.["SpokePool"]?.address);
+  known.set("across.multicallHandler", spoke?.["MulticallHandler"]?.address);
   const viem = textOf(`${PACKAGES.viem}/${VIEM_FILES[id]}.ts`);
   known.set("multicall3", addressIn(viem, /multicall3: \{\s*address: '(0x[0-9a-fA-F]{40})'/));
   known.set("permit2", addressIn(textOf(PACKAGES.permit2), /PERMIT2_ADDRESS = '(0x[0-9a-fA-F]{40})'/));
@@ -146,3 +150,11 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
 
 const balancerVault = (chainId: number): string | undefined =>
   addressIn(table(PACKAGES.balancer, "VAULT_V2"), new RegExp(`^\\s*\\[${chainId} /\\* \\w+ \\*/\\]: "(0x[0-9a-fA-F]{40})"`, "m"));
+
+/** What Across' own list of deployments has for a network. */
+const acrossContracts = (chainId: number): Record<string, { address: string }> | undefined =>
+  (
+    JSON.parse(textOf(ACROSS_DEPLOYMENTS)) as {
+      chains: Record<string, { contracts: Record<string, { address: string }> }>;
+    }
+  ).chains[chainId]?.contracts;
