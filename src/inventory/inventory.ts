@@ -3,9 +3,8 @@ import type { Provider } from "ethers";
 import { IERC20__factory } from "../../types/contracts/index.js";
 import type { BridgeId } from "../bridges/bridge.js";
 import { withDeadline } from "../venues/multicall.js";
-import { inTransaction, type JournalDatabase, keyOf, type Sql } from "../journal/sql.js";
+import { type JournalDatabase, keyOf, type Sql } from "../journal/sql.js";
 import { amount } from "../journal/slots.js";
-import { ArbError } from "../errors.js";
 
 /** A token of one holder on one network. */
 export interface Place {
@@ -14,7 +13,7 @@ export interface Place {
   token: string;
 }
 
-/** A change of what a saga owns and expects at a place, base units. */
+/** What a saga owns and expects at a place, base units: absolute, so that a step that runs again changes nothing. */
 export interface Change extends Place {
   amount?: bigint;
   expected?: bigint;
@@ -110,32 +109,19 @@ export async function reserveWithin(sql: Sql, providers: Providers, saga: string
   return null;
 }
 
-async function changeWithin(sql: Sql, saga: string, { chainId, holder, token, amount: owned = 0n, expected = 0n }: Change): Promise<void> {
-  const result = await sql
-    .query(
-      `insert into crosschain.reservation as r (saga, chain_id, holder, token, amount, expected)
-       values ($1, $2, $3, $4, greatest($5::numeric, 0), greatest($6::numeric, 0))
-       on conflict (saga, chain_id, holder, token)
-       do update set amount = greatest(r.amount + $5::numeric, 0), expected = greatest(r.expected + $6::numeric, 0)`,
-      [saga, chainId, keyOf(holder), keyOf(token), owned, expected],
-    );
-  if (result.rowCount !== 1) throw new ArbError("internal", `the reservation of ${saga} cannot be changed`);
+async function changeWithin(sql: Sql, saga: string, change: Change): Promise<void> {
+  const { chainId, holder, token, amount: owned = 0n, expected = 0n } = change;
+  await sql.query(
+    `insert into crosschain.reservation (saga, chain_id, holder, token, amount, expected) values ($1, $2, $3, $4, $5, $6)
+     on conflict (saga, chain_id, holder, token) do update set amount = $5, expected = $6`,
+    [saga, chainId, keyOf(holder), keyOf(token), owned, expected],
+  );
 }
 
-/** Changes what a saga owns at several places, all at once, within the caller's transaction. */
-export async function moveWithin(sql: Sql, saga: string, changes: Change[]): Promise<void> {
+/** Sets what a saga owns and expects at several places, all at once, within the caller's transaction. */
+export async function setWithin(sql: Sql, saga: string, changes: Change[]): Promise<void> {
   await lockPlaces(sql, changes);
   for (const change of changes) await changeWithin(sql, saga, change);
-}
-
-/** Sets what a saga owns at one place, whatever it was. */
-export async function setWithin(sql: Sql, saga: string, place: Place, owned: bigint): Promise<void> {
-  await lockPlaces(sql, [place]);
-  await sql.query(
-    `insert into crosschain.reservation (saga, chain_id, holder, token, amount) values ($1, $2, $3, $4, $5)
-     on conflict (saga, chain_id, holder, token) do update set amount = $5, expected = 0`,
-    [saga, place.chainId, keyOf(place.holder), keyOf(place.token), owned],
-  );
 }
 
 /** A saga owns nothing any more. */
@@ -190,9 +176,4 @@ export function brokenLimit(limits: Limits, { symbol, leg, flying, onChain }: Us
     if (most !== undefined && owned > most) return `trades may own ${most} units of ${symbol} on chain ${chainId}, it would be ${owned}`;
   }
   return null;
-}
-
-/** Reserves in a transaction of its own: for what is no saga's opening. */
-export async function move(db: JournalDatabase, saga: string, changes: Change[]): Promise<void> {
-  await inTransaction(db.pool, `the reservations of ${saga} cannot be changed`, async (sql) => await moveWithin(sql, saga, changes));
 }

@@ -1,0 +1,178 @@
+/** A cross-chain desk: two local chains with Across, the program's own database, and an executor on them. */
+import { hexlify, randomBytes } from "ethers";
+import { acrossBridge } from "../../src/bridges/across.js";
+import { feeSchedule } from "../../src/bridges/across-fees.js";
+import type { Bridge } from "../../src/bridges/bridge.js";
+import { type Chain, connectChain } from "../../src/chain/connect.js";
+import { Secret } from "../../src/config/secrets.js";
+import type { Database } from "../../src/database/open.js";
+import { CrossChainExecutor, type CrossChainOptions } from "../../src/execution/cross-chain-executor.js";
+import type { RecoveryPolicy } from "../../src/execution/recovery-manager.js";
+import { type Journal, openJournal } from "../../src/journal/journal.js";
+import type { CrossChainOpportunity } from "../../src/opportunity/cross-chain.js";
+import { type LocalAcross, openAcross } from "../../src/sim/bridges/across.js";
+import { tokenOf } from "../../src/sim/protocols/tokens.js";
+import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
+import { type LocalWorld, startLocalWorld } from "../../src/sim/world.js";
+import { WalletManager } from "../../src/wallet/wallet-manager.js";
+import { IERC20__factory } from "../../types/contracts/index.js";
+import { journalDatabase } from "./journal.js";
+
+export const A = 1;
+export const B = 42161;
+export const USDC = 10n ** 6n;
+export const ETHER = 10n ** 18n;
+
+export const POLICY: RecoveryPolicy = {
+  maxLoss: 100n * USDC,
+  holdLimit: 5_000n * USDC,
+  holdSeconds: 3_600,
+  timeCostPpb: 10n,
+  tries: 2,
+};
+
+const line = { ppm: 500, fixed: 50_000n, min: USDC, max: 1_000_000n * USDC, etaSeconds: 2 };
+/** Across with fixed fees. */
+export const localAcrossBridge = (): Bridge =>
+  acrossBridge({
+    fees: feeSchedule([
+      { symbol: "USDC", ...line },
+      { symbol: "WETH", ...line, fixed: 10n ** 13n, min: 10n ** 15n, max: 100n * ETHER },
+    ]),
+  });
+
+export const RULES: CrossChainOptions["rules"] = {
+  minProfit: { USDC: USDC / 10n, WETH: 10n ** 14n },
+  minimumCapital: { USDC: 5_000n * USDC },
+  limits: {},
+};
+
+export const FAST: CrossChainOptions["settings"] = {
+  legMs: 10_000,
+  pollSeconds: 0.05,
+  mostPollSeconds: 0.2,
+  recheckSeconds: 0.2,
+  finalSeconds: 10,
+  haltSeconds: 20,
+};
+
+export interface Site {
+  world: LocalWorld;
+  across: LocalAcross;
+  chains: Map<number, Chain>;
+  /** A wallet with ETH on both networks, and tokens as given. */
+  wallet(tokens?: Partial<Record<number, Record<string, bigint>>>): Promise<{ wallet: WalletManager; key: string }>;
+  balance(chainId: number, token: string, of: string): Promise<bigint>;
+  /** The trader sells a share of a pool: opens or closes a gap. */
+  move(chainId: number, sell: "WETH" | "USDC", ppm: number): Promise<void>;
+  opportunity(id: string, change?: Partial<CrossChainOpportunity>): CrossChainOpportunity;
+  close(): Promise<void>;
+}
+
+export async function openCrossChainSite(): Promise<Site> {
+  const world = await startLocalWorld([A, B]);
+  const across = await openAcross(world);
+  const chains = new Map<number, Chain>();
+  for (const chainId of [A, B]) {
+    const local = world.chain(chainId);
+    // every block of these chains is final: they make none that nobody asked for
+    const network = { ...local.network, blockTimeMs: 200, finality: { blocks: 0, source: "test" } };
+    chains.set(chainId, await connectChain(network, [local.url], { local: true, pollMs: 50 }));
+  }
+  const token = (chainId: number, symbol: string) => tokenOf(world.chain(chainId).network, symbol).address;
+  const pool = (chainId: number) => findPool(world.chain(chainId), "uniswap-v2", "WETH", "USDC", 3000)!;
+  return {
+    world,
+    across,
+    chains,
+    wallet: async (tokens = {}) => {
+      const key = hexlify(randomBytes(32));
+      const wallet = new WalletManager(new Secret(key));
+      for (const chainId of [A, B]) await world.chain(chainId).fund(wallet.address, { eth: ETHER, tokens: tokens[chainId] ?? {} });
+      return { wallet, key };
+    },
+    balance: async (chainId, symbol, of) => {
+      const { provider } = chains.get(chainId)!;
+      if (symbol === "ETH") return await provider.getBalance(of);
+      return await IERC20__factory.connect(token(chainId, symbol), provider).balanceOf(of);
+    },
+    move: async (chainId, sell, ppm) => {
+      const chain = world.chain(chainId);
+      const tokenIn = token(chainId, sell);
+      await movePrice(chain, pool(chainId), tokenIn, await shareOf(chain, pool(chainId), tokenIn, ppm));
+    },
+    opportunity: (id, change = {}) => ({
+      version: "opportunity.v1",
+      id,
+      buy: {
+        chainId: A,
+        venue: "uniswap-v2",
+        pool: pool(A).address,
+        tokenIn: token(A, "USDC"),
+        tokenOut: token(A, "WETH"),
+        feePips: 3000,
+      },
+      sell: {
+        chainId: B,
+        venue: "uniswap-v2",
+        pool: pool(B).address,
+        tokenIn: token(B, "WETH"),
+        tokenOut: token(B, "USDC"),
+        feePips: 3000,
+      },
+      amountIn: 3_000n * USDC,
+      mode: "bridge",
+      bridges: null,
+      returnToSource: true,
+      deadline: null,
+      source: null,
+      ...change,
+    }),
+    close: async () => {
+      await across.close();
+      for (const chain of chains.values()) chain.close();
+      await world.close();
+    },
+  };
+}
+
+export interface OpenDriver {
+  db: Database;
+  journal: Journal;
+  executor: CrossChainExecutor;
+  faults: string[];
+  close(): Promise<void>;
+}
+
+/** An executor on a new database. */
+export async function openDriver(
+  site: Pick<Site, "chains">,
+  wallets: WalletManager[],
+  change: Partial<CrossChainOptions> = {},
+): Promise<OpenDriver> {
+  const db = change.db ?? (await journalDatabase());
+  const journal = await openJournal(db, { ttlMs: 6_000 });
+  const faults: string[] = [];
+  const executor = await CrossChainExecutor.open({
+    db,
+    journal,
+    networks: [...site.chains.values()].map((chain) => ({
+      chain,
+      fees: { priorityFee: 1_000_000n, patienceBlocks: 3, maxFeePerGas: null },
+      arrivalBlocks: 0,
+    })),
+    wallets,
+    bridges: [localAcrossBridge()],
+    rules: RULES,
+    policy: POLICY,
+    onFault: (error) => faults.push(error instanceof Error ? error.message : JSON.stringify(error)),
+    ...change,
+    settings: { ...FAST, ...change.settings },
+  });
+  const close = async () => {
+    await executor.close();
+    await journal.close();
+    if (change.db === undefined) await db.close();
+  };
+  return { db, journal, executor, faults, close };
+}
