@@ -1,5 +1,4 @@
 /** Cross-chain trades as durable workflows on the driver's own database. */
-import { type Command, Saga, type SagaInput } from "./saga.js";
 import { DBOS, type WorkflowHandle } from "@dbos-inc/dbos-sdk";
 import type { Bridge } from "../bridges/bridge.js";
 import { BridgeMonitor } from "../bridges/monitor.js";
@@ -17,6 +16,7 @@ import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
+import { type Command, type Engine, Saga, type SagaInput } from "./saga.js";
 
 const WORKFLOW = "cross-chain";
 /** A crash loop is an operator's matter; it must not end a saga that has money on its way. */
@@ -78,21 +78,36 @@ export interface Env {
   rules: StartRules;
   settings: SagaSettings;
   onFault: (error: unknown) => void;
+  closed: boolean;
 }
 
 // one per process, as the workflow engine is
 let present: Env | null = null;
 
-const engine = {
-  step: async <T>(name: string, body: () => Promise<T>): Promise<T> => await DBOS.runStep(body, { name }),
-  pause: async (seconds: number): Promise<Command | null> => await DBOS.recv<Command>(COMMANDS, { timeoutSeconds: seconds }),
-  now: async (): Promise<number> => await DBOS.now(),
-};
+const never = (): Promise<never> => new Promise(() => undefined);
+
+/** The engine for one run. What a closed executor was doing stands still, as if the process had ended: it must not be written down as failed. */
+function engineOf(env: Env): Engine {
+  const whileOpen = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      const value = await work();
+      return env.closed ? await never() : value;
+    } catch (error) {
+      if (env.closed) return await never();
+      throw error;
+    }
+  };
+  return {
+    step: async (name, body) => await whileOpen(async () => await DBOS.runStep(async () => await whileOpen(body), { name })),
+    pause: async (seconds) => await whileOpen(async () => await DBOS.recv<Command>(COMMANDS, { timeoutSeconds: seconds })),
+    now: async () => await whileOpen(async () => await DBOS.now()),
+  };
+}
 
 const sagaWorkflow = DBOS.registerWorkflow(
   async (input: SagaInput): Promise<SagaResult> => {
     if (present === null) throw new ArbError("internal", "the cross-chain executor is not open in this process");
-    return await new Saga(present, engine, input).run();
+    return await new Saga(present, engineOf(present), input).run();
   },
   { name: WORKFLOW, maxRecoveryAttempts: RECOVERY_ATTEMPTS },
 );
@@ -133,7 +148,7 @@ export class CrossChainExecutor {
     const quotes = new Quotes(senders, monitor, settings.transferSeconds);
     pricing.quotes = quotes;
     const actions = new Actions(senders, store, quotes, settings);
-    present = { store, actions, quotes, recovery: new RecoveryManager(policy), rules, settings, onFault };
+    present = { store, actions, quotes, recovery: new RecoveryManager(policy), rules, settings, onFault, closed: false };
     const opened = new CrossChainExecutor(present, senders, monitor, journal.driverId);
     try {
       DBOS.setConfig({
@@ -195,6 +210,7 @@ export class CrossChainExecutor {
 
   /** Stops this process' part: what is under way goes on in another, or when this one starts again. */
   async close(): Promise<void> {
+    this.env.closed = true;
     await this.#stopTakeover();
     await DBOS.shutdown({ workflowCompletionTimeoutMS: 0 });
     await this.senders.close();

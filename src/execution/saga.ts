@@ -402,6 +402,7 @@ export class Saga {
       if ((seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
         const at = seen.state === "delivered" ? t.to : t.from;
         if (seen.native) await this.#until(`${leg}.wrap`, async () => (await actions.wrap(this.#id, account, `${leg}.wrap`, at, seen.amount ?? 0n)).done);
+        if (seen.state === "refunded" && !this.#exceptBridges.includes(quote.bridge)) this.#exceptBridges.push(quote.bridge);
         return { kind: seen.state === "delivered" ? "arrived" : "refunded", amount: seen.amount };
       }
       if (seen.state === "claimable") {

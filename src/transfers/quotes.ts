@@ -172,7 +172,10 @@ export class Quotes {
       }
       case "in-flight": {
         const offered = p.quote;
-        if (!offered || offered.bridge !== "across") break;
+        if (!offered) break;
+        // who waits for a slow transfer must expect its refund
+        add("wait", await sellAt("source", offered.amountIn, []), offered.refundSeconds, "until it arrives or is refunded");
+        if (offered.bridge !== "across") break;
         const dearer = spedUp(offered);
         add("speed-up", await thenHome(await sellAt("target", dearer, [])), offered.etaSeconds, `for ${offered.amountOut - dearer} more`);
         break;
@@ -190,6 +193,7 @@ export class Quotes {
       }
       case "return-in-flight":
       case "rebalance-in-flight":
+        if (p.quote) add("wait", p.quote.amountIn, p.quote.refundSeconds, "until it arrives or is refunded");
         if (p.quote?.bridge === "across") add("speed-up", spedUp(p.quote), p.quote.etaSeconds, "for a higher fee");
         break;
       case "bought-not-sold":

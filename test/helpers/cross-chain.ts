@@ -27,7 +27,7 @@ export const POLICY: RecoveryPolicy = {
   maxLoss: 100n * USDC,
   holdLimit: 5_000n * USDC,
   holdSeconds: 3_600,
-  timeCostPpb: 10n,
+  timeCostPpb: 1_000n,
   tries: 2,
 };
 
@@ -175,4 +175,45 @@ export async function openDriver(
     if (change.db === undefined) await db.close();
   };
   return { db, journal, executor, faults, close };
+}
+
+/** What changed on the chains since `before` and is in no book: nothing, where the books are complete. */
+export async function unbooked(
+  site: Site,
+  db: Pick<Database, "pool">,
+  of: string,
+  before: Map<string, bigint>,
+): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const chainId of [A, B]) {
+    for (const symbol of ["USDC", "WETH", "ETH"]) {
+      const asset = symbol === "ETH" ? "native" : tokenOf(site.world.chain(chainId).network, symbol).address.toLowerCase();
+      const { rows } = await db.pool.query<{ sum: string }>(
+        `select (coalesce((select sum(amount) from journal.ledger where chain_id = $1 and holder = $2 and asset = $3), 0)
+           + coalesce((select sum(amount) from crosschain.arrival where chain_id = $1 and holder = $2 and asset = $3), 0))::text as sum`,
+        [chainId, of.toLowerCase(), asset],
+      );
+      const changed = (await site.balance(chainId, symbol, of)) - before.get(`${chainId} ${symbol}`)!;
+      if (changed !== BigInt(rows[0]!.sum)) wrong.push(`${chainId} ${symbol}: chain ${changed}, books ${rows[0]!.sum}`);
+    }
+  }
+  return wrong;
+}
+
+export async function balances(site: Site, of: string): Promise<Map<string, bigint>> {
+  const all = new Map<string, bigint>();
+  for (const chainId of [A, B])
+    for (const symbol of ["USDC", "WETH", "ETH"]) all.set(`${chainId} ${symbol}`, await site.balance(chainId, symbol, of));
+  return all;
+}
+
+/** Asks again until it is so; fails after the deadline with what was seen last. */
+export async function until<T>(what: string, ask: () => Promise<T | null | false | undefined>, seconds = 20): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== null && answer !== false && answer !== undefined) return answer;
+    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
