@@ -212,7 +212,7 @@ export class CrossChainExecutor {
   async close(): Promise<void> {
     this.env.closed = true;
     await this.#stopTakeover();
-    await DBOS.shutdown({ workflowCompletionTimeoutMS: 0 });
+    await DBOS.shutdown();
     await this.senders.close();
     present = null;
   }

@@ -144,21 +144,6 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
     await balanced();
   });
 
-  it("the target's price is gone: the cheapest way out is taken, within the limit", async () => {
-    await gap();
-    let moved = false;
-    const result = await run(site.opportunity("gone"), async () => {
-      if (moved || !(await isFlying("gone"))) return;
-      moved = true;
-      for (const pool of ["one", "two"]) await site.move(B, "WETH", pool === "one" ? 100_000 : 50_000);
-    });
-    expect(result.decisions[0]?.at, text(result)).to.equal("target-leg: price-gone");
-    expect(["sold-at-target", "bridged-back", "kept-at-target"]).to.include(result.outcome);
-    expect(result.net > -POLICY.maxLoss).to.equal(true);
-    await balanced();
-    await site.move(B, "USDC", 180_000);
-  });
-
   it("no way out is within the limit: it is held, says what it waits for, and one command continues", async () => {
     await driver.close();
     driver = await openDriver(site, [wallet], { policy: { ...POLICY, maxLoss: 0n }, rules: { ...RULES, minProfit: { USDC: 1n } } });
@@ -206,6 +191,21 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
     expect(reasons[0]).to.match(/below|wanted|worst/);
     expect(reasons[1]).to.equal("its deadline has passed");
     expect(reasons[2]).to.match(/inventory/);
+    await balanced();
+  });
+
+  it("the target's price is gone: what was bought is brought back and sold where it came from", async () => {
+    await gap();
+    let moved = false;
+    const result = await run(site.opportunity("gone"), async () => {
+      if (moved || !(await isFlying("gone"))) return;
+      moved = true;
+      await site.crash(B);
+    });
+    expect(result.decisions[0]?.at, text(result)).to.equal("target-leg: price-gone");
+    expect(result.decisions[0]?.choice).to.equal("bridge-back");
+    expect(result.outcome).to.equal("bridged-back");
+    expect(result.net > -POLICY.maxLoss).to.equal(true);
     await balanced();
   });
 });

@@ -1,13 +1,9 @@
 /** A cross-chain desk: two local chains with Across, the program's own database, and an executor on them. */
 import { hexlify, randomBytes } from "ethers";
-import { acrossBridge } from "../../src/bridges/across.js";
-import { feeSchedule } from "../../src/bridges/across-fees.js";
-import type { Bridge } from "../../src/bridges/bridge.js";
 import { type Chain, connectChain } from "../../src/chain/connect.js";
 import { Secret } from "../../src/config/secrets.js";
 import type { Database } from "../../src/database/open.js";
 import { CrossChainExecutor, type CrossChainOptions } from "../../src/execution/cross-chain-executor.js";
-import type { RecoveryPolicy } from "../../src/execution/recovery-manager.js";
 import { type Journal, openJournal } from "../../src/journal/journal.js";
 import type { CrossChainOpportunity } from "../../src/opportunity/cross-chain.js";
 import { type LocalAcross, openAcross } from "../../src/sim/bridges/across.js";
@@ -16,45 +12,10 @@ import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
 import { type LocalWorld, startLocalWorld } from "../../src/sim/world.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
+import { A, B, ETHER, FAST, localAcrossBridge, POLICY, RULES, USDC } from "./cross-chain-settings.js";
 import { journalDatabase } from "./journal.js";
 
-export const A = 1;
-export const B = 42161;
-export const USDC = 10n ** 6n;
-export const ETHER = 10n ** 18n;
-
-export const POLICY: RecoveryPolicy = {
-  maxLoss: 100n * USDC,
-  holdLimit: 5_000n * USDC,
-  holdSeconds: 3_600,
-  timeCostPpb: 1_000n,
-  tries: 2,
-};
-
-const line = { ppm: 500, fixed: 50_000n, min: USDC, max: 1_000_000n * USDC, etaSeconds: 2 };
-/** Across with fixed fees. */
-export const localAcrossBridge = (): Bridge =>
-  acrossBridge({
-    fees: feeSchedule([
-      { symbol: "USDC", ...line },
-      { symbol: "WETH", ...line, fixed: 10n ** 13n, min: 10n ** 15n, max: 100n * ETHER },
-    ]),
-  });
-
-export const RULES: CrossChainOptions["rules"] = {
-  minProfit: { USDC: USDC / 10n, WETH: 10n ** 14n },
-  minimumCapital: { USDC: 5_000n * USDC },
-  limits: {},
-};
-
-export const FAST: CrossChainOptions["settings"] = {
-  legMs: 10_000,
-  pollSeconds: 0.05,
-  mostPollSeconds: 0.2,
-  recheckSeconds: 0.2,
-  finalSeconds: 10,
-  haltSeconds: 20,
-};
+export * from "./cross-chain-settings.js";
 
 export interface Site {
   world: LocalWorld;
@@ -65,6 +26,8 @@ export interface Site {
   balance(chainId: number, token: string, of: string): Promise<bigint>;
   /** The trader sells a share of a pool: opens or closes a gap. */
   move(chainId: number, sell: "WETH" | "USDC", ppm: number): Promise<void>;
+  /** The trader sells WETH into every pool of a network, until it is worth about half. */
+  crash(chainId: number): Promise<void>;
   opportunity(id: string, change?: Partial<CrossChainOpportunity>): CrossChainOpportunity;
   close(): Promise<void>;
 }
@@ -100,6 +63,12 @@ export async function openCrossChainSite(): Promise<Site> {
       const chain = world.chain(chainId);
       const tokenIn = token(chainId, sell);
       await movePrice(chain, pool(chainId), tokenIn, await shareOf(chain, pool(chainId), tokenIn, ppm));
+    },
+    crash: async (chainId) => {
+      const chain = world.chain(chainId);
+      const weth = token(chainId, "WETH");
+      for (const p of chain.pools.filter((each) => [each.token0, each.token1].every((t) => [weth, token(chainId, "USDC")].includes(t))))
+        await movePrice(chain, p, weth, await shareOf(chain, p, weth, 400_000));
     },
     opportunity: (id, change = {}) => ({
       version: "opportunity.v1",
