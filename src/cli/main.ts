@@ -13,7 +13,9 @@ import { journalCommand } from "./journal.js";
 import { initCommand } from "./init.js";
 import { printError } from "./output.js";
 import { quoteCommand } from "./quote.js";
+import { recoverCommand } from "./recover.js";
 import { replayCommand } from "./replay.js";
+import { transfersCommand } from "./transfers.js";
 import { walletCommand } from "./wallet.js";
 
 const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as { version: string };
@@ -37,6 +39,8 @@ const commands = [
   decodeCommand(),
   databaseCommand(),
   journalCommand(),
+  transfersCommand(),
+  recoverCommand(),
 ];
 for (const command of commands) program.addCommand(withCommonOptions(command));
 

@@ -8,6 +8,8 @@ import { ask, logsBetween } from "../bridges/logs.js";
 import { acrossFacts } from "../config/across.js";
 import type { Token } from "../config/network.js";
 
+const erc20 = IERC20__factory.createInterface();
+
 /** Something of ours that a scan found. Amounts in base units. */
 export interface Found {
   kind: "across-unfilled" | "across-expired" | "across-refund-credit" | "stranded-balance";
@@ -39,7 +41,7 @@ export async function scanForFunds({ account, views, lookBackSeconds }: ScanOpti
     for (const token of view.network.tokens) {
       const credit = await refundCredit(account, view, token);
       if (credit !== null) found.push(credit);
-      const balance = await ask(view, `the balance of ${token.symbol}`, IERC20__factory.connect(token.address, view.provider).balanceOf(account)).catch(() => 0n);
+      const balance = await word(view, `the balance of ${token.symbol}`, token.address, erc20.encodeFunctionData("balanceOf", [account]));
       if (balance > 0n)
         found.push({
           kind: "stranded-balance",
@@ -56,6 +58,12 @@ export async function scanForFunds({ account, views, lookBackSeconds }: ScanOpti
     }
   }
   return found;
+}
+
+/** What a call gives; 0 where there is no contract. */
+async function word(view: ChainView, what: string, to: string, data: string): Promise<bigint> {
+  const answer = await ask(view, what, view.provider.call({ to, data }));
+  return answer === "0x" ? 0n : BigInt(answer);
 }
 
 async function acrossDeposits(account: string, view: ChainView, views: ChainView[], lookBackSeconds: number): Promise<Found[]> {
@@ -107,8 +115,7 @@ async function refundCredit(account: string, view: ChainView, token: Token): Pro
   const pool = acrossFacts(view.network.chainId)?.spokePool.address;
   if (pool === undefined) return null;
   const data = spokePool.encodeFunctionData("getRelayerRefund", [token.address, account]);
-  const answer = await ask(view, "refund credits", view.provider.call({ to: pool, data })).catch(() => "0x");
-  const amount = answer === "0x" ? 0n : BigInt(answer);
+  const amount = await word(view, "refund credits", pool, data);
   if (amount === 0n) return null;
   return {
     kind: "across-refund-credit",

@@ -133,7 +133,7 @@ export async function openDriver(
     wallets,
     bridges: [localAcrossBridge()],
     rules: RULES,
-    policy: POLICY,
+    policy: { ...POLICY },
     onFault: (error) => faults.push(error instanceof Error ? error.message : JSON.stringify(error)),
     ...change,
     settings: { ...FAST, ...change.settings },
