@@ -109,7 +109,8 @@ export class BridgeMonitor {
     const refused: BridgeOffers["refused"] = [];
     const asked = bridges.map(async (bridge): Promise<PricedQuote | null> => {
       const refuse = (reason: string): null => (refused.push({ bridge: bridge.id, reason }), null);
-      if ((wish.allow && !wish.allow.includes(bridge.id)) || wish.except?.includes(bridge.id)) return refuse("not to be used here");
+      if ((wish.allow && !wish.allow.includes(bridge.id)) || wish.except?.includes(bridge.id))
+        return refuse("not to be used here");
       if (!bridge.serves(request.route)) return refuse("does not carry this token between these networks");
       const stop = stopped.get(bridge.id);
       if (stop !== undefined) return refuse(`stopped: ${stop}`);

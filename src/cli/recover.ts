@@ -34,7 +34,9 @@ export function recoverCommand(): Command {
                 .map((f) => {
                   const network = networkById(f.chainId);
                   const token = network?.tokens.find((t) => t.address === f.token);
-                  const amount = token ? `${formatDecimal(f.amount, token.decimals)} ${token.symbol}` : `${f.amount} of ${f.token}`;
+                  const amount = token
+                    ? `${formatDecimal(f.amount, token.decimals)} ${token.symbol}`
+                    : `${f.amount} of ${f.token}`;
                   const age = f.ageSeconds === null ? "" : `, ${f.ageSeconds} s old`;
                   const until = f.deadline === null ? "" : `, deadline ${new Date(f.deadline * 1000).toISOString()}`;
                   return `${f.kind} on ${network?.title ?? `chain ${f.chainId}`}: ${amount}${age}${until}, waits for ${f.waitsFor}${f.txHash === null ? "" : ` (${f.txHash})`}`;

@@ -33,7 +33,9 @@ interface Shown {
 }
 
 export function transfersCommand(): Command {
-  const transfers = new Command("transfers").description("cross-chain trades: what they wait for, what is at risk, and how to go on");
+  const transfers = new Command("transfers").description(
+    "cross-chain trades: what they wait for, what is at risk, and how to go on",
+  );
   const sub = (name: string, description: string): Command =>
     transfers.command(name).description(description).option("--config <file>", "configuration", "arb.config.jsonc");
   sub("list", "trades that are not at their end, and held ones")
@@ -47,7 +49,9 @@ export function transfersCommand(): Command {
       makeOutput(options).result(found, () =>
         [
           ...(found.trades.length === 0 ? ["no cross-chain trade is under way"] : found.trades.map(lineOf)),
-          ...found.otherVersions.map((s) => `${s.id} STANDS STILL: ${s.status} under version ${s.version}, which this program does not continue`),
+          ...found.otherVersions.map(
+            (s) => `${s.id} STANDS STILL: ${s.status} under version ${s.version}, which this program does not continue`,
+          ),
         ].join("\n"),
       );
     });
@@ -79,7 +83,9 @@ export function transfersCommand(): Command {
           lineOf(found),
           ...found.transfers.map((t) => `  ${t.id} by ${t.bridge}: ${t.state}, ${t.amountIn} -> ${t.amountOut}, due ${t.due}`),
           ...found.books.map((b) => `  chain ${b.chainId} ${b.asset}: ${b.amount}${b.gas === 0n ? "" : `, gas ${b.gas} wei`}`),
-          ...(found.result === null ? [] : [`  ${found.result.outcome}: net ${found.result.net}, expected ${found.result.expected}; ${found.result.reason}`]),
+          ...(found.result === null
+            ? []
+            : [`  ${found.result.outcome}: net ${found.result.net}, expected ${found.result.expected}; ${found.result.reason}`]),
         ].join("\n"),
       );
     });
@@ -87,7 +93,9 @@ export function transfersCommand(): Command {
     const command = sub(name, description).argument("<id>", "id of the opportunity");
     if (fixed === null)
       command.addOption(
-        new Option("--choice <choice>", "what to do at its next decision, where its state allows it").choices(Object.keys(CHOICES)),
+        new Option("--choice <choice>", "what to do at its next decision, where its state allows it").choices(
+          Object.keys(CHOICES),
+        ),
       );
     command.action(async (id: string, options: Options & { choice?: ChoiceKind }) => {
       const choice = fixed ?? options.choice ?? "look";
@@ -96,7 +104,9 @@ export function transfersCommand(): Command {
         if (saga.outcome !== null)
           throw new ArbError("usage", `${id} has ended: ${saga.outcome}`, {
             where: "arb transfers show",
-            ...(saga.outcome === "held" ? { hint: "CrossChainExecutor.resume continues a held position in a running driver" } : {}),
+            ...(saga.outcome === "held"
+              ? { hint: "CrossChainExecutor.resume continues a held position in a running driver" }
+              : {}),
           });
         await say(db, id, choice);
       });
@@ -159,7 +169,8 @@ function shownOf(saga: SagaRow, transfers: TransferRow[]): Shown {
 }
 
 function lineOf(s: Shown): string {
-  const token = s.atRisk && networkById(s.atRisk.chainId)?.tokens.find((t) => t.address.toLowerCase() === s.atRisk?.token.toLowerCase());
+  const token =
+    s.atRisk && networkById(s.atRisk.chainId)?.tokens.find((t) => t.address.toLowerCase() === s.atRisk?.token.toLowerCase());
   const risk =
     s.atRisk === null
       ? ""

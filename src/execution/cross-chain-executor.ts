@@ -158,6 +158,8 @@ export class CrossChainExecutor {
         applicationVersion: SAGA_VERSION,
         executorID: journal.driverId,
         useListenNotify: options.listen ?? true,
+        // a frozen driver's open transaction would keep its sagas from whoever takes them over
+        systemDatabaseIdleTransactionTimeoutMs: 3_000,
         logger: { ...silent, warn: (e) => onFault(e), error: (e) => onFault(e) },
       });
       await DBOS.launch();
@@ -169,7 +171,12 @@ export class CrossChainExecutor {
           }),
         );
       }
-      opened.#stopTakeover = keepTakingOver({ db, driverId: journal.driverId, deadAfterMs: options.deadAfterMs ?? 5_000, onFault });
+      opened.#stopTakeover = keepTakingOver({
+        db,
+        driverId: journal.driverId,
+        deadAfterMs: options.deadAfterMs ?? 5_000,
+        onFault,
+      });
       return opened;
     } catch (error) {
       present = null;

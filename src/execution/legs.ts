@@ -98,11 +98,11 @@ export async function quoteLeg(provider: Provider, hop: OpportunityHop, amountIn
     }
     const pool = snapshot.pools[0]!;
     const swap = quoteExactIn(pool, hop.tokenIn, amountIn);
-    if ("ok" in swap && swap.ok === false) {
+    if ("needsTicks" in swap) {
       if (swap.needsTicks) continue;
       return null;
     }
-    const { amountOut } = swap as { amountOut: bigint };
+    const { amountOut } = swap;
     const impactPpm = priceImpactPpm(pool, hop.tokenIn, amountIn, amountOut);
     return { hop, amountOut, impactPpm, blockNumber: snapshot.blockNumber, timestamp: snapshot.timestamp };
   }
@@ -131,8 +131,13 @@ export async function quoteAll(
 ): Promise<LegQuote[]> {
   const { tokenIn, tokenOut, amountIn, preferred, except = [] } = order;
   const known = poolsFor(network, venue, tokenIn, tokenOut);
-  const hops = preferred && venue.serves(preferred) && !known.some((h) => sameAddress(h.pool, preferred.pool)) ? [preferred, ...known] : known;
+  const hops =
+    preferred && venue.serves(preferred) && !known.some((h) => sameAddress(h.pool, preferred.pool))
+      ? [preferred, ...known]
+      : known;
   const usable = hops.filter((h) => !except.some((e) => sameAddress(e, h.pool)));
   const quotes = await Promise.all(usable.map(async (hop) => await quoteLeg(provider, hop, amountIn)));
-  return quotes.filter((q) => q !== null).toSorted((a, b) => (a.amountOut > b.amountOut ? -1 : a.amountOut < b.amountOut ? 1 : 0));
+  return quotes
+    .filter((q) => q !== null)
+    .toSorted((a, b) => (a.amountOut > b.amountOut ? -1 : a.amountOut < b.amountOut ? 1 : 0));
 }

@@ -68,8 +68,14 @@ export class Saga {
     const { account } = this.input;
     const row = this.input.again === 0 ? await this.#open() : await this.#steady("reopen", () => this.#row());
     if (row.outcome !== null && row.result !== null && this.input.again === 0) return row.result;
-    const end = this.input.again > 0 ? await this.#resume(row) : row.mode === "bridge" ? await this.#bridgeMode(row) : await this.#inventoryMode(row);
-    for (const [i, at] of this.#loose.entries()) await this.#until(`revoke.${i}`, () => this.env.actions.revoke(this.#id, account, i, at));
+    const end =
+      this.input.again > 0
+        ? await this.#resume(row)
+        : row.mode === "bridge"
+          ? await this.#bridgeMode(row)
+          : await this.#inventoryMode(row);
+    for (const [i, at] of this.#loose.entries())
+      await this.#until(`revoke.${i}`, () => this.env.actions.revoke(this.#id, account, i, at));
     const final = await this.#final();
     return await this.#steady("close", async () => {
       const result = await closeBooks(this.env.actions, row, { ...end, final, decisions: this.#decisions });
@@ -155,12 +161,23 @@ export class Saga {
   async #atAnyPrice(amount: bigint, capital: bigint): Promise<Holding> {
     const sold = await this.#leg("target-leg", { ...this.#sell("sell", 0n), amountIn: amount }, capital);
     if ("outcome" in sold) return sold;
-    return (await this.#home(sold.amount, capital, "return-start", "return-in-flight")) ?? { outcome: "sold-at-target", reason: sold.reason };
+    return (
+      (await this.#home(sold.amount, capital, "return-start", "return-in-flight")) ?? {
+        outcome: "sold-at-target",
+        reason: sold.reason,
+      }
+    );
   }
 
   async #sellAtSource(outcome: SagaOutcome, amount: bigint, capital: bigint): Promise<Holding> {
     const { buy } = this.#o;
-    const wish = { ...this.#sell("unwind", 0n), chainId: buy.chainId, tokenIn: buy.tokenOut, tokenOut: buy.tokenIn, preferred: null };
+    const wish = {
+      ...this.#sell("unwind", 0n),
+      chainId: buy.chainId,
+      tokenIn: buy.tokenOut,
+      tokenOut: buy.tokenIn,
+      preferred: null,
+    };
     const sold = await this.#leg("refunded", { ...wish, amountIn: amount }, capital);
     return "outcome" in sold ? sold : { outcome, reason: sold.reason };
   }
@@ -174,7 +191,8 @@ export class Saga {
     for (;;) {
       const moved = await this.#transfer({ ...route, name: "home", start: at, flying, amount, capital });
       if (moved.kind === "arrived") return null;
-      if (moved.kind === "none") return moved.choice === "keep-at-target" ? { outcome: "kept-at-target", reason: moved.reason } : held(moved.reason);
+      if (moved.kind === "none")
+        return moved.choice === "keep-at-target" ? { outcome: "kept-at-target", reason: moved.reason } : held(moved.reason);
       amount = moved.amount;
       at = "return-refunded";
       const choice = await this.#decide({ state: at, amount, capital }, "refunded", true);
@@ -191,7 +209,8 @@ export class Saga {
     const sell = { ...this.#sell("sell", less(row.estimate.sold, slippagePpm)), amountIn: sells };
     await this.#stand("bought-not-sold", "both legs, sent at once");
     let [bought, sold] = await this.#both(buy, sell);
-    if (bought.status === "failed" && sold.status === "failed") return { outcome: "no-trade", reason: `${bought.detail}; ${sold.detail}` };
+    if (bought.status === "failed" && sold.status === "failed")
+      return { outcome: "no-trade", reason: `${bought.detail}; ${sold.detail}` };
     let outcome: Holding = planned;
     if (sold.status === "failed" && bought.status === "done") {
       this.#notePool(sold);
@@ -241,7 +260,10 @@ export class Saga {
     let both: [LegEnd, LegEnd];
     const end = (await this.engine.now()) + settings.haltSeconds * 1000;
     for (;;) {
-      both = await this.#steady("legs", async () => await Promise.all([actions.swap(this.#id, account, buy), actions.swap(this.#id, account, sell)]));
+      both = await this.#steady(
+        "legs",
+        async () => await Promise.all([actions.swap(this.#id, account, buy), actions.swap(this.#id, account, sell)]),
+      );
       if (both.every((l) => l.status !== "open")) return both;
       await this.#halted("bought-not-sold", both, end);
     }
@@ -263,7 +285,12 @@ export class Saga {
       if (choice === "hold" || choice === "operator") return held(reason);
       if (choice === "sell-at-target" || choice === "continue" || choice === "other-venue") forced = true;
       const floor = forced ? 0n : wish.floor;
-      const next = await this.#swap(state, { ...wish, leg: this.#name("again"), floor, exceptPools: choice === "other-venue" ? this.#exceptPools : [] });
+      const next = await this.#swap(state, {
+        ...wish,
+        leg: this.#name("again"),
+        floor,
+        exceptPools: choice === "other-venue" ? this.#exceptPools : [],
+      });
       if (next.status === "done") return { amount: next.amountOut, forced, reason };
       this.#notePool(next);
       why = next.failure;
@@ -303,7 +330,16 @@ export class Saga {
         case "retry":
         case "other-bridge":
           break;
-        default:
+        case "wait":
+        case "speed-up":
+        case "re-attest":
+        case "retry-delivery":
+        case "claim-refund":
+        case "sell-at-source":
+        case "buy-at-target":
+        case "keep-at-target":
+        case "hold":
+        case "operator":
           return held(reason);
       }
     }
@@ -401,7 +437,11 @@ export class Saga {
       await this.#stand(t.flying, seen.waitsFor, risk, Math.max(0, Math.round(dueSeconds - (now - begun) / 1000)));
       if ((seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
         const at = seen.state === "delivered" ? t.to : t.from;
-        if (seen.native) await this.#until(`${leg}.wrap`, async () => (await actions.wrap(this.#id, account, `${leg}.wrap`, at, seen.amount ?? 0n)).done);
+        if (seen.native)
+          await this.#until(
+            `${leg}.wrap`,
+            async () => (await actions.wrap(this.#id, account, `${leg}.wrap`, at, seen.amount ?? 0n)).done,
+          );
         if (seen.state === "refunded" && !this.#exceptBridges.includes(quote.bridge)) this.#exceptBridges.push(quote.bridge);
         return { kind: seen.state === "delivered" ? "arrived" : "refunded", amount: seen.amount };
       }
@@ -417,7 +457,12 @@ export class Saga {
       const failure = failureOf(seen.state, seen.overdue);
       if (failure !== null) {
         const timeLeft = now < lastWait;
-        const choice = await this.#decide({ state: t.flying, amount: t.amount, capital: t.capital, quote }, failure, timeLeft, true);
+        const choice = await this.#decide(
+          { state: t.flying, amount: t.amount, capital: t.capital, quote },
+          failure,
+          timeLeft,
+          true,
+        );
         if (choice === "speed-up") await this.#push(leg, id, "speed-up");
         else if (choice === "re-attest") await this.#push(leg, id, "re-attest");
         else if (choice === "retry-delivery") await this.#push(leg, id, "retry");
@@ -443,7 +488,12 @@ export class Saga {
    * Asks the RecoveryManager, by quotes of now. A position that is to be held, or waits for the operator, is quoted again and again until
    * a way out is within the limits, the operator says what, or the time of holding is over. `once`: gives these choices to the caller.
    */
-  async #decide(p: Omit<Position, "exceptPools" | "exceptBridges">, failure: Failure, timeLeft: boolean, once = false): Promise<ChoiceKind> {
+  async #decide(
+    p: Omit<Position, "exceptPools" | "exceptBridges">,
+    failure: Failure,
+    timeLeft: boolean,
+    once = false,
+  ): Promise<ChoiceKind> {
     const { quotes, recovery, settings } = this.env;
     const position: Position = { ...p, exceptPools: this.#exceptPools, exceptBridges: this.#exceptBridges };
     const until = (await this.engine.now()) + recovery.policy.holdSeconds * 1000;
@@ -464,7 +514,12 @@ export class Saga {
       if (once || (await this.engine.now()) >= until) return kind;
       const left = Math.round((until - (await this.engine.now())) / 1000);
       const can = allowed(p.state, failure).join(", ");
-      await this.#stand(kind === "hold" ? "held" : "operator", `${decided.reason}; arb transfers resume ${this.#id} --choice with one of: ${can}`, undefined, left);
+      await this.#stand(
+        kind === "hold" ? "held" : "operator",
+        `${decided.reason}; arb transfers resume ${this.#id} --choice with one of: ${can}`,
+        undefined,
+        left,
+      );
       await this.#pause(Math.min(settings.recheckSeconds, Math.max(0.05, left)));
     }
   }
@@ -475,18 +530,27 @@ export class Saga {
     const o = this.#o;
     const { account } = this.input;
     await this.#steady("own", async () => (await store.reopen(this.#id).catch(() => undefined), null));
-    const open = await this.#steady("open-transfer", async () => (await store.transfersOf(this.#id)).find((t) => t.ended === null) ?? null);
+    const open = await this.#steady(
+      "open-transfer",
+      async () => (await store.transfersOf(this.#id)).find((t) => t.ended === null) ?? null,
+    );
     const capital = o.amountIn;
     if (open !== null) {
       const home = open.leg.includes("home");
       const route = open.quote.request.route;
       const at = { start: "bridge-start" as const, from: route.fromChainId, to: route.toChainId, tokenIn: route.tokenIn };
-      const end = await this.#fly({ ...at, flying: home ? "return-in-flight" : "in-flight", amount: open.quote.amountIn, capital }, `${this.#name("look")}`, open.quote, 0);
+      const end = await this.#fly(
+        { ...at, flying: home ? "return-in-flight" : "in-flight", amount: open.quote.amountIn, capital },
+        this.#name("look"),
+        open.quote,
+        0,
+      );
       if (end.kind === "none") return held(end.reason);
       if (home) return end.kind === "arrived" ? planned : { outcome: "kept-at-target", reason: "the way home was refunded" };
     }
     const books = await this.#steady("books", () => store.books(this.#id, actions.holder(o, account, "buy")));
-    const at = (chainId: number, token: string) => books.find((b) => b.chainId === chainId && b.asset === token.toLowerCase())?.amount ?? 0n;
+    const at = (chainId: number, token: string) =>
+      books.find((b) => b.chainId === chainId && b.asset === token.toLowerCase())?.amount ?? 0n;
     const [here, there] = [at(o.buy.chainId, o.buy.tokenOut), at(o.sell.chainId, o.sell.tokenIn)];
     if (there > 0n && there >= here) return await this.#sellAtTarget(there, capital, row);
     if (here > 0n && there >= 0n) return await this.#carry("refunded", here, capital, row);

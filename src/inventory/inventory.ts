@@ -57,6 +57,8 @@ const READ_MS = 5_000;
 
 /** Takes the locks of places in one order, so that two programs never wait for each other; held until the transaction ends. */
 async function lockPlaces(sql: Sql, places: Place[]): Promise<void> {
+  // a frozen driver gives its locks back by this
+  await sql.query(`set local idle_in_transaction_session_timeout = '7s'`);
   const names = new Set(places.map((p) => `${p.chainId} ${keyOf(p.holder)} ${keyOf(p.token)}`));
   for (const name of [...names].toSorted()) await sql.query(`select pg_advisory_xact_lock(hashtextextended($1, 77))`, [name]);
 }
@@ -138,7 +140,9 @@ export async function inFlight(sql: Sql): Promise<Flying[]> {
     to_chain: unknown;
     token_in: string;
     amount_in: unknown;
-  }>(`select id, bridge, from_chain, to_chain, token_in, amount_in from crosschain.transfer where ended is null order by recorded_at`);
+  }>(
+    `select id, bridge, from_chain, to_chain, token_in, amount_in from crosschain.transfer where ended is null order by recorded_at`,
+  );
   return rows.map((r) => ({
     transfer: r.id,
     bridge: r.bridge,
@@ -163,7 +167,8 @@ export interface Usage {
 export function brokenLimit(limits: Limits, { symbol, leg, flying, onChain }: Usage): string | null {
   const limit = limits[symbol];
   if (!limit) return null;
-  if (limit.perLeg !== undefined && leg > limit.perLeg) return `one leg may move ${limit.perLeg} units of ${symbol}, this one is ${leg}`;
+  if (limit.perLeg !== undefined && leg > limit.perLeg)
+    return `one leg may move ${limit.perLeg} units of ${symbol}, this one is ${leg}`;
   const total = flying.reduce((sum, f) => sum + f.amount, 0n);
   if (limit.inFlight !== undefined && total > limit.inFlight)
     return `${limit.inFlight} units of ${symbol} may be between networks, it would be ${total}`;
@@ -173,7 +178,8 @@ export function brokenLimit(limits: Limits, { symbol, leg, flying, onChain }: Us
   }
   for (const { chainId, amount: owned } of onChain) {
     const most = limit.perChain?.[chainId];
-    if (most !== undefined && owned > most) return `trades may own ${most} units of ${symbol} on chain ${chainId}, it would be ${owned}`;
+    if (most !== undefined && owned > most)
+      return `trades may own ${most} units of ${symbol} on chain ${chainId}, it would be ${owned}`;
   }
   return null;
 }

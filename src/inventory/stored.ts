@@ -6,6 +6,7 @@ export function toStored(value: unknown): string {
 }
 
 /** The value again, from text or from what the driver parsed of jsonb. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what was stored is the caller's to name
 export function fromStored<T>(stored: unknown): T {
   return JSON.parse(typeof stored === "string" ? stored : JSON.stringify(stored), (_, v: unknown) => {
     const big = (v as { bigint?: unknown } | null)?.bigint;

@@ -72,8 +72,29 @@ export class Actions {
 
   #intent = (saga: string, name: string): string => `${workflowOf(saga)}:${name}`;
 
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  /**
+   * One after another for an account on a network: approvals are exact, and two sagas that sell the same token to the same contract would
+   * use up each other's. An account has one driver, so a queue in this process is enough.
+   */
+  async #inTurn<T>(chainId: number, account: string, work: () => Promise<T>): Promise<T> {
+    const key = `${chainId} ${account.toLowerCase()}`;
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const turn = before.then(work, work);
+    this.#turns.set(
+      key,
+      turn.catch(() => undefined),
+    );
+    return await turn;
+  }
+
   /** One swap of a balance of ours, in the best pool of now. */
   async swap(saga: string, account: string, wish: LegWish): Promise<LegEnd> {
+    return await this.#inTurn(wish.chainId, account, async () => await this.#swap(saga, account, wish));
+  }
+
+  async #swap(saga: string, account: string, wish: LegWish): Promise<LegEnd> {
     const { chainId, tokenIn, tokenOut, amountIn, leg } = wish;
     const venue = this.senders.venue(chainId, account);
     const intentId = this.#intent(saga, leg);
@@ -84,10 +105,17 @@ export class Actions {
     if (!(await this.senders.isKnown(chainId, intentId))) {
       const { preferred, exceptPools } = wish;
       const [best] = await this.quotes.sales(account, chainId, { tokenIn, tokenOut, amountIn, preferred, except: exceptPools });
-      const failed = (failure: "leg-failed" | "price-gone", detail: string): LegEnd => ({ status: "failed", failure, detail, pool, spender });
+      const failed = (failure: "leg-failed" | "price-gone", detail: string): LegEnd => ({
+        status: "failed",
+        failure,
+        detail,
+        pool,
+        spender,
+      });
       if (!best) return failed("leg-failed", "no pool takes the amount");
       pool = best.hop.pool;
-      if (best.amountOut < wish.floor) return failed("price-gone", `it would give ${best.amountOut}, at least ${wish.floor} is wanted`);
+      if (best.amountOut < wish.floor)
+        return failed("price-gone", `it would give ${best.amountOut}, at least ${wish.floor} is wanted`);
       const tolerated = best.amountOut - (best.amountOut * BigInt(this.settings.slippagePpm)) / PPM;
       const minOut = tolerated > wish.floor ? tolerated : wish.floor;
       spender = venue.spender(best.hop);
@@ -98,7 +126,10 @@ export class Actions {
       }
       // what will come belongs to this saga from the block that brings it
       const place = { chainId, holder: venue.holder };
-      await this.store.own(saga, [{ ...place, token: tokenOut, expected: best.amountOut }, { ...place, token: tokenIn, amount: amountIn }]);
+      await this.store.own(saga, [
+        { ...place, token: tokenOut, expected: best.amountOut },
+        { ...place, token: tokenIn, amount: amountIn },
+      ]);
       // by the chain's clock, or by ours where the chain has had no block for a while
       const now = Math.max(best.timestamp, Math.floor(Date.now() / 1000));
       call = venue.call({ hop: best.hop, amountIn, minOut, deadline: now + this.settings.swapSeconds });
@@ -107,7 +138,10 @@ export class Actions {
     const place = { chainId, holder: venue.holder };
     if (landing.status === "open") return landing;
     if (landing.status === "failed") {
-      await this.store.own(saga, [{ ...place, token: tokenOut }, { ...place, token: tokenIn, amount: amountIn }]);
+      await this.store.own(saga, [
+        { ...place, token: tokenOut },
+        { ...place, token: tokenIn, amount: amountIn },
+      ]);
       return { status: "failed", failure: "leg-failed", detail: landing.detail, pool, spender };
     }
     const change = await this.store.changeOf(chainId, intentId, venue.holder);
@@ -146,7 +180,12 @@ export class Actions {
   }
 
   /** Takes back what a contract of a failed step may still take. */
-  async revoke(saga: string, account: string, i: number, at: { chainId: number; token: string; spender: string }): Promise<boolean> {
+  async revoke(
+    saga: string,
+    account: string,
+    i: number,
+    at: { chainId: number; token: string; spender: string },
+  ): Promise<boolean> {
     const { chainId, token, spender } = at;
     const intentId = this.#intent(saga, `revoke.${i}`);
     const contract = IERC20__factory.connect(token, this.senders.chain(chainId).provider);
@@ -157,6 +196,11 @@ export class Actions {
 
   /** Starts a transfer once. Its key is in the database before the first call is signed. */
   async start(saga: string, account: string, leg: string, quote: BridgeQuote): Promise<StartEnd> {
+    const { fromChainId } = quote.request.route;
+    return await this.#inTurn(fromChainId, account, async () => await this.#start(saga, account, leg, quote));
+  }
+
+  async #start(saga: string, account: string, leg: string, quote: BridgeQuote): Promise<StartEnd> {
     const { route } = quote.request;
     const bridge = this.#bridge(quote.bridge);
     const id = quote.request.id;
@@ -242,7 +286,13 @@ export class Actions {
   }
 
   /** Wraps what arrived as the native coin. */
-  async wrap(saga: string, account: string, name: string, chainId: number, amount: bigint): Promise<{ done: boolean; detail: string }> {
+  async wrap(
+    saga: string,
+    account: string,
+    name: string,
+    chainId: number,
+    amount: bigint,
+  ): Promise<{ done: boolean; detail: string }> {
     const { network } = this.senders.chain(chainId);
     const data = IWETH9__factory.createInterface().encodeFunctionData("deposit");
     const call = { to: network.wrappedNative, data, value: amount };
@@ -251,7 +301,13 @@ export class Actions {
   }
 
   /** The call that finishes a transfer, or brings it on; null where the bridge has none now. */
-  async push(saga: string, account: string, name: string, id: string, wish: RecoverWish | "claim"): Promise<{ sent: boolean; open: boolean; detail: string }> {
+  async push(
+    saga: string,
+    account: string,
+    name: string,
+    id: string,
+    wish: RecoverWish | "claim",
+  ): Promise<{ sent: boolean; open: boolean; detail: string }> {
     const row = await this.store.transfer(id);
     if (!row) throw new ArbError("internal", `the transfer ${id} is not in the database`);
     const bridge = this.#bridge(row.bridge);
@@ -263,7 +319,11 @@ export class Actions {
     const intentId = this.#intent(saga, name);
     if (call === null) return { sent: false, open: false, detail: "the bridge has nothing to be called now" };
     const end = await this.senders.execute({ chainId: call.chainId, account, intentId, call }, this.settings.legMs);
-    return { sent: end.status === "landed", open: end.status === "open", detail: end.status === "landed" ? call.purpose : end.detail };
+    return {
+      sent: end.status === "landed",
+      open: end.status === "open",
+      detail: end.status === "landed" ? call.purpose : end.detail,
+    };
   }
 
   #speedUp(account: string, quote: BridgeQuote, key: Parameters<typeof speedUpToSign>[0]): Record<string, string> {

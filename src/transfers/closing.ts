@@ -27,7 +27,9 @@ export async function closeBooks(
   const { opportunity: o, account, estimate } = saga;
   const { quotes, store } = actions;
   const lines = new Map<string, BookLine>();
-  for (const holder of new Set([account, actions.holder(o, account, "buy"), actions.holder(o, account, "sell")].map((h) => h.toLowerCase())))
+  for (const holder of new Set(
+    [account, actions.holder(o, account, "buy"), actions.holder(o, account, "sell")].map((h) => h.toLowerCase()),
+  ))
     for (const line of await store.books(saga.id, holder)) {
       const key = `${line.chainId} ${line.asset}`;
       const known = lines.get(key);

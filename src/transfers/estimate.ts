@@ -15,9 +15,7 @@ export interface StartRules {
   limits: Limits;
 }
 
-export type Start =
-  | { ok: true; estimate: Estimate; wanted: Change[] }
-  | { ok: false; reason: string; estimate: Estimate };
+export type Start = { ok: true; estimate: Estimate; wanted: Change[] } | { ok: false; reason: string; estimate: Estimate };
 
 const NOTHING = (mode: "bridge" | "inventory"): Estimate => ({
   mode,
@@ -51,7 +49,10 @@ export async function judgeStart(
   const least = rules.minProfit[profitSymbol];
   if (least === undefined) return no(`no least profit is set for ${profitSymbol}: it is not traded for profit`);
 
-  const holders = { buy: quotes.senders.venue(o.buy.chainId, account).holder, sell: quotes.senders.venue(o.sell.chainId, account).holder };
+  const holders = {
+    buy: quotes.senders.venue(o.buy.chainId, account).holder,
+    sell: quotes.senders.venue(o.sell.chainId, account).holder,
+  };
   const { tokenIn, tokenOut } = o.buy;
   const [bought] = await quotes.sales(account, o.buy.chainId, { tokenIn, tokenOut, amountIn: o.amountIn, preferred: o.buy });
   if (!bought) return no("no pool of the source network takes the amount");
@@ -98,7 +99,12 @@ export async function judgeStart(
     mode === "bridge"
       ? {
           refunded: await quotes.waysOut(o, account, { ...at, state: "refunded", amount: bought.amountOut }),
-          "target-leg": await quotes.waysOut(o, account, { ...at, state: "target-leg", amount: sellAmount, exceptPools: [o.sell.pool] }),
+          "target-leg": await quotes.waysOut(o, account, {
+            ...at,
+            state: "target-leg",
+            amount: sellAmount,
+            exceptPools: [o.sell.pool],
+          }),
         }
       : {
           "bought-not-sold": await quotes.waysOut(o, account, { ...at, state: "bought-not-sold", amount: bought.amountOut }),

@@ -70,7 +70,8 @@ export class Quotes {
 
   async gasPrice(chainId: number): Promise<bigint> {
     const block = await this.senders.chain(chainId).provider.getBlock("latest");
-    if (block?.baseFeePerGas == null) throw new ArbError("network", "the node gave no block with a base fee", { where: String(chainId) });
+    if (block?.baseFeePerGas == null)
+      throw new ArbError("network", "the node gave no block with a base fee", { where: String(chainId) });
     return block.baseFeePerGas;
   }
 
@@ -86,8 +87,7 @@ export class Quotes {
     account: string,
     what: { token: "bought" | "profit"; back: boolean; amount: bigint; id: string; except?: BridgeId[] },
   ): Promise<BridgeOffers> {
-    const [here, there] =
-      what.token === "bought" ? [o.buy.tokenOut, o.sell.tokenIn] : [o.buy.tokenIn, o.sell.tokenOut];
+    const [here, there] = what.token === "bought" ? [o.buy.tokenOut, o.sell.tokenIn] : [o.buy.tokenIn, o.sell.tokenOut];
     const [fromChainId, toChainId] = what.back ? [o.sell.chainId, o.buy.chainId] : [o.buy.chainId, o.sell.chainId];
     const [tokenIn, tokenOut] = what.back ? [there, here] : [here, there];
     const block = await this.senders.chain(toChainId).provider.getBlock("latest");
@@ -105,7 +105,12 @@ export class Quotes {
   }
 
   /** What bringing proceeds home would leave of them: all where they stay. Null where no bridge carries them. */
-  async home(o: CrossChainOpportunity, account: string, amount: bigint, except: BridgeId[] = []): Promise<{ net: bigint; seconds: number } | null> {
+  async home(
+    o: CrossChainOpportunity,
+    account: string,
+    amount: bigint,
+    except: BridgeId[] = [],
+  ): Promise<{ net: bigint; seconds: number } | null> {
     if (!o.returnToSource) return { net: amount, seconds: 0 };
     const { offers } = await this.offers(o, account, { token: "profit", back: true, amount, id: "home?", except });
     const [best] = offers;
@@ -137,7 +142,12 @@ export class Quotes {
       const { offers } = await this.offers(o, account, { token: "bought", back: false, amount: p.amount, id: "again?", except });
       const [best] = offers;
       if (!best) return;
-      add(kind, await thenHome(await sellAt("target", best.net, [])), best.seconds, `by ${best.quote.bridge}, then sold on the target network`);
+      add(
+        kind,
+        await thenHome(await sellAt("target", best.net, [])),
+        best.seconds,
+        `by ${best.quote.bridge}, then sold on the target network`,
+      );
     };
     switch (p.state) {
       case "source-leg": {
@@ -165,9 +175,16 @@ export class Quotes {
         add("continue", now, 0, "what arrived, sold");
         add("retry", now, 0, "sold, again");
         add("other-venue", await thenHome(await sellAt("target", p.amount, p.exceptPools)), 0, "sold in another pool");
-        const { offers } = await this.offers(o, account, { token: "bought", back: true, amount: p.amount, id: "back?", except: p.exceptBridges });
+        const { offers } = await this.offers(o, account, {
+          token: "bought",
+          back: true,
+          amount: p.amount,
+          id: "back?",
+          except: p.exceptBridges,
+        });
         const [best] = offers;
-        if (best) add("bridge-back", await sellAt("source", best.net, []), best.seconds, `back by ${best.quote.bridge}, then sold`);
+        if (best)
+          add("bridge-back", await sellAt("source", best.net, []), best.seconds, `back by ${best.quote.bridge}, then sold`);
         break;
       }
       case "in-flight": {
@@ -177,7 +194,12 @@ export class Quotes {
         add("wait", await sellAt("source", offered.amountIn, []), offered.refundSeconds, "until it arrives or is refunded");
         if (offered.bridge !== "across") break;
         const dearer = spedUp(offered);
-        add("speed-up", await thenHome(await sellAt("target", dearer, [])), offered.etaSeconds, `for ${offered.amountOut - dearer} more`);
+        add(
+          "speed-up",
+          await thenHome(await sellAt("target", dearer, [])),
+          offered.etaSeconds,
+          `for ${offered.amountOut - dearer} more`,
+        );
         break;
       }
       case "return-start":
@@ -185,7 +207,10 @@ export class Quotes {
       case "rebalance-start": {
         add("keep-at-target", p.amount, 0, "the proceeds stay where they are");
         add("continue", p.amount, 0, "what arrived");
-        for (const [kind, except] of [["retry", []], ["other-bridge", p.exceptBridges]] as const) {
+        for (const [kind, except] of [
+          ["retry", []],
+          ["other-bridge", p.exceptBridges],
+        ] as const) {
           const home = await this.home({ ...o, returnToSource: true }, account, p.amount, [...except]);
           if (home) add(kind, home.net, home.seconds, "home by the cheapest bridge");
         }

@@ -1,7 +1,7 @@
 /** Finds money of ours that is between networks or stranded, from chain state alone: the database may be gone. */
 import { getAddress, type Log, toBeHex } from "ethers";
 import { IERC20__factory } from "../../types/contracts/index.js";
-import { bytes32, relayHash, type RelayData, spokePool } from "../bridges/across-abi.js";
+import { bytes32, relayHash, spokePool } from "../bridges/across-abi.js";
 import { depositIn } from "../bridges/across-key.js";
 import type { ChainView } from "../bridges/bridge.js";
 import { ask, logsBetween } from "../bridges/logs.js";
@@ -41,7 +41,12 @@ export async function scanForFunds({ account, views, lookBackSeconds }: ScanOpti
     for (const token of view.network.tokens) {
       const credit = await refundCredit(account, view, token);
       if (credit !== null) found.push(credit);
-      const balance = await word(view, `the balance of ${token.symbol}`, token.address, erc20.encodeFunctionData("balanceOf", [account]));
+      const balance = await word(
+        view,
+        `the balance of ${token.symbol}`,
+        token.address,
+        erc20.encodeFunctionData("balanceOf", [account]),
+      );
       if (balance > 0n)
         found.push({
           kind: "stranded-balance",
@@ -74,7 +79,7 @@ async function acrossDeposits(account: string, view: ChainView, views: ChainView
   if (!head) return [];
   const from = Math.max(0, head.number - Math.ceil((lookBackSeconds * 1000) / network.blockTimeMs));
   const topics = [spokePool.getEvent("FundsDeposited")!.topicHash, null, null, bytes32(getAddress(account)).toLowerCase()];
-  const logs = await logsBetween(view, { address: facts.spokePool.address, topics } as Parameters<typeof logsBetween>[1], from, head.number);
+  const logs = await logsBetween(view, { address: facts.spokePool.address, topics }, from, head.number);
   const found: Found[] = [];
   for (const log of logs) {
     const open = await openDeposit(log, view, views);
@@ -87,7 +92,7 @@ async function acrossDeposits(account: string, view: ChainView, views: ChainView
 async function openDeposit(log: Log, view: ChainView, views: ChainView[]): Promise<Found | null> {
   const seen = depositIn(log, view.network.chainId);
   if (seen === null) return null;
-  const { relay, destinationChainId: toChainId } = seen as { relay: RelayData; destinationChainId: number };
+  const { relay, destinationChainId: toChainId } = seen;
   const there = views.find((v) => v.network.chainId === toChainId);
   const pool = acrossFacts(toChainId)?.spokePool.address;
   if (!there || pool === undefined) return null;
@@ -107,7 +112,9 @@ async function openDeposit(log: Log, view: ChainView, views: ChainView[]): Promi
     txHash: log.transactionHash,
     ageSeconds: block ? Math.max(0, now - block.timestamp) : null,
     deadline: Number(relay.fillDeadline),
-    waitsFor: expired ? "the refund on the source network (unless it was paid already: look at the balance there)" : "a relayer's fill",
+    waitsFor: expired
+      ? "the refund on the source network (unless it was paid already: look at the balance there)"
+      : "a relayer's fill",
   };
 }
 

@@ -102,7 +102,8 @@ export class Senders {
   async #open(chainId: number, account: string): Promise<TransactionExecutor> {
     const { chain, route } = this.network(chainId);
     const wallet = this.wallets.find((w) => w.address.toLowerCase() === account.toLowerCase());
-    if (!wallet) throw new ArbError("secrets", `this driver has no key of ${account}`, { hint: "list its wallet in the configuration" });
+    if (!wallet)
+      throw new ArbError("secrets", `this driver has no key of ${account}`, { hint: "list its wallet in the configuration" });
     const sender = new TransactionExecutor(chain, wallet, route ?? nodeRoute(chain.provider), { journal: this.journal });
     await sender.start();
     sender.keepWatching(chain.network.blockTimeMs, this.onFault);
@@ -144,7 +145,8 @@ export class Senders {
       const attempts = slot?.attempts.filter((a) => a.intentId === intentId) ?? [];
       // signed bytes that may be anywhere are neither failed nor done
       const nothingOut = attempts.every(isVoid);
-      if (nothingOut && (error.code === "reverted" || error.code === "refused")) return { status: "failed", detail: error.message, sent: false };
+      if (nothingOut && (error.code === "reverted" || error.code === "refused"))
+        return { status: "failed", detail: error.message, sent: false };
       if (nothingOut && attempts.length > 0) return { status: "failed", detail: error.message, sent: false };
       throw error;
     }
@@ -152,17 +154,21 @@ export class Senders {
     const seen = await sender.watch(attempt, deadlineMs, Math.min(pollMs, 1_000));
     if (seen.status === "mined") {
       const { hash, blockNumber } = seen.receipt;
-      return seen.success ? { status: "landed", hash, blockNumber } : { status: "failed", detail: `reverted in ${hash}`, sent: true };
+      return seen.success
+        ? { status: "landed", hash, blockNumber }
+        : { status: "failed", detail: `reverted in ${hash}`, sent: true };
     }
     if (seen.status === "superseded") return { status: "failed", detail: `${seen.by.hash} took its nonce`, sent: false };
     const outcome = await this.journal.outcome(chainId, intentId);
-    if (outcome?.status === "foreign") return { status: "failed", detail: "its nonce was used by a transaction that is not ours", sent: false };
+    if (outcome?.status === "foreign")
+      return { status: "failed", detail: "its nonce was used by a transaction that is not ours", sent: false };
     return { status: "open", detail: seen.lastError ?? `${attempt.hash} is not in a block yet` };
   }
 
   async receipt(chainId: number, hash: string): Promise<TransactionReceipt> {
     const receipt = await this.chain(chainId).provider.getTransactionReceipt(hash);
-    if (!receipt) throw new ArbError("network", `the node has no receipt of ${hash}`, { where: this.chain(chainId).network.name });
+    if (!receipt)
+      throw new ArbError("network", `the node has no receipt of ${hash}`, { where: this.chain(chainId).network.name });
     return receipt;
   }
 

@@ -200,7 +200,13 @@ export class TransferStore {
   }
 
   /** Books an arrival or a refund, once: one log pays one transfer, and one transfer is paid by one log. */
-  async arrived(row: TransferRow, ended: "delivered" | "refunded", holder: string, arrival: Arrival, changes: Change[]): Promise<void> {
+  async arrived(
+    row: TransferRow,
+    ended: "delivered" | "refunded",
+    holder: string,
+    arrival: Arrival,
+    changes: Change[],
+  ): Promise<void> {
     await inTransaction(this.db.pool, `the arrival of ${row.id} cannot be booked`, async (sql) => {
       const noted = await sql.query(
         `update crosschain.transfer set state = $2, ended = $2, ended_at = clock_timestamp() where id = $1 and ended is null`,

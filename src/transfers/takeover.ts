@@ -41,6 +41,8 @@ export function keepTakingOver(options: TakeoverOptions): () => Promise<void> {
 export async function takeOver({ db, driverId, deadAfterMs, onTakeover }: TakeoverOptions): Promise<string[]> {
   return await inTransaction(db.pool, "the sagas of other drivers cannot be looked at", async (sql) => {
     await sql.query(`update journal.driver set beat = clock_timestamp() where id = $1`, [driverId]);
+    // a driver that freezes right here must not keep the others from looking
+    await sql.query(`set local idle_in_transaction_session_timeout = '2s'`);
     // one driver at a time: two would take the same sagas from each other
     const lock = await sql.query<{ mine: boolean }>(`select pg_try_advisory_xact_lock($1) as mine`, [LOCK]);
     if (lock.rows[0]?.mine !== true) return [];
@@ -51,7 +53,12 @@ export async function takeOver({ db, driverId, deadAfterMs, onTakeover }: Takeov
     );
     const gone = drivers.rows.filter((d) => d.silent || (d.host === HOST && !isAlive(d.pid))).map((d) => d.id);
     if (gone.length === 0) return [];
-    const left = await DBOS.listWorkflows({ status: "PENDING", executorId: gone, applicationVersion: SAGA_VERSION, loadInput: false });
+    const left = await DBOS.listWorkflows({
+      status: "PENDING",
+      executorId: gone,
+      applicationVersion: SAGA_VERSION,
+      loadInput: false,
+    });
     const ids = left.map((w) => w.workflowID);
     if (ids.length > 0) await DBOS.resumeWorkflows(ids);
     onTakeover?.(gone.join(", "), ids);
@@ -70,7 +77,9 @@ function isAlive(pid: number): boolean {
 
 /** Sagas that no process of this version continues: they stay where they are until somebody does something. */
 export async function strandedSagas(db: Pick<Database, "pool">): Promise<{ id: string; version: string; status: string }[]> {
-  const exists = await db.pool.query<{ there: string | null }>(`select to_regclass('${ENGINE_SCHEMA}.workflow_status')::text as there`);
+  const exists = await db.pool.query<{ there: string | null }>(
+    `select to_regclass('${ENGINE_SCHEMA}.workflow_status')::text as there`,
+  );
   if (exists.rows[0]?.there == null) return [];
   const { rows } = await db.pool.query<{ id: string; version: string; status: string }>(
     `select workflow_uuid as id, application_version as version, status from ${ENGINE_SCHEMA}.workflow_status

@@ -48,7 +48,8 @@ describe("cross-chain executor: drivers in processes of their own on one databas
       child,
       said,
       gone: once(child, "close"),
-      ready: async () => await until("a driver that is ready", () => Promise.resolve(said.some((s) => s.ready !== undefined)), 60),
+      ready: async () =>
+        await until("a driver that is ready", () => Promise.resolve(said.some((s) => s.ready !== undefined)), 60),
       start: (id: string) => child.stdin.write(`${toStored({ opportunity: site.opportunity(id, { amountIn: 500n * USDC }) })}\n`),
     };
   }
@@ -61,7 +62,10 @@ describe("cross-chain executor: drivers in processes of their own on one databas
       `the end of ${ids.join(", ")}`,
       async () => {
         await site.across.step();
-        const { rows } = await db.pool.query<{ outcome: string }>(`select outcome from crosschain.saga where id = any($1) and outcome is not null`, [ids]);
+        const { rows } = await db.pool.query<{ outcome: string }>(
+          `select outcome from crosschain.saga where id = any($1) and outcome is not null`,
+          [ids],
+        );
         return rows.length === ids.length ? rows.map((r) => r.outcome) : null;
       },
       90,
@@ -116,9 +120,10 @@ describe("cross-chain executor: drivers in processes of their own on one databas
     expect((await allEnd(["freeze-1", "freeze-2"])).every((o) => o === "profit")).to.equal(true);
     second.child.kill("SIGCONT");
     await until("the woken driver's next sign of life", async () => {
-      const { rows } = await db.pool.query(`select 1 from journal.driver where id = $1 and beat > clock_timestamp() - interval '1 s'`, [
-        second.said.find((s) => s.ready !== undefined)!.ready,
-      ]);
+      const { rows } = await db.pool.query(
+        `select 1 from journal.driver where id = $1 and beat > clock_timestamp() - interval '1 s'`,
+        [second.said.find((s) => s.ready !== undefined)!.ready],
+      );
       return rows.length > 0;
     });
     await nothingTwice();

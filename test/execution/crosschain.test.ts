@@ -19,7 +19,8 @@ import {
   USDC,
 } from "../helpers/cross-chain.js";
 
-const text = (result: SagaResult): string => JSON.stringify(result, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v), 1);
+const text = (result: SagaResult): string =>
+  JSON.stringify(result, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v), 1);
 
 describe("cross-chain executor: real local chains, real SpokePools, the program's own database", function () {
   this.timeout(180_000);
@@ -43,7 +44,10 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
   });
 
   /** The local relayer and data worker, stepped by the test: deterministic. */
-  async function run(opportunity: CrossChainOpportunity, during: () => Promise<unknown> = () => Promise.resolve()): Promise<SagaResult> {
+  async function run(
+    opportunity: CrossChainOpportunity,
+    during: () => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<SagaResult> {
     const handle = await driver.executor.submit(opportunity);
     let result: SagaResult | null = null;
     const ended = handle.getResult().then((r) => (result = r));
@@ -55,7 +59,9 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
       });
     } catch (error) {
       const saga = await driver.executor.env.store.saga(opportunity.id);
-      throw new Error(`${(error as Error).message}: ${saga?.state}, ${saga?.waitsFor}; faults: ${driver.faults.join("; ")}`);
+      throw new Error(`${(error as Error).message}: ${saga?.state}, ${saga?.waitsFor}; faults: ${driver.faults.join("; ")}`, {
+        cause: error,
+      });
     }
     return await ended;
   }
@@ -87,7 +93,9 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
   it("starts once per id: the second submission gives the first one's end", async () => {
     const again = await driver.executor.execute(site.opportunity("bridge"));
     expect(again.outcome).to.equal("profit");
-    const { rows } = await driver.db.pool.query<{ n: number }>(`select count(*)::int as n from crosschain.transfer where saga = 'bridge'`);
+    const { rows } = await driver.db.pool.query<{ n: number }>(
+      `select count(*)::int as n from crosschain.transfer where saga = 'bridge'`,
+    );
     expect(rows[0]?.n).to.equal(2);
   });
 
@@ -139,14 +147,20 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
       await pass(900);
     });
     site.across.setScript(() => ({ fill: "fill" }));
-    expect(result.decisions.map((d) => d.choice), text(result)).to.include("speed-up");
+    expect(
+      result.decisions.map((d) => d.choice),
+      text(result),
+    ).to.include("speed-up");
     expect(result.outcome).to.equal("profit");
     await balanced();
   });
 
   it("no way out is within the limit: it is held, says what it waits for, and one command continues", async () => {
     await driver.close();
-    driver = await openDriver(site, [wallet], { policy: { ...POLICY, maxLoss: -1n }, rules: { ...RULES, minProfit: { USDC: 1n } } });
+    driver = await openDriver(site, [wallet], {
+      policy: { ...POLICY, maxLoss: -1n },
+      rules: { ...RULES, minProfit: { USDC: 1n } },
+    });
     start = await balances(site, wallet.address);
     await gap();
     await gap();
@@ -182,7 +196,8 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
   });
 
   it("is refused with a reason: no profit, too little capital for inventory, reserved by another, past its deadline", async () => {
-    const outcome = async (id: string, change: Partial<CrossChainOpportunity>) => await driver.executor.execute(site.opportunity(id, change));
+    const outcome = async (id: string, change: Partial<CrossChainOpportunity>) =>
+      await driver.executor.execute(site.opportunity(id, change));
     const reasons = [
       (await outcome("r1", { buy: { ...site.opportunity("x").buy }, amountIn: 200_000n * USDC })).reason,
       (await outcome("r2", { deadline: 1 })).reason,

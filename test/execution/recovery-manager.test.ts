@@ -69,7 +69,9 @@ function carry(state: SagaState, failure: Failure, quotes: (state: SagaState) =>
   let [at, why]: [SagaState, Failure] = [state, failure];
   for (let step = 0; step < 40; step++) {
     const left = timeLeft && step < 5;
-    const { choice: chosen, leadsTo } = manager.decide(situation(at, why, { choices: quotes(at), taken: { ...taken }, timeLeft: left }));
+    const { choice: chosen, leadsTo } = manager.decide(
+      situation(at, why, { choices: quotes(at), taken: { ...taken }, timeLeft: left }),
+    );
     taken[chosen.kind] = (taken[chosen.kind] ?? 0) + 1;
     const loss = chosen.loss ?? 0n;
     switch (chosen.kind) {
@@ -96,8 +98,11 @@ function carry(state: SagaState, failure: Failure, quotes: (state: SagaState) =>
       case "continue":
         to(at === "return-in-flight" || at === "rebalance-in-flight" ? "source" : "target", loss);
         return { outcome: "profit-or-loss", books };
-      default:
-        // retry, other-venue, other-bridge and wait meet the same failure again, until their tries or their time are over
+      case "retry":
+      case "other-venue":
+      case "other-bridge":
+      case "wait":
+        // these meet the same failure again, until their tries or their time are over
         break;
     }
   }
@@ -150,7 +155,9 @@ describe("RecoveryManager: every state with every failure that it can have", () 
 
   it("takes the cheapest way by loss and time", () => {
     const choices = [choice("other-bridge", 10n, 100), choice("sell-at-source", 12n)];
-    expect(manager.decide(situation("refunded", "refunded", { choices, capital: 1_000_000n })).choice.kind).to.equal("sell-at-source");
+    expect(manager.decide(situation("refunded", "refunded", { choices, capital: 1_000_000n })).choice.kind).to.equal(
+      "sell-at-source",
+    );
     expect(manager.decide(situation("refunded", "refunded", { choices, capital: 1_000n })).choice.kind).to.equal("other-bridge");
   });
 
@@ -179,7 +186,10 @@ describe("RecoveryManager: every state with every failure that it can have", () 
   });
 
   it("counts as the worst case the largest of the least losses; a state without a way out has none", () => {
-    const waysOut = [[choice("retry", 5n), choice("sell-at-source", 50n)], [choice("bridge-back", 30n), choice("sell-at-target", 12n)]];
+    const waysOut = [
+      [choice("retry", 5n), choice("sell-at-source", 50n)],
+      [choice("bridge-back", 30n), choice("sell-at-target", 12n)],
+    ];
     expect(manager.worstCase(waysOut)).to.equal(12n);
     expect(manager.worstCase([...waysOut, [choice("retry", null)]])).to.equal(null);
     expect(manager.worstCase([[choice("retry", -5n)]])).to.equal(0n);

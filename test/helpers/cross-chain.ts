@@ -51,7 +51,8 @@ export async function openCrossChainSite(): Promise<Site> {
     wallet: async (tokens = {}) => {
       const key = hexlify(randomBytes(32));
       const wallet = new WalletManager(new Secret(key));
-      for (const chainId of [A, B]) await world.chain(chainId).fund(wallet.address, { eth: ETHER, tokens: tokens[chainId] ?? {} });
+      for (const chainId of [A, B])
+        await world.chain(chainId).fund(wallet.address, { eth: ETHER, tokens: tokens[chainId] ?? {} });
       return { wallet, key };
     },
     balance: async (chainId, symbol, of) => {
@@ -67,7 +68,9 @@ export async function openCrossChainSite(): Promise<Site> {
     crash: async (chainId) => {
       const chain = world.chain(chainId);
       const weth = token(chainId, "WETH");
-      for (const p of chain.pools.filter((each) => [each.token0, each.token1].every((t) => [weth, token(chainId, "USDC")].includes(t))))
+      for (const p of chain.pools.filter((each) =>
+        [each.token0, each.token1].every((t) => [weth, token(chainId, "USDC")].includes(t)),
+      ))
         await movePrice(chain, p, weth, await shareOf(chain, p, weth, 400_000));
     },
     opportunity: (id, change = {}) => ({

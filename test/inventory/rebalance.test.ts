@@ -21,7 +21,9 @@ describe("inventory: rebalancing and limits", () => {
     expect(imbalances([holding(1, 520n, 500_000), holding(10, 480n, 500_000)], 50_000)).to.deep.equal([]);
     const dear = () => Promise.resolve({ bridge: "across", cost: 10n });
     expect(await rebalancingPlan([holding(1, 900n, 500_000), holding(10, 100n, 500_000)], RULES, dear)).to.deep.equal([]);
-    expect(await rebalancingPlan([holding(1, 900n, 500_000), holding(10, 100n, 500_000)], RULES, () => Promise.resolve(null))).to.deep.equal([]);
+    expect(
+      await rebalancingPlan([holding(1, 900n, 500_000), holding(10, 100n, 500_000)], RULES, () => Promise.resolve(null)),
+    ).to.deep.equal([]);
   });
 
   it("says which limit a trade would break: leg, in flight, bridge, network", () => {

@@ -91,7 +91,9 @@ describe("inventory: reservations and bridges in the database, balances of a rea
   it("writes a transfer down once, counts it as in flight, and books its arrival once", async () => {
     const saga = (await store.sagas(false))[0]!.id;
     const row = await store.record(saga, "out.0", quote("t-1"), key("t-1"), 60);
-    expect((await store.record(saga, "out.0", { ...quote("t-1"), amountIn: 5n }, key("t-1"), 60)).quote.amountIn).to.equal(1_000_000n);
+    expect((await store.record(saga, "out.0", { ...quote("t-1"), amountIn: 5n }, key("t-1"), 60)).quote.amountIn).to.equal(
+      1_000_000n,
+    );
     await store.started(row, { ...key("t-1"), sourceTx: `0x${"1".repeat(64)}` }, []);
     expect((await inFlight(db.pool)).map((f) => [f.bridge, f.amount])).to.deep.equal([["across", 1_000_000n]]);
     const arrival = { chainId: B, txHash: "0x1", blockNumber: 1, blockHash: "0x2", logIndex: 0, token, amount: 990_000n };
@@ -102,7 +104,10 @@ describe("inventory: reservations and bridges in the database, balances of a rea
 
   it("compares bridges after time and failures of our own history, and stops one that misses its deadlines", async () => {
     const clean = { transfers: 50, late: 0, refunded: 0, medianSeconds: 5 };
-    const [good, bad] = [priced(quote("a"), clean, 10_000, 0n), priced(quote("a"), { ...clean, refunded: 25, medianSeconds: 3_600 }, 10_000, 0n)];
+    const [good, bad] = [
+      priced(quote("a"), clean, 10_000, 0n),
+      priced(quote("a"), { ...clean, refunded: 25, medianSeconds: 3_600 }, 10_000, 0n),
+    ];
     expect(good.seconds).to.equal(10);
     expect(bad.seconds).to.equal(3_600);
     expect(bad.failurePpm > good.failurePpm && bad.net < good.net).to.equal(true);

@@ -33,7 +33,12 @@ describe("opportunity.v1 across chains", () => {
     ["both legs on one network", { sell: leg(1, "WETH", "USDC") }, "malformed", "sell.chainId"],
     ["a test network and a main one", { sell: leg(421614, "WETH", "USDC") }, "malformed", "sell.chainId"],
     ["another token at the target", { sell: leg(42161, "USDC", "WETH") }, "not-a-cycle", "sell.tokenIn"],
-    ["a pool that no factory made", { buy: { ...leg(1, "USDC", "WETH"), pool: `0x${"11".repeat(20)}` } }, "unknown-pool", "buy.pool"],
+    [
+      "a pool that no factory made",
+      { buy: { ...leg(1, "USDC", "WETH"), pool: `0x${"11".repeat(20)}` } },
+      "unknown-pool",
+      "buy.pool",
+    ],
     ["an unknown network", { buy: { ...leg(1, "USDC", "WETH"), chainId: 56 } }, "unknown-chain", "buy.chainId"],
     ["the wrong unit", { amountIn: "1 WETH" }, "malformed", "amountIn"],
     ["a passed deadline", { deadline: 1_600_000_000 }, "expired", "deadline"],
