@@ -122,7 +122,7 @@ describe("documentation", () => {
         .filter(([c]) => c?.startsWith("`--"))
         .map(([o, of]) => [/--[a-z]+/.exec(o!)![0], of!.replaceAll(" (repeatable)", "")]),
     );
-    const commands = table.flatMap(([c]) => /^`arb ([a-z ]+?)( \[?(?:FILE|CALLDATA)\]?)?`$/.exec(c ?? "")?.[1] ?? []);
+    const commands = table.flatMap(([c]) => /^`arb ([a-z ]+?)( \[?(?:FILE|CALLDATA|ID)\]?)?`$/.exec(c ?? "")?.[1] ?? []);
     const helps = await Promise.all(commands.map(async (c) => (await arb([...c.split(" "), "--help"], { cwd: ROOT })).stdout));
     const real = new Map<string, string[]>();
     for (const [i, help] of helps.entries()) {
