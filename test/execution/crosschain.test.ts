@@ -208,19 +208,4 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
     expect(reasons[2]).to.match(/inventory/);
     await balanced();
   });
-
-  it("the target's price is gone: what was bought is brought back and sold where it came from", async () => {
-    await gap();
-    let moved = false;
-    const result = await run(site.opportunity("gone"), async () => {
-      if (moved || !(await isFlying("gone"))) return;
-      moved = true;
-      await site.crash(B);
-    });
-    expect(result.decisions[0]?.at, text(result)).to.equal("target-leg: price-gone");
-    expect(result.decisions[0]?.choice).to.equal("bridge-back");
-    expect(result.outcome).to.equal("bridged-back");
-    expect(result.net > -POLICY.maxLoss).to.equal(true);
-    await balanced();
-  });
 });
