@@ -6,6 +6,7 @@ import { parseConfig } from "../src/config/load.js";
 import { NETWORKS } from "../src/config/networks.js";
 import { configJsonSchema } from "../src/config/schema.js";
 import { EXIT_CODES } from "../src/errors.js";
+import { isCrossChain, validateCrossChain } from "../src/opportunity/cross-chain.js";
 import { REJECT_REASONS } from "../src/opportunity/reject.js";
 import { HOP_FIELDS, OPPORTUNITY_FIELDS } from "../src/opportunity/schema.js";
 import { validateOpportunity } from "../src/opportunity/validate.js";
@@ -55,7 +56,8 @@ describe("documentation", () => {
     it(`${file}: every opportunity is valid`, () => {
       for (const text of blocks(textOf(file), "json")) {
         const context = { networks: NETWORKS, allowedPools: [], now: Math.floor(Date.now() / 1000) };
-        const result = validateOpportunity(JSON.parse(text), context);
+        const value: unknown = JSON.parse(text);
+        const result = isCrossChain(value) ? validateCrossChain(value, context) : validateOpportunity(value, context);
         expect(result.ok, JSON.stringify(result.ok ? null : result.rejection)).to.equal(true);
       }
     });
@@ -120,7 +122,7 @@ describe("documentation", () => {
         .filter(([c]) => c?.startsWith("`--"))
         .map(([o, of]) => [/--[a-z]+/.exec(o!)![0], of!.replaceAll(" (repeatable)", "")]),
     );
-    const commands = table.flatMap(([c]) => /^`arb ([a-z ]+?)( \[?(?:FILE|CALLDATA)\]?)?`$/.exec(c ?? "")?.[1] ?? []);
+    const commands = table.flatMap(([c]) => /^`arb ([a-z ]+?)( \[?(?:FILE|CALLDATA|ID)\]?)?`$/.exec(c ?? "")?.[1] ?? []);
     const helps = await Promise.all(commands.map(async (c) => (await arb([...c.split(" "), "--help"], { cwd: ROOT })).stdout));
     const real = new Map<string, string[]>();
     for (const [i, help] of helps.entries()) {

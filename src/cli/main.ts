@@ -13,7 +13,9 @@ import { journalCommand } from "./journal.js";
 import { initCommand } from "./init.js";
 import { printError } from "./output.js";
 import { quoteCommand } from "./quote.js";
+import { recoverCommand } from "./recover.js";
 import { replayCommand } from "./replay.js";
+import { transfersCommand } from "./transfers.js";
 import { vaultCommand } from "./vault.js";
 import { walletCommand } from "./wallet.js";
 
@@ -39,6 +41,8 @@ const commands = [
   decodeCommand(),
   databaseCommand(),
   journalCommand(),
+  transfersCommand(),
+  recoverCommand(),
 ];
 for (const command of commands) program.addCommand(withCommonOptions(command));
 

@@ -7,13 +7,13 @@ import { formatDecimal } from "../units.js";
 import { VENUE_IDS } from "../venues/index.js";
 import type { Opportunity } from "./opportunity.js";
 
-const address = (what: string): z.ZodString =>
+export const address = (what: string): z.ZodString =>
   z
     .string()
     .regex(/^0x[0-9a-fA-F]{40}$/, "must be 0x and 40 hexadecimal digits")
     .describe(`${what}: 0x and 40 hexadecimal digits, all lower case or with a right EIP-55 checksum.`);
 
-const hopSchema = z
+export const hopSchema = z
   .strictObject({
     venue: z.enum(VENUE_IDS as [string, ...string[]]).describe("DEX protocol of the pool."),
     pool: z

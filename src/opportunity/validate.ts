@@ -34,8 +34,8 @@ export interface ValidationContext {
   now: number;
 }
 
-/** Thrown and caught in this file only: a fault with its reason and place. */
-class Fault {
+/** A fault with its reason and place; thrown and caught within the checks of one opportunity. */
+export class Fault {
   constructor(
     readonly reason: RejectReason,
     readonly detail: string,
@@ -62,7 +62,7 @@ function check(json: OpportunityJson, context: ValidationContext): Opportunity {
     const known = context.networks.map((n) => `${n.chainId} (${n.name})`).join(", ");
     throw new Fault("unknown-chain", `chain ${json.chainId} is not configured; configured: ${known || "none"}`, "chainId");
   }
-  const hops = json.hops.map((hop, i) => checkHop(hop, i, network, context.allowedPools));
+  const hops = json.hops.map((hop, i) => checkHop(hop, `hops[${i}]`, network, context.allowedPools));
   checkCycle(hops);
   if (json.deadline !== undefined && json.deadline <= context.now) {
     throw new Fault("expired", `the deadline ${json.deadline} passed ${context.now - json.deadline} s ago`, "deadline");
@@ -81,13 +81,14 @@ function check(json: OpportunityJson, context: ValidationContext): Opportunity {
   };
 }
 
-function checkHop(
+/** One swap against the registry: venue, pool, tokens and fee. `place` names it in faults. Throws Fault. */
+export function checkHop(
   hop: OpportunityJson["hops"][number],
-  i: number,
+  place: string,
   network: Network,
   allowed: readonly AllowedPool[],
 ): OpportunityHop {
-  const at = (field: string): string => `hops[${i}].${field}`;
+  const at = (field: string): string => `${place}.${field}`;
   const venueId = hop.venue as VenueId;
   const venue = VENUES[venueId];
   if (!venue.isOn(network)) {
@@ -130,7 +131,7 @@ function checkHop(
   const known = [
     venue.poolAddress(network, tokenIn, tokenOut, feePips, traits),
     ...(venue.alsoAt?.(network, tokenIn, tokenOut, feePips, traits) ?? []),
-  ].filter((place) => place !== null);
+  ].filter((found) => found !== null);
   if (known.length === 0) {
     const detail =
       venueId === "slipstream" || venue.kind === "v4"
@@ -139,7 +140,7 @@ function checkHop(
     const where = venueId === "slipstream" || venue.kind === "v4" ? "tickSpacing" : "pool";
     throw new Fault(where === "pool" ? "unknown-pool" : "malformed", detail, at(where));
   }
-  if (!known.some((place) => sameAddress(place, pool))) {
+  if (!known.some((address) => sameAddress(address, pool))) {
     const terms = feePips === 0 ? "" : `${formatFee(feePips)} `;
     throw new Fault(
       "unknown-pool",
@@ -207,8 +208,8 @@ function parseFee(text: string): number {
   return Number(whole) * 10_000 + Number(fraction.padEnd(4, "0"));
 }
 
-/** An amount in base units; the schema has checked the form. */
-function parseAmount(text: string, network: Network, tokenAddress: string): bigint {
+/** An amount in base units; the schema has checked the form. Throws Fault. */
+export function parseAmount(text: string, network: Network, tokenAddress: string): bigint {
   const [number, unit] = text.split(" ") as [string, string];
   const token = findToken(network, tokenAddress)!;
   if (unit !== "units" && unit !== token.symbol) {
@@ -231,8 +232,8 @@ function parseAmount(text: string, network: Network, tokenAddress: string): bigi
   return amount;
 }
 
-/** One clear sentence for a fault of form. */
-function explain(issue: z.core.$ZodIssue, input: unknown): Rejection {
+/** One clear sentence for a fault of form. `fields`: what may stand at the top. */
+export function explain(issue: z.core.$ZodIssue, input: unknown, fields: string[] = OPPORTUNITY_FIELDS): Rejection {
   const path = issue.path
     .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
     .join("")
@@ -249,7 +250,7 @@ function explain(issue: z.core.$ZodIssue, input: unknown): Rejection {
 
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0]!;
-    const meant = closest(key, issue.path.length === 0 ? OPPORTUNITY_FIELDS : HOP_FIELDS);
+    const meant = closest(key, issue.path.length === 0 ? fields : HOP_FIELDS);
     return refuse(
       `unknown field "${key}"${meant === null ? "" : `; did you mean "${meant}"?`}`,
       path === "" ? key : `${path}.${key}`,

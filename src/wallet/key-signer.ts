@@ -31,6 +31,12 @@ export class KeySigner implements LocalSigner {
     return signWith(tx, (digest) => this.#curve.sign(digest, this.#key));
   }
 
+  signDigest(digest: Uint8Array): string {
+    if (this.#closed) throw new ArbError("secrets", "the wallet is closed", { where: this.address });
+    const { signature, yParity } = this.#curve.sign(digest, this.#key);
+    return `0x${Buffer.from(signature).toString("hex")}${(27 + yParity).toString(16)}`;
+  }
+
   signTransaction(tx: FullTransaction): Promise<SignedTransaction> {
     return Promise.resolve().then(() => this.signNow(tx));
   }

@@ -43,6 +43,8 @@ export interface Signer {
 /** A signer that has the key in this process and so needs to wait for nobody. */
 export interface LocalSigner extends Signer {
   signNow(tx: FullTransaction): SignedTransaction;
+  /** r, s and v (27 or 28) over 32 bytes that the program itself has made (EIP-712). Never of bytes that came from outside. */
+  signDigest(digest: Uint8Array): string;
 }
 
 export const isLocal = (signer: Signer): signer is LocalSigner => "signNow" in signer;

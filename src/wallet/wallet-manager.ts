@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import type { TransactionRequest } from "ethers";
+import { getBytes, type TransactionRequest, type TypedDataDomain, TypedDataEncoder, type TypedDataField } from "ethers";
 import { IERC20__factory, IMulticall3__factory } from "../../types/contracts/index.js";
 import type { Chain } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
@@ -98,6 +98,19 @@ export class WalletManager {
     if (!isLocal(this.#signer))
       throw new ArbError("internal", `${this.#signer.kind} cannot sign at once`, { where: this.address });
     return this.#signer.signNow(tx);
+  }
+
+  /**
+   * Signs typed data (EIP-712), as bridges want it for a change of a transfer. Raises ArbError "secrets" where the key is in a remote
+   * signer, which signs transactions only.
+   */
+  signTypedData(domain: TypedDataDomain, types: Record<string, TypedDataField[]>, value: Record<string, unknown>): string {
+    if (!isLocal(this.#signer))
+      throw new ArbError("secrets", `${this.#signer.kind} signs transactions only`, {
+        where: this.address,
+        hint: "the transfer goes on without the speed-up",
+      });
+    return this.#signer.signDigest(getBytes(TypedDataEncoder.hash(domain, types, value)));
   }
 
   /** The same for every kind of signer. Raises also "network" (a remote signer did not answer) and "secrets" (it answered wrongly). */

@@ -1,0 +1,226 @@
+/** Cross-chain trades as durable workflows on the driver's own database. */
+import { DBOS, type WorkflowHandle } from "@dbos-inc/dbos-sdk";
+import type { Bridge } from "../bridges/bridge.js";
+import { BridgeMonitor } from "../bridges/monitor.js";
+import type { Database } from "../database/open.js";
+import { ArbError } from "../errors.js";
+import type { Journal } from "../journal/journal.js";
+import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
+import { Actions, type ActionSettings } from "../transfers/actions.js";
+import type { StartRules } from "../transfers/estimate.js";
+import { Quotes } from "../transfers/quotes.js";
+import { Senders, type TradingNetwork } from "../transfers/senders.js";
+import { TransferStore, workflowOf } from "../transfers/store.js";
+import { keepTakingOver, strandedSagas } from "../transfers/takeover.js";
+import type { SagaResult } from "../transfers/types.js";
+import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
+import type { WalletManager } from "../wallet/wallet-manager.js";
+import { RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
+import { type Command, type Engine, Saga, type SagaInput } from "./saga.js";
+
+const WORKFLOW = "cross-chain";
+/** A crash loop is an operator's matter; it must not end a saga that has money on its way. */
+const RECOVERY_ATTEMPTS = 1_000_000;
+
+export interface SagaSettings extends ActionSettings {
+  /** Between two looks at something that should come soon, and at most. Seconds. */
+  pollSeconds: number;
+  mostPollSeconds: number;
+  /** Between two quotes of a held position. */
+  recheckSeconds: number;
+  /** How long a network or a bridge may give no answer before the operator is told. */
+  haltSeconds: number;
+  /** How long the end of a saga waits for final blocks. */
+  finalSeconds: number;
+  /** How long a bridge may take before a transfer expires. */
+  transferSeconds: number;
+  driftPpmPerHour: number;
+}
+
+export const DEFAULT_SETTINGS: SagaSettings = {
+  legMs: 20_000,
+  slippagePpm: 3_000,
+  graceSeconds: 300,
+  swapSeconds: 120,
+  pollSeconds: 1,
+  mostPollSeconds: 60,
+  recheckSeconds: 30,
+  haltSeconds: 900,
+  finalSeconds: 3_600,
+  transferSeconds: 7_200,
+  driftPpmPerHour: 5_000,
+};
+
+export interface CrossChainOptions {
+  db: Database;
+  /** Its time to live bounds how fast a frozen driver's accounts change hands: 6 seconds for a takeover within 10. */
+  journal: Journal;
+  networks: readonly TradingNetwork[];
+  wallets: readonly WalletManager[];
+  bridges: readonly Bridge[];
+  rules: StartRules;
+  policy: RecoveryPolicy;
+  settings?: Partial<SagaSettings>;
+  /** Without a sign of life for this long, a driver's sagas are taken over. Milliseconds; 5,000. */
+  deadAfterMs?: number;
+  /** False behind a pooler that gives every transaction another connection, such as PgBouncer in transaction mode. */
+  listen?: boolean;
+  /** What is tried again, and what an operator must know. */
+  onFault?: (error: unknown) => void;
+}
+
+/** What the workflows of this process work with. */
+export interface Env {
+  store: TransferStore;
+  actions: Actions;
+  quotes: Quotes;
+  recovery: RecoveryManager;
+  rules: StartRules;
+  settings: SagaSettings;
+  onFault: (error: unknown) => void;
+  closed: boolean;
+}
+
+// one per process, as the workflow engine is
+let present: Env | null = null;
+
+const never = (): Promise<never> => new Promise(() => undefined);
+
+/** The engine for one run. What a closed executor was doing stands still, as if the process had ended: it must not be written down as failed. */
+function engineOf(env: Env): Engine {
+  const whileOpen = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      const value = await work();
+      return env.closed ? await never() : value;
+    } catch (error) {
+      if (env.closed) return await never();
+      throw error;
+    }
+  };
+  return {
+    step: async (name, body) => await whileOpen(async () => await DBOS.runStep(async () => await whileOpen(body), { name })),
+    pause: async (seconds) => await whileOpen(async () => await DBOS.recv<Command>(COMMANDS, { timeoutSeconds: seconds })),
+    now: async () => await whileOpen(async () => await DBOS.now()),
+  };
+}
+
+const sagaWorkflow = DBOS.registerWorkflow(
+  async (input: SagaInput): Promise<SagaResult> => {
+    if (present === null) throw new ArbError("internal", "the cross-chain executor is not open in this process");
+    return await new Saga(present, engineOf(present), input).run();
+  },
+  { name: WORKFLOW, maxRecoveryAttempts: RECOVERY_ATTEMPTS },
+);
+
+const silent = { info: () => undefined, debug: () => undefined };
+
+/** Runs cross-chain trades to their ends, whatever process they were started in. One per process. */
+export class CrossChainExecutor {
+  #stopTakeover: () => Promise<void> = () => Promise.resolve();
+
+  private constructor(
+    readonly env: Env,
+    readonly senders: Senders,
+    readonly monitor: BridgeMonitor,
+    readonly driverId: string,
+  ) {}
+
+  /**
+   * Starts the workflow engine on the database, in a schema of its own, and takes over the sagas of drivers that are gone. Sagas of
+   * another version are told to `onFault`, by name. Raises ArbError "usage" where one is open in this process.
+   */
+  static async open(options: CrossChainOptions): Promise<CrossChainExecutor> {
+    if (present !== null) throw new ArbError("usage", "a cross-chain executor is open in this process already");
+    const { db, journal, networks, wallets, bridges, rules, policy } = options;
+    const settings = { ...DEFAULT_SETTINGS, ...options.settings };
+    const onFault = options.onFault ?? (() => undefined);
+    const senders = new Senders(journal, networks, wallets, onFault);
+    const store = new TransferStore(db, (chainId) => senders.chain(chainId).provider);
+    const pricing: { quotes?: Quotes } = {};
+    const monitor = new BridgeMonitor({
+      db,
+      bridges,
+      views: (chainId) => senders.view(chainId),
+      driftPpmPerHour: settings.driftPpmPerHour,
+      costIn: async (chainId, wei, token) => await pricing.quotes!.costIn(chainId, wei, token),
+      gasPrice: async (chainId) => await pricing.quotes!.gasPrice(chainId),
+    });
+    const quotes = new Quotes(senders, monitor, settings.transferSeconds);
+    pricing.quotes = quotes;
+    const actions = new Actions(senders, store, quotes, settings);
+    present = { store, actions, quotes, recovery: new RecoveryManager(policy), rules, settings, onFault, closed: false };
+    const opened = new CrossChainExecutor(present, senders, monitor, journal.driverId);
+    try {
+      DBOS.setConfig({
+        name: APPLICATION,
+        systemDatabaseUrl: db.secretUrl.reveal(),
+        systemDatabaseSchemaName: ENGINE_SCHEMA,
+        applicationVersion: SAGA_VERSION,
+        executorID: journal.driverId,
+        useListenNotify: options.listen ?? true,
+        // a frozen driver's open transaction would keep its sagas from whoever takes them over
+        systemDatabaseIdleTransactionTimeoutMs: 3_000,
+        logger: { ...silent, warn: (e) => onFault(e), error: (e) => onFault(e) },
+      });
+      await DBOS.launch();
+      for (const { id, version } of await strandedSagas(db)) {
+        onFault(
+          new ArbError("refused", `the saga ${id} was started by version ${version} and does not go on under ${SAGA_VERSION}`, {
+            where: "arb transfers list",
+            hint: `finish it with the version that it was started with, or see docs/cross-chain.md`,
+          }),
+        );
+      }
+      opened.#stopTakeover = keepTakingOver({
+        db,
+        driverId: journal.driverId,
+        deadAfterMs: options.deadAfterMs ?? 5_000,
+        onFault,
+      });
+      return opened;
+    } catch (error) {
+      present = null;
+      throw error;
+    }
+  }
+
+  /** Starts a saga, or gives the one that its id has already. It goes on whether anybody waits for it or not. */
+  async submit(opportunity: CrossChainOpportunity, account?: string): Promise<WorkflowHandle<SagaResult>> {
+    const wallet = account ?? this.senders.wallets[0]?.address;
+    if (wallet === undefined) throw new ArbError("config", "cross-chain trades need a wallet");
+    const input: SagaInput = { opportunity, account: wallet, again: 0 };
+    return await DBOS.startWorkflow(sagaWorkflow, { workflowID: workflowOf(opportunity.id) })(input);
+  }
+
+  /** Executes one to its end. */
+  async execute(opportunity: CrossChainOpportunity, account?: string): Promise<SagaResult> {
+    return await (await this.submit(opportunity, account)).getResult();
+  }
+
+  /** Goes on with a saga that ended as held. Raises ArbError "usage" where it is not held. */
+  async resume(id: string): Promise<WorkflowHandle<SagaResult>> {
+    const row = await this.env.store.saga(id);
+    if (row?.outcome !== "held") throw new ArbError("usage", `${id} is not held`, { where: "arb transfers list" });
+    for (let again = 1; ; again++) {
+      const workflowID = `${workflowOf(id)}/${again}`;
+      const known = await DBOS.getWorkflowStatus(workflowID);
+      if (known !== null && (known.status === "SUCCESS" || known.status === "ERROR")) continue;
+      const wallet = this.senders.wallets.find((w) => w.address.toLowerCase() === row.account)?.address ?? row.account;
+      return await DBOS.startWorkflow(sagaWorkflow, { workflowID })({ opportunity: row.opportunity, account: wallet, again });
+    }
+  }
+
+  /** Tells a running saga what the operator wants: it is taken at its next decision, where its state allows it. */
+  async command(id: string, command: Command): Promise<void> {
+    await DBOS.send(workflowOf(id), command, COMMANDS);
+  }
+
+  /** Stops this process' part: what is under way goes on in another, or when this one starts again. */
+  async close(): Promise<void> {
+    this.env.closed = true;
+    await this.#stopTakeover();
+    await DBOS.shutdown();
+    await this.senders.close();
+    present = null;
+  }
+}

@@ -1,0 +1,143 @@
+/** One leg of a cross-chain trade: a plain swap from a balance of our own, quoted by our own exact arithmetic. */
+import { AbiCoder, Interface, keccak256, type Provider } from "ethers";
+import type { Network } from "../config/network.js";
+import { ArbError } from "../errors.js";
+import { loadSnapshot } from "../market/market.js";
+import type { OpportunityHop } from "../opportunity/opportunity.js";
+import { type Call, TransactionBuilder } from "../plan/transaction-builder.js";
+import { priceImpactPpm, quoteExactIn, sameAddress } from "../venues/swap.js";
+import { sortTokens } from "../venues/v2-pair.js";
+import { VENUES } from "../venues/index.js";
+import type { PoolId, VenueId } from "../venues/venue.js";
+
+/** A swap to be made. Amounts in base units; `deadline` in unix seconds of the chain. */
+export interface LegOrder {
+  hop: OpportunityHop;
+  amountIn: bigint;
+  minOut: bigint;
+  deadline: number;
+}
+
+/** How legs are executed on one network, and whose balance they move. */
+export interface LegVenue {
+  id: string;
+  /** Whose tokens are swapped: the account, or its vault. */
+  holder: string;
+  /** Whether it can swap in this pool. */
+  serves(hop: OpportunityHop): boolean;
+  /** The contract that must be allowed to take the input; null where none. */
+  spender(hop: OpportunityHop): string | null;
+  call(order: LegOrder): Call;
+}
+
+/** Venues whose routers swap plainly (TransactionBuilder.swap). */
+const ROUTED: VenueId[] = ["uniswap-v2", "sushiswap-v2", "uniswap-v3"];
+
+/** Swaps of an account's own tokens through the venue's router, with an approval of exactly the input before. */
+export function routerVenue(network: Network, provider: Provider, account: string): LegVenue {
+  const builder = new TransactionBuilder(network, provider);
+  const routerOf = (hop: OpportunityHop) => network.venues[hop.venue]?.router?.address ?? null;
+  return {
+    id: "router",
+    holder: account,
+    serves: (hop) => ROUTED.includes(hop.venue) && routerOf(hop) !== null,
+    spender: routerOf,
+    call: ({ hop, amountIn, minOut, deadline }) => {
+      const { venue, tokenIn, tokenOut, feePips } = hop;
+      return builder.swap({ venue, tokenIn, tokenOut, feePips, amountIn, minAmountOut: minOut, recipient: account, deadline });
+    },
+  };
+}
+
+const vault = new Interface(["function swap(bytes32[] ids, uint256 amountIn, uint256 leastOut) returns (uint256)"]);
+
+/** Swaps of what an ArbVault holds, in pools that its owner has allowed as markets (contracts/ArbVault.sol). */
+export function vaultVenue(address: string): LegVenue {
+  return {
+    id: "vault",
+    holder: address,
+    serves: () => true,
+    spender: () => null,
+    call: ({ hop, amountIn, minOut }) => ({
+      to: address,
+      data: vault.encodeFunctionData("swap", [[marketId(hop.pool, hop.tokenIn)], amountIn, minOut]),
+      value: 0n,
+    }),
+  };
+}
+
+/** Id of a vault's market (ArbVault.marketId). */
+export function marketId(pool: string, tokenIn: string): string {
+  return keccak256(AbiCoder.defaultAbiCoder().encode(["string", "address", "address"], ["market", pool, tokenIn]));
+}
+
+/** What a pool would give now. Base units. */
+export interface LegQuote {
+  hop: OpportunityHop;
+  amountOut: bigint;
+  impactPpm: number;
+  blockNumber: number;
+  timestamp: number;
+}
+
+/** Bitmap words on either side of the price that are read, until the quote needs no more. */
+const TICK_WORDS = [2, 8, 32, 128];
+
+/** Exact output of one pool on the newest block; null where it cannot take the amount or is not there. Raises ArbError "network". */
+export async function quoteLeg(provider: Provider, hop: OpportunityHop, amountIn: bigint): Promise<LegQuote | null> {
+  if (amountIn <= 0n) return null;
+  const [token0, token1] = sortTokens(hop.tokenIn, hop.tokenOut);
+  const id: PoolId = { venue: hop.venue, address: hop.pool, token0, token1, feePips: hop.feePips };
+  for (const tickWords of TICK_WORDS) {
+    let snapshot;
+    try {
+      snapshot = await loadSnapshot(provider, [id], "latest", () => ({ tickWords }));
+    } catch (error) {
+      if (error instanceof ArbError && error.code === "refused") return null;
+      throw error;
+    }
+    const pool = snapshot.pools[0]!;
+    const swap = quoteExactIn(pool, hop.tokenIn, amountIn);
+    if ("needsTicks" in swap) {
+      if (swap.needsTicks) continue;
+      return null;
+    }
+    const { amountOut } = swap;
+    const impactPpm = priceImpactPpm(pool, hop.tokenIn, amountIn, amountOut);
+    return { hop, amountOut, impactPpm, blockNumber: snapshot.blockNumber, timestamp: snapshot.timestamp };
+  }
+  return null;
+}
+
+/** Every pool of two tokens that the registry's factories may have made, and that a venue of ours can swap in. */
+export function poolsFor(network: Network, venue: LegVenue, tokenIn: string, tokenOut: string): OpportunityHop[] {
+  const hops: OpportunityHop[] = [];
+  for (const [id, facts] of Object.entries(network.venues) as [VenueId, NonNullable<Network["venues"][VenueId]>][]) {
+    for (const feePips of facts.feesPips) {
+      const pool = VENUES[id].poolAddress(network, tokenIn, tokenOut, feePips);
+      const hop = pool === null ? null : { venue: id, pool, tokenIn, tokenOut, feePips };
+      if (hop !== null && venue.serves(hop)) hops.push(hop);
+    }
+  }
+  return hops;
+}
+
+/** Quotes of all pools for a swap, the best first, without those in `except`. Raises ArbError "network". */
+export async function quoteAll(
+  provider: Provider,
+  network: Network,
+  venue: LegVenue,
+  order: { tokenIn: string; tokenOut: string; amountIn: bigint; preferred?: OpportunityHop | null; except?: string[] },
+): Promise<LegQuote[]> {
+  const { tokenIn, tokenOut, amountIn, preferred, except = [] } = order;
+  const known = poolsFor(network, venue, tokenIn, tokenOut);
+  const hops =
+    preferred && venue.serves(preferred) && !known.some((h) => sameAddress(h.pool, preferred.pool))
+      ? [preferred, ...known]
+      : known;
+  const usable = hops.filter((h) => !except.some((e) => sameAddress(e, h.pool)));
+  const quotes = await Promise.all(usable.map(async (hop) => await quoteLeg(provider, hop, amountIn)));
+  return quotes
+    .filter((q) => q !== null)
+    .toSorted((a, b) => (a.amountOut > b.amountOut ? -1 : a.amountOut < b.amountOut ? 1 : 0));
+}

@@ -1,0 +1,282 @@
+/** What to do when a cross-chain trade does not go as planned: a pure function of where the money is, what failed, and what each way out would give. */
+
+/** Where the money is. "source" and "target" are the networks of the two legs. */
+export const SAGA_STATES = {
+  "source-leg": "the capital is on the source network, the source leg is not done",
+  "bridge-start": "the bought token is on the source network, its transfer has not begun",
+  "in-flight": "the bought token is between the networks",
+  refunded: "the bought token is back on the source network, by a refund",
+  "target-leg": "the bought token is on the target network, not sold",
+  "return-start": "the proceeds are on the target network, their way home has not begun",
+  "return-in-flight": "the proceeds are on their way home",
+  "return-refunded": "the proceeds are back on the target network, by a refund",
+  "bought-not-sold": "inventory: the source leg is done, the target leg is not",
+  "sold-not-bought": "inventory: the target leg is done, the source leg is not",
+  "rebalance-start": "inventory: both legs are done, a rebalancing transfer has not begun",
+  "rebalance-in-flight": "inventory: a rebalancing transfer is under way",
+} as const;
+export type SagaState = keyof typeof SAGA_STATES;
+
+export const FAILURES = {
+  "leg-failed": "a swap reverted, or would revert",
+  "price-gone": "the price does not pay any more",
+  "start-reverted": "the bridge's start reverted, or its quote ran out",
+  "bridge-paused": "no bridge takes the transfer: paused, stopped or without liquidity",
+  "fee-too-low": "relayers do not fill for what the transfer offers",
+  "fill-slow": "the transfer is later than promised",
+  "attestation-late": "the bridge's signatures are late",
+  "attestation-expired": "the bridge's signatures ran out",
+  "delivery-blocked": "the delivery on the destination failed",
+  expired: "the transfer will not arrive; its refund is not there yet",
+  "refund-claimable": "the refund waits for our claim",
+  refunded: "the transfer was refunded",
+  "partial-amount": "less arrived than was promised",
+  "chain-halted": "a network gives no blocks, or its nodes no answers",
+  stuck: "no rule of the bridge ends the transfer",
+} as const;
+export type Failure = keyof typeof FAILURES;
+
+export const CHOICES = {
+  wait: "wait, and look again",
+  retry: "the same again, at fresh prices",
+  "other-venue": "another pool or venue",
+  "other-bridge": "another bridge",
+  "speed-up": "offer the relayers more",
+  "re-attest": "ask for new signatures",
+  "retry-delivery": "deliver again",
+  "claim-refund": "claim the refund",
+  continue: "go on with what there is",
+  "sell-at-source": "sell on the source network",
+  "sell-at-target": "sell on the target network, at its price of now",
+  "buy-at-target": "buy back on the target network what was sold there",
+  "bridge-back": "bring it back to the source network, and sell it there",
+  "keep-at-target": "leave the proceeds on the target network",
+  "give-up": "end without having traded",
+  hold: "keep the position, within the limit",
+  operator: "the operator decides: arb transfers resume",
+} as const;
+export type ChoiceKind = keyof typeof CHOICES;
+
+/** How a saga may end. */
+export const OUTCOMES = {
+  profit: "went as planned, with a gain after all costs",
+  loss: "went as planned, with a loss after all costs",
+  "no-trade": "nothing was bought or sold",
+  "sold-at-source": "what was bought was sold on the source network again",
+  "sold-at-target": "sold on the target network below the planned price",
+  "bought-back": "what was sold on the target network was bought back there",
+  "bridged-back": "brought back to the source network and sold there",
+  "kept-at-target": "sold; the proceeds stay on the target network",
+  held: "the position is kept and booked; arb transfers resume continues",
+} as const;
+export type SagaOutcome = keyof typeof OUTCOMES;
+
+/** One way out with what it would give, by quotes of now. Amounts in base units of the profit token. */
+export interface Choice {
+  kind: ChoiceKind;
+  /** Capital less what is there in the end, so negative for a gain; null = it could not be quoted. */
+  loss: bigint | null;
+  /** How long it takes. */
+  seconds: number;
+  detail: string;
+}
+
+/** Amounts in base units of the profit token. */
+export interface RecoveryPolicy {
+  /** Most that a way out may lose without asking anybody. */
+  maxLoss: bigint;
+  /** Largest position, at its cost, that is kept when no way out is within `maxLoss`; above it the operator is asked at once. */
+  holdLimit: bigint;
+  /** How long a position is held, or an operator waited for, before the saga ends as "held". Seconds. */
+  holdSeconds: number;
+  /** What a second of the capital's absence costs, in parts per billion of the capital. */
+  timeCostPpb: bigint;
+  /** Tries of each kind: the same again, other venues, other bridges, speed-ups, deliveries. */
+  tries: number;
+}
+
+export interface Situation {
+  state: SagaState;
+  failure: Failure;
+  /** At its cost, base units of the profit token. */
+  capital: bigint;
+  choices: Choice[];
+  /** How often each kind was taken in this saga. */
+  taken: Partial<Record<ChoiceKind, number>>;
+  /** Whether the wait that failed has time left until its deadline. */
+  timeLeft: boolean;
+  /** Said by an operator: taken where the cell allows it. */
+  wish: ChoiceKind | null;
+}
+
+export interface Decision {
+  choice: Choice;
+  /** How the saga ends if this goes as quoted; null: it goes on as planned. */
+  leadsTo: SagaOutcome | null;
+  reason: string;
+}
+
+type Cells = Partial<Record<Failure, readonly ChoiceKind[]>>;
+
+const STRANDED = ["hold", "operator"] as const;
+const AT_SOURCE = ["other-bridge", "sell-at-source", ...STRANDED] as const;
+const FLYING: Cells = {
+  "fill-slow": ["speed-up", "wait", "operator"],
+  "fee-too-low": ["speed-up", "wait", "operator"],
+  "attestation-late": ["wait", "operator"],
+  "attestation-expired": ["re-attest", "wait", "operator"],
+  "delivery-blocked": ["retry-delivery", "wait", "operator"],
+  expired: ["wait", "operator"],
+  "refund-claimable": ["claim-refund", "wait", "operator"],
+  "bridge-paused": ["wait", "operator"],
+  "chain-halted": ["wait", "operator"],
+  "price-gone": ["wait"],
+  stuck: ["operator"],
+};
+const HOME_START: Cells = {
+  "start-reverted": ["retry", "other-bridge", "wait", "keep-at-target"],
+  "bridge-paused": ["other-bridge", "wait", "keep-at-target"],
+  "fee-too-low": ["other-bridge", "wait", "keep-at-target"],
+  "chain-halted": ["wait", "keep-at-target"],
+  "partial-amount": ["continue", "keep-at-target"],
+};
+
+/** Which choices a cell has. What is not here cannot happen in that state. */
+export const CELLS: Record<SagaState, Cells> = {
+  "source-leg": {
+    "leg-failed": ["retry", "other-venue", "give-up"],
+    "price-gone": ["other-venue", "give-up"],
+    "chain-halted": ["wait", "operator"],
+  },
+  "bridge-start": {
+    "start-reverted": ["retry", ...AT_SOURCE],
+    "bridge-paused": ["wait", ...AT_SOURCE],
+    "fee-too-low": ["wait", ...AT_SOURCE],
+    "price-gone": ["continue", "sell-at-source", ...STRANDED],
+    "partial-amount": ["continue", "sell-at-source", ...STRANDED],
+    "leg-failed": ["retry", "other-venue", "other-bridge", ...STRANDED],
+    "chain-halted": ["wait", "operator"],
+  },
+  "in-flight": FLYING,
+  refunded: {
+    refunded: AT_SOURCE,
+    "bridge-paused": ["wait", ...AT_SOURCE],
+    "price-gone": ["sell-at-source", ...STRANDED],
+    "leg-failed": ["retry", "other-venue", "other-bridge", ...STRANDED],
+    "partial-amount": AT_SOURCE,
+    "chain-halted": ["wait", "operator"],
+  },
+  "target-leg": {
+    "leg-failed": ["retry", "other-venue", "bridge-back", ...STRANDED],
+    "price-gone": ["sell-at-target", "other-venue", "bridge-back", ...STRANDED],
+    "partial-amount": ["continue", "bridge-back", ...STRANDED],
+    "bridge-paused": ["sell-at-target", "other-venue", ...STRANDED],
+    "chain-halted": ["wait", "operator"],
+  },
+  "return-start": HOME_START,
+  "return-in-flight": { ...FLYING, "price-gone": [] },
+  "return-refunded": {
+    refunded: ["other-bridge", "keep-at-target"],
+    "bridge-paused": ["wait", "keep-at-target"],
+    "partial-amount": ["continue", "keep-at-target"],
+    "chain-halted": ["wait", "keep-at-target"],
+  },
+  "bought-not-sold": {
+    "leg-failed": ["retry", "other-venue", "sell-at-source", ...STRANDED],
+    "price-gone": ["sell-at-target", "other-venue", "sell-at-source", ...STRANDED],
+    "chain-halted": ["sell-at-source", "wait", "operator"],
+  },
+  "sold-not-bought": {
+    "leg-failed": ["retry", "other-venue", "buy-at-target", ...STRANDED],
+    "price-gone": ["continue", "other-venue", "buy-at-target", ...STRANDED],
+    "chain-halted": ["buy-at-target", "wait", "operator"],
+  },
+  "rebalance-start": HOME_START,
+  "rebalance-in-flight": { ...FLYING, "price-gone": [] },
+};
+
+/** Kinds that lose nothing by themselves: they bring the transfer on, and need no quote. */
+const FREE = new Set<ChoiceKind>(["wait", "re-attest", "retry-delivery", "claim-refund", "give-up", "operator", "hold"]);
+/** Kinds that may be taken `tries` times in one saga. */
+const COUNTED = new Set<ChoiceKind>(["retry", "other-venue", "other-bridge", "speed-up", "re-attest", "retry-delivery"]);
+
+const LEADS: Partial<Record<ChoiceKind, SagaOutcome>> = {
+  "sell-at-source": "sold-at-source",
+  "sell-at-target": "sold-at-target",
+  "buy-at-target": "bought-back",
+  "bridge-back": "bridged-back",
+  "keep-at-target": "kept-at-target",
+  "give-up": "no-trade",
+  hold: "held",
+};
+
+/** The choices of a cell; empty where the failure cannot happen in the state. */
+export function allowed(state: SagaState, failure: Failure): readonly ChoiceKind[] {
+  return CELLS[state][failure] ?? [];
+}
+
+/** Decides. Nothing in it reads a clock or a chain, so that a workflow that runs again decides the same. */
+export class RecoveryManager {
+  constructor(readonly policy: RecoveryPolicy) {}
+
+  /**
+   * The cheapest way out of a cell that is quoted, within the loss limit, and not used up; waiting counts while its deadline is not
+   * reached. Where there is none: hold within the limit, else the operator. A wish of the operator goes before the loss limit, and
+   * never beyond the cell.
+   */
+  decide(situation: Situation): Decision {
+    const { state, failure, capital, wish } = situation;
+    const cell = allowed(state, failure);
+    const kinds: readonly ChoiceKind[] = cell.length > 0 ? cell : ["operator"];
+    const open = kinds.flatMap((kind) => {
+      const choice = this.#quoted(situation, kind);
+      return choice === null ? [] : [choice];
+    });
+    if (wish !== null) {
+      const wished = open.find((c) => c.kind === wish);
+      if (wished) return decision(wished, "the operator asked for it");
+    }
+    const ways = open.filter(
+      ({ kind, loss }) => !isResort(kind) && (FREE.has(kind) || (loss !== null && loss <= this.policy.maxLoss)),
+    );
+    const [best] = ways.toSorted((a, b) => order(this.#cost(a, capital), this.#cost(b, capital)));
+    if (best) {
+      const why = ways.length === 1 ? "the only way within the limits" : `the cheapest of ${ways.map((w) => w.kind).join(", ")}`;
+      return decision(best, `${FAILURES[failure]}: ${why}`);
+    }
+    const least = open.flatMap((c) => (c.loss === null || isResort(c.kind) ? [] : [c.loss])).toSorted(order)[0];
+    const lost =
+      least === undefined ? "no way out can be quoted" : `the cheapest way out loses ${least}, above ${this.policy.maxLoss}`;
+    if (kinds.includes("hold") && capital <= this.policy.holdLimit)
+      return decision(resort("hold", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
+    return decision(resort("operator", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
+  }
+
+  /** What the worst of the ways out that were quoted before the start would lose; null where one state has no way out at all. */
+  worstCase(waysOut: Choice[][]): bigint | null {
+    let worst = 0n;
+    for (const ways of waysOut) {
+      const best = ways.flatMap((w) => (w.loss === null ? [] : [w.loss])).toSorted(order)[0];
+      if (best === undefined) return null;
+      if (best > worst) worst = best;
+    }
+    return worst;
+  }
+
+  #quoted({ choices, taken, timeLeft }: Situation, kind: ChoiceKind): Choice | null {
+    if (kind === "wait" && !timeLeft) return null;
+    if (COUNTED.has(kind) && (taken[kind] ?? 0) >= this.policy.tries) return null;
+    const quoted = choices.find((c) => c.kind === kind);
+    if (quoted) return quoted;
+    return FREE.has(kind) ? { kind, loss: null, seconds: 0, detail: CHOICES[kind] } : null;
+  }
+
+  #cost({ loss, seconds }: Choice, capital: bigint): bigint {
+    return (loss ?? 0n) + (capital * this.policy.timeCostPpb * BigInt(Math.ceil(seconds))) / 1_000_000_000n;
+  }
+}
+
+const isResort = (kind: ChoiceKind): boolean => kind === "hold" || kind === "operator";
+const order = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+const resort = (kind: "hold" | "operator", seconds: number): Choice => ({ kind, loss: null, seconds, detail: CHOICES[kind] });
+const decision = (choice: Choice, reason: string): Decision => ({ choice, leadsTo: LEADS[choice.kind] ?? null, reason });

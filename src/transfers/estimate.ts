@@ -1,0 +1,159 @@
+/** Whether a cross-chain trade is worth starting: its profit after all costs, and the worst of its ways out. */
+import type { RecoveryManager } from "../execution/recovery-manager.js";
+import { type Change, inFlight, type Limits, type Usage, brokenLimit, inventoryPays, stockOf } from "../inventory/index.js";
+import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
+import type { Quotes } from "./quotes.js";
+import type { TransferStore } from "./store.js";
+import type { Estimate } from "./types.js";
+
+/** Amounts in base units of the profit token, by its symbol. */
+export interface StartRules {
+  /** Least expected profit after all costs. A token without an entry is not traded for profit. */
+  minProfit: Record<string, bigint>;
+  /** Free capital on both networks below which inventory is off: spreading less over networks costs more than it earns. */
+  minimumCapital: Record<string, bigint>;
+  limits: Limits;
+}
+
+export type Start = { ok: true; estimate: Estimate; wanted: Change[] } | { ok: false; reason: string; estimate: Estimate };
+
+const NOTHING = (mode: "bridge" | "inventory"): Estimate => ({
+  mode,
+  bought: 0n,
+  sold: 0n,
+  home: 0n,
+  gasCost: 0n,
+  bridgeCost: 0n,
+  profit: 0n,
+  worstLoss: null,
+  bridges: [],
+  seconds: 0,
+  waysOut: {},
+});
+
+/** Quotes everything, and decides. Raises "network" where something cannot be read. */
+export async function judgeStart(
+  o: CrossChainOpportunity,
+  account: string,
+  env: { quotes: Quotes; store: TransferStore; recovery: RecoveryManager; rules: StartRules },
+): Promise<Start> {
+  const { quotes, store, rules } = env;
+  const symbolOf = (token: string) => {
+    const { network } = quotes.senders.chain(o.buy.chainId);
+    return network.tokens.find((t) => t.address === token)?.symbol ?? token;
+  };
+  const [profitSymbol, boughtSymbol] = [symbolOf(o.buy.tokenIn), symbolOf(o.buy.tokenOut)];
+  let mode = o.mode ?? "bridge";
+  const no = (reason: string, estimate = NOTHING(mode)): Start => ({ ok: false, reason, estimate });
+  if (o.deadline !== null && o.deadline * 1000 <= Date.now()) return no("its deadline has passed");
+  const least = rules.minProfit[profitSymbol];
+  if (least === undefined) return no(`no least profit is set for ${profitSymbol}: it is not traded for profit`);
+
+  const holders = {
+    buy: quotes.senders.venue(o.buy.chainId, account).holder,
+    sell: quotes.senders.venue(o.sell.chainId, account).holder,
+  };
+  const { tokenIn, tokenOut } = o.buy;
+  const [bought] = await quotes.sales(account, o.buy.chainId, { tokenIn, tokenOut, amountIn: o.amountIn, preferred: o.buy });
+  if (!bought) return no("no pool of the source network takes the amount");
+  const places = [
+    { chainId: o.buy.chainId, holder: holders.buy, token: tokenIn },
+    { chainId: o.sell.chainId, holder: holders.sell, token: o.sell.tokenIn },
+    { chainId: o.sell.chainId, holder: holders.sell, token: o.sell.tokenOut },
+  ];
+  const [capitalHere, stockThere, capitalThere] = await stockOf(store.db, (id) => quotes.senders.chain(id).provider, places);
+
+  const sellOrder = (amountIn: bigint) => ({ tokenIn: o.sell.tokenIn, tokenOut: o.sell.tokenOut, amountIn, preferred: o.sell });
+  const stockWorth = await quotes.sales(account, o.sell.chainId, sellOrder(stockThere!.free));
+  const capital = capitalHere!.free + capitalThere!.free + (stockWorth[0]?.amountOut ?? 0n);
+  const inventoryFits = stockThere!.free >= bought.amountOut && inventoryPays(capital, rules.minimumCapital[profitSymbol] ?? 0n);
+  if (o.mode === null && inventoryFits) mode = "inventory";
+  if (mode === "inventory" && !inventoryFits) {
+    const minimum = rules.minimumCapital[profitSymbol] ?? 0n;
+    return no(
+      capital < minimum
+        ? `inventory is off below ${minimum} base units of ${profitSymbol}; there are ${capital}`
+        : `inventory of ${bought.amountOut} is needed on the target network, ${stockThere!.free} are free`,
+    );
+  }
+
+  const carried = await quotes.offers(o, account, { token: "bought", back: false, amount: bought.amountOut, id: "out?" });
+  const [out] = carried.offers;
+  if (!out) return no(`no bridge carries it: ${carried.refused.map((r) => `${r.bridge} ${r.reason}`).join("; ")}`);
+  const sellAmount = mode === "bridge" ? out.quote.amountOut : bought.amountOut;
+  const [sold] = await quotes.sales(account, o.sell.chainId, sellOrder(sellAmount));
+  if (!sold) return no("no pool of the target network takes the amount");
+  const home = await quotes.home(o, account, sold.amountOut);
+  if (!home) return no("no bridge brings the proceeds home");
+
+  const gasCost =
+    (await quotes.gasIn(o.buy.chainId, o.buy.tokenIn, 1n, 1n)) +
+    (await quotes.gasIn(o.sell.chainId, o.sell.tokenOut, 1n, o.returnToSource ? 1n : 0n));
+  // inventory: the token's way across is paid in the token, here at the price of its sale
+  const travel = mode === "bridge" ? 0n : ((bought.amountOut - out.net) * sold.amountOut) / bought.amountOut;
+  const risk = mode === "bridge" ? ((out.quote.amountOut - out.net) * sold.amountOut) / out.quote.amountOut : 0n;
+  const profit = home.net - o.amountIn - gasCost - travel - risk;
+
+  const at = { capital: o.amountIn, exceptPools: [], exceptBridges: [] };
+  const waysOut: Estimate["waysOut"] =
+    mode === "bridge"
+      ? {
+          refunded: await quotes.waysOut(o, account, { ...at, state: "refunded", amount: bought.amountOut }),
+          "target-leg": await quotes.waysOut(o, account, {
+            ...at,
+            state: "target-leg",
+            amount: sellAmount,
+            exceptPools: [o.sell.pool],
+          }),
+        }
+      : {
+          "bought-not-sold": await quotes.waysOut(o, account, { ...at, state: "bought-not-sold", amount: bought.amountOut }),
+          "sold-not-bought": await quotes.waysOut(o, account, {
+            ...at,
+            state: "sold-not-bought",
+            amount: bought.amountOut,
+            proceeds: sold.amountOut,
+          }),
+        };
+  const worstLoss = env.recovery.worstCase(Object.values(waysOut));
+  const estimate: Estimate = {
+    mode,
+    bought: bought.amountOut,
+    sold: sold.amountOut,
+    home: home.net,
+    gasCost,
+    bridgeCost: sold.amountOut - home.net + travel + risk,
+    profit,
+    worstLoss,
+    bridges: [out.quote.bridge],
+    seconds: out.seconds + home.seconds,
+    waysOut,
+  };
+  if (profit < least) return no(`the expected profit of ${profit} is below ${least}`, estimate);
+  if (worstLoss === null) return no("a state that it may get into has no way out", estimate);
+  if (worstLoss > env.recovery.policy.maxLoss)
+    return no(`the worst way out may lose ${worstLoss}, more than ${env.recovery.policy.maxLoss}`, estimate);
+
+  const flying = await inFlight(store.db.pool);
+  const usage = (symbol: string, token: string, leg: bigint, owned: Usage["onChain"]): Usage => ({
+    symbol,
+    leg,
+    flying: [...flying.filter((f) => f.token === token.toLowerCase()), { bridge: out.quote.bridge, amount: leg }],
+    onChain: owned,
+  });
+  const broken =
+    brokenLimit(
+      rules.limits,
+      usage(profitSymbol, o.buy.tokenIn, o.amountIn, [{ chainId: o.buy.chainId, amount: capitalHere!.reserved + o.amountIn }]),
+    ) ??
+    brokenLimit(
+      rules.limits,
+      usage(boughtSymbol, o.buy.tokenOut, bought.amountOut, [
+        { chainId: o.sell.chainId, amount: stockThere!.reserved + stockThere!.expected + bought.amountOut },
+      ]),
+    );
+  if (broken !== null) return no(broken, estimate);
+  const wanted: Change[] = [{ ...places[0]!, amount: o.amountIn }];
+  if (mode === "inventory") wanted.push({ ...places[1]!, amount: bought.amountOut });
+  return { ok: true, estimate, wanted };
+}

@@ -1,0 +1,180 @@
+/** Accounts on networks that send journaled transactions, opened when a saga first needs them. */
+import type { TransactionReceipt } from "ethers";
+import type { Chain } from "../chain/connect.js";
+import type { ChainView } from "../bridges/bridge.js";
+import { ArbError } from "../errors.js";
+import { type LegVenue, routerVenue } from "../execution/legs.js";
+import { type FeePolicy, suggestFees } from "../fees/fees.js";
+import type { Journal } from "../journal/journal.js";
+import { isVoid } from "../journal/rules.js";
+import { readHead } from "../journal/watch.js";
+import type { Call } from "../plan/transaction-builder.js";
+import { nodeRoute, TransactionExecutor } from "../submit/transaction-executor.js";
+import type { Route } from "../submit/route.js";
+import { estimateGas } from "../wallet/gas.js";
+import type { WalletManager } from "../wallet/wallet-manager.js";
+
+export interface TradingNetwork {
+  chain: Chain;
+  fees: FeePolicy;
+  /** Way of the transactions; the chain's node by default. */
+  route?: Route;
+  /** Blocks on top of an arrival before it is relied on; by default the network's finality. Less is faster and trusts the chain more. */
+  arrivalBlocks?: number;
+  /** How legs are swapped for an account; by the venues' routers by default. */
+  venue?: (account: string) => LegVenue;
+}
+
+export type Landing =
+  | { status: "landed"; hash: string; blockNumber: number }
+  /** Nothing of it happened or will happen. `sent`: gas was paid for it. */
+  | { status: "failed"; detail: string; sent: boolean }
+  /** Sent, with no known end. */
+  | { status: "open"; detail: string };
+
+export interface Order {
+  chainId: number;
+  account: string;
+  intentId: string;
+  call: Call;
+  /** Contract whose balances move, where it is not the account. */
+  holder?: string;
+}
+
+const POLLS_PER_BLOCK = 4;
+/** For an intent that is signed already: its own bytes have their own fees. */
+const UNUSED_FEES = { maxFeePerGas: 1n, maxPriorityFeePerGas: 1n, nextBaseFee: 1n };
+
+export class Senders {
+  readonly #senders = new Map<string, Promise<TransactionExecutor>>();
+
+  constructor(
+    readonly journal: Journal,
+    readonly networks: readonly TradingNetwork[],
+    readonly wallets: readonly WalletManager[],
+    readonly onFault: (error: unknown) => void,
+  ) {}
+
+  /** Raises ArbError "config" for a network that is not set up. */
+  network(chainId: number): TradingNetwork {
+    const found = this.networks.find((n) => n.chain.network.chainId === chainId);
+    if (!found) throw new ArbError("config", `chain ${chainId} is not set up for cross-chain trades`, { where: "networks" });
+    return found;
+  }
+
+  chain(chainId: number): Chain {
+    return this.network(chainId).chain;
+  }
+
+  venue(chainId: number, account: string): LegVenue {
+    const { chain, venue } = this.network(chainId);
+    return venue?.(account) ?? routerVenue(chain.network, chain.provider, account);
+  }
+
+  view(chainId: number): ChainView {
+    const { chain, arrivalBlocks } = this.network(chainId);
+    const { network, provider } = chain;
+    return {
+      network,
+      provider,
+      finalBlock: async () => {
+        const head = await readHead(provider);
+        const depth = head.number - (arrivalBlocks ?? network.finality.blocks);
+        const final = arrivalBlocks === undefined && head.finalized !== null ? Math.min(depth, head.finalized) : depth;
+        return BigInt(Math.max(0, final));
+      },
+    };
+  }
+
+  /** The sender of an account; takes it over where its last driver is gone. Raises "locked", "secrets" without its key. */
+  async sender(chainId: number, account: string): Promise<TransactionExecutor> {
+    const key = `${chainId} ${account.toLowerCase()}`;
+    const known = this.#senders.get(key) ?? this.#open(chainId, account);
+    this.#senders.set(key, known);
+    try {
+      return await known;
+    } catch (error) {
+      this.#senders.delete(key);
+      throw error;
+    }
+  }
+
+  async #open(chainId: number, account: string): Promise<TransactionExecutor> {
+    const { chain, route } = this.network(chainId);
+    const wallet = this.wallets.find((w) => w.address.toLowerCase() === account.toLowerCase());
+    if (!wallet)
+      throw new ArbError("secrets", `this driver has no key of ${account}`, { hint: "list its wallet in the configuration" });
+    const sender = new TransactionExecutor(chain, wallet, route ?? nodeRoute(chain.provider), { journal: this.journal });
+    await sender.start();
+    sender.keepWatching(chain.network.blockTimeMs, this.onFault);
+    return sender;
+  }
+
+  /** An account that another driver took is opened anew by the next who needs it. */
+  async #drop(chainId: number, account: string): Promise<void> {
+    const key = `${chainId} ${account.toLowerCase()}`;
+    const known = this.#senders.get(key);
+    this.#senders.delete(key);
+    await known?.then((s) => s.close()).catch(() => undefined);
+  }
+
+  /** Whether the journal has signed bytes of an intent. */
+  async isKnown(chainId: number, intentId: string): Promise<boolean> {
+    return (await this.journal.find(chainId, intentId)) !== null;
+  }
+
+  /**
+   * Makes a call once: a known intent gives its attempt again, the same bytes. Waits for its receipt until the deadline. Raises "network"
+   * and "locked" where it must be tried again.
+   */
+  async execute({ chainId, account, intentId, call, holder }: Order, deadlineMs: number): Promise<Landing> {
+    const { chain, fees } = this.network(chainId);
+    const sender = await this.sender(chainId, account);
+    const intent = { id: intentId, ...(holder === undefined || holder === account ? {} : { holder }) };
+    let attempt;
+    try {
+      if (await this.isKnown(chainId, intentId)) attempt = await sender.send(intent, call, 21_000n, UNUSED_FEES);
+      else {
+        const gas = await estimateGas(chain, { from: account, ...call });
+        attempt = await sender.send(intent, call, gas.limit, await suggestFees(chain, fees));
+      }
+    } catch (error) {
+      if (!(error instanceof ArbError)) throw error;
+      if (error.code === "locked") await this.#drop(chainId, account);
+      const slot = await this.journal.find(chainId, intentId);
+      const attempts = slot?.attempts.filter((a) => a.intentId === intentId) ?? [];
+      // signed bytes that may be anywhere are neither failed nor done
+      const nothingOut = attempts.every(isVoid);
+      if (nothingOut && (error.code === "reverted" || error.code === "refused"))
+        return { status: "failed", detail: error.message, sent: false };
+      if (nothingOut && attempts.length > 0) return { status: "failed", detail: error.message, sent: false };
+      throw error;
+    }
+    const pollMs = Math.max(20, Math.floor(chain.network.blockTimeMs / POLLS_PER_BLOCK));
+    const seen = await sender.watch(attempt, deadlineMs, Math.min(pollMs, 1_000));
+    if (seen.status === "mined") {
+      const { hash, blockNumber } = seen.receipt;
+      return seen.success
+        ? { status: "landed", hash, blockNumber }
+        : { status: "failed", detail: `reverted in ${hash}`, sent: true };
+    }
+    if (seen.status === "superseded") return { status: "failed", detail: `${seen.by.hash} took its nonce`, sent: false };
+    const outcome = await this.journal.outcome(chainId, intentId);
+    if (outcome?.status === "foreign")
+      return { status: "failed", detail: "its nonce was used by a transaction that is not ours", sent: false };
+    return { status: "open", detail: seen.lastError ?? `${attempt.hash} is not in a block yet` };
+  }
+
+  async receipt(chainId: number, hash: string): Promise<TransactionReceipt> {
+    const receipt = await this.chain(chainId).provider.getTransactionReceipt(hash);
+    if (!receipt)
+      throw new ArbError("network", `the node has no receipt of ${hash}`, { where: this.chain(chainId).network.name });
+    return receipt;
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#senders.values()];
+    this.#senders.clear();
+    for (const sender of all) await sender.then((s) => s.close()).catch(() => undefined);
+  }
+}

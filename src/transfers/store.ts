@@ -1,0 +1,325 @@
+/** What the database knows of cross-chain trades: sagas, their transfers, what arrived, and their books. */
+import type { Arrival, BridgeId, BridgeQuote, TransferKey } from "../bridges/bridge.js";
+import { ArbError } from "../errors.js";
+import type { SagaOutcome } from "../execution/recovery-manager.js";
+import { type Change, type Providers, releaseWithin, reserveWithin, setWithin } from "../inventory/inventory.js";
+import { fromStored, toStored } from "../inventory/stored.js";
+import { amount } from "../journal/slots.js";
+import { databaseError, inTransaction, type JournalDatabase, keyOf } from "../journal/sql.js";
+import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
+import type { Estimate, SagaResult } from "./types.js";
+
+/** Name of a saga's workflow; intents are `<this>:<leg>`. The slash keeps it apart from every opportunity's id. */
+export const workflowOf = (id: string): string => `saga/${id}`;
+
+export interface SagaRow {
+  id: string;
+  mode: "bridge" | "inventory";
+  account: string;
+  opportunity: CrossChainOpportunity;
+  estimate: Estimate;
+  state: string;
+  waitsFor: string;
+  due: Date | null;
+  risk: { chainId: number; token: string; amount: bigint } | null;
+  outcome: SagaOutcome | null;
+  result: SagaResult | null;
+  createdAt: Date;
+  updatedAt: Date;
+  finishedAt: Date | null;
+}
+
+export interface TransferRow {
+  id: string;
+  saga: string;
+  leg: string;
+  bridge: BridgeId;
+  quote: BridgeQuote;
+  key: TransferKey;
+  state: string;
+  due: Date;
+  recordedAt: Date;
+  startedAt: Date | null;
+  ended: "delivered" | "refunded" | "not-started" | null;
+}
+
+export interface Stand {
+  state: string;
+  waitsFor?: string;
+  dueSeconds?: number | null;
+  risk?: SagaRow["risk"];
+}
+
+export class TransferStore {
+  constructor(
+    readonly db: JournalDatabase,
+    readonly providers: Providers,
+  ) {}
+
+  /**
+   * Writes a saga down and reserves what it needs, all or nothing. A saga that is there already stays as it is. Gives what is missing,
+   * in words; null when it may go on.
+   */
+  async open(
+    saga: { opportunity: CrossChainOpportunity; mode: "bridge" | "inventory"; account: string; estimate: Estimate },
+    wanted: Change[],
+  ): Promise<string | null> {
+    const { opportunity, mode, account, estimate } = saga;
+    const { id } = opportunity;
+    try {
+      return await inTransaction(this.db.pool, `${id} cannot be opened`, async (sql) => {
+        const { rowCount } = await sql.query(
+          `insert into crosschain.saga (id, mode, account, opportunity, estimate, state) values ($1, $2, $3, $4, $5, 'source-leg')
+           on conflict (id) do nothing`,
+          [id, mode, keyOf(account), toStored(opportunity), toStored(estimate)],
+        );
+        if (rowCount === 0) return null;
+        const missing = await reserveWithin(sql, this.providers, id, wanted);
+        // the row must not stay where nothing is reserved
+        if (missing !== null) throw new ArbError("refused", missing);
+        return null;
+      });
+    } catch (error) {
+      if (error instanceof ArbError && error.code === "refused") return error.message;
+      throw error;
+    }
+  }
+
+  /** What a saga does now. Null `risk`: nothing of ours is in it. */
+  async stand(id: string, { state, waitsFor = "", dueSeconds = null, risk }: Stand): Promise<void> {
+    await this.#run(
+      `update crosschain.saga set state = $2, waits_for = $3, due = clock_timestamp() + $4 * interval '1 s', updated_at = clock_timestamp(),
+         risk_chain = case when $8 then $5 else risk_chain end, risk_token = case when $8 then $6 else risk_token end,
+         risk_amount = case when $8 then $7::numeric else risk_amount end
+       where id = $1 and finished_at is null`,
+      [id, state, waitsFor, dueSeconds, risk?.chainId ?? null, risk?.token ?? null, risk?.amount ?? null, risk !== undefined],
+    );
+  }
+
+  /** Ends a saga and gives back what it had reserved, in one transaction. The first end stands. */
+  async finish(id: string, outcome: SagaOutcome, result: SagaResult): Promise<void> {
+    await inTransaction(this.db.pool, `${id} cannot be ended`, async (sql) => {
+      const { rowCount } = await sql.query(
+        `update crosschain.saga set state = 'done', outcome = $2, result = $3, waits_for = '', due = null, finished_at = clock_timestamp(),
+           updated_at = clock_timestamp() where id = $1 and finished_at is null`,
+        [id, outcome, toStored(result)],
+      );
+      if (rowCount === 1) await releaseWithin(sql, id);
+    });
+  }
+
+  /** A held saga goes on: it is open again. Raises "usage" where it is not held. */
+  async reopen(id: string): Promise<void> {
+    const rows = await this.#run(
+      `update crosschain.saga set outcome = null, finished_at = null, updated_at = clock_timestamp()
+       where id = $1 and outcome = 'held' returning id`,
+      [id],
+    );
+    if (rows.length === 0) throw new ArbError("usage", `${id} is not held`, { where: "arb transfers resume" });
+  }
+
+  /** A saga that was refused before it had anything. */
+  async refuse(opportunity: CrossChainOpportunity, account: string, estimate: Estimate, result: SagaResult): Promise<void> {
+    await this.#run(
+      `insert into crosschain.saga (id, mode, account, opportunity, estimate, state, outcome, result, finished_at)
+       values ($1, $2, $3, $4, $5, 'done', 'no-trade', $6, clock_timestamp()) on conflict (id) do nothing`,
+      [opportunity.id, estimate.mode, keyOf(account), toStored(opportunity), toStored(estimate), toStored(result)],
+    );
+  }
+
+  /** Sets what a saga owns and expects at the given places. */
+  async own(id: string, changes: Change[]): Promise<void> {
+    await inTransaction(this.db.pool, `the reservations of ${id} cannot be changed`, async (sql) => {
+      await setWithin(sql, id, changes);
+    });
+  }
+
+  /** Writes a transfer down before anything of it is sent. The first of its id stands, and is given back. */
+  async record(saga: string, leg: string, quote: BridgeQuote, key: TransferKey, dueSeconds: number): Promise<TransferRow> {
+    const { route, id } = quote.request;
+    await this.#run(
+      `insert into crosschain.transfer (id, saga, leg, bridge, from_chain, to_chain, token_in, token_out, amount_in, amount_out, quote, key,
+         state, due) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'not-started', clock_timestamp() + $13 * interval '1 s')
+       on conflict (id) do nothing`,
+      [
+        id,
+        saga,
+        leg,
+        quote.bridge,
+        route.fromChainId,
+        route.toChainId,
+        keyOf(route.tokenIn),
+        keyOf(route.tokenOut),
+        quote.amountIn,
+        quote.amountOut,
+        toStored(quote),
+        toStored(key),
+        dueSeconds,
+      ],
+    );
+    const row = await this.transfer(id);
+    if (!row) throw new ArbError("internal", `the transfer ${id} was not written down`);
+    return row;
+  }
+
+  async transfer(id: string): Promise<TransferRow | null> {
+    const rows = await this.#run(`select * from crosschain.transfer where id = $1`, [id]);
+    return rows[0] ? transferOf(rows[0]) : null;
+  }
+
+  async transfersOf(saga: string): Promise<TransferRow[]> {
+    return (await this.#run(`select * from crosschain.transfer where saga = $1 order by recorded_at`, [saga])).map(transferOf);
+  }
+
+  async openTransfers(): Promise<TransferRow[]> {
+    return (await this.#run(`select * from crosschain.transfer where ended is null order by recorded_at`, [])).map(transferOf);
+  }
+
+  /** The start is on the chain: what left is no longer the saga's there, and what will arrive is expected. */
+  async started(row: TransferRow, key: TransferKey, changes: Change[]): Promise<void> {
+    await inTransaction(this.db.pool, `the start of ${row.id} cannot be noted`, async (sql) => {
+      const { rowCount } = await sql.query(
+        `update crosschain.transfer set key = $2, state = 'initiated', started_at = clock_timestamp(),
+           due = clock_timestamp() + (due - recorded_at) where id = $1 and started_at is null`,
+        [row.id, toStored(key)],
+      );
+      if (rowCount === 1) await setWithin(sql, row.saga, changes);
+    });
+  }
+
+  async noteState(id: string, state: string): Promise<void> {
+    await this.#run(`update crosschain.transfer set state = $2 where id = $1`, [id, state]);
+  }
+
+  /** It was never started, and never will be. */
+  async notStarted(id: string): Promise<void> {
+    await this.#run(
+      `update crosschain.transfer set state = 'not-started', ended = 'not-started', ended_at = clock_timestamp() where id = $1 and ended is null`,
+      [id],
+    );
+  }
+
+  /** Books an arrival or a refund, once: one log pays one transfer, and one transfer is paid by one log. */
+  async arrived(
+    row: TransferRow,
+    ended: "delivered" | "refunded",
+    holder: string,
+    arrival: Arrival,
+    changes: Change[],
+  ): Promise<void> {
+    await inTransaction(this.db.pool, `the arrival of ${row.id} cannot be booked`, async (sql) => {
+      const noted = await sql.query(
+        `update crosschain.transfer set state = $2, ended = $2, ended_at = clock_timestamp() where id = $1 and ended is null`,
+        [row.id, ended],
+      );
+      if (noted.rowCount !== 1) return;
+      await sql.query(
+        `insert into crosschain.arrival (transfer, chain_id, holder, asset, amount, tx_hash, log_index, block_number, block_hash)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+        [
+          row.id,
+          arrival.chainId,
+          keyOf(holder),
+          /^0x0{40}$/.test(arrival.token) ? "native" : keyOf(arrival.token),
+          arrival.amount,
+          arrival.txHash,
+          arrival.logIndex,
+          arrival.blockNumber,
+          arrival.blockHash,
+        ],
+      );
+      await setWithin(sql, row.saga, changes);
+    });
+  }
+
+  /** What an intent changed for a holder, by asset in lower case ("native" with fees), as booked by the journal. */
+  async changeOf(chainId: number, intentId: string, holder: string): Promise<Map<string, bigint>> {
+    const rows = await this.#run(
+      `select l.asset, sum(l.amount)::numeric as sum from journal.ledger l join journal.inclusion i on i.id = l.inclusion
+       join journal.attempt a on a.hash = i.hash
+       where a.chain_id = $1 and a.intent_id = $2 and l.holder = $3 and i.taken_back_at is null group by l.asset`,
+      [chainId, intentId, keyOf(holder)],
+    );
+    return new Map(rows.map((r) => [String(r["asset"]), amount(r["sum"])]));
+  }
+
+  /** Everything that a saga changed: its own transactions by the journal, and what others brought. By network and asset. */
+  async books(saga: string, holder: string): Promise<{ chainId: number; asset: string; amount: bigint; gas: bigint }[]> {
+    const rows = await this.#run(
+      `select chain_id, asset, sum(amount)::numeric as amount, sum(gas)::numeric as gas from (
+         select l.chain_id, l.asset, case when l.kind in ('gas', 'l1-fee', 'operator-fee') then 0 else l.amount end as amount,
+           case when l.kind in ('gas', 'l1-fee', 'operator-fee') then -l.amount else 0 end as gas
+         from journal.ledger l join journal.inclusion i on i.id = l.inclusion join journal.attempt a on a.hash = i.hash
+         where starts_with(a.intent_id, $1) and i.taken_back_at is null and l.holder = $3
+         union all
+         select r.chain_id, r.asset, r.amount, 0 from crosschain.arrival r join crosschain.transfer t on t.id = r.transfer
+         where t.saga = $2 and r.holder = $3
+       ) all_entries group by chain_id, asset order by chain_id, asset`,
+      [`${workflowOf(saga)}:`, saga, keyOf(holder)],
+    );
+    return rows.map((r) => ({
+      chainId: Number(r["chain_id"]),
+      asset: String(r["asset"]),
+      amount: amount(r["amount"]),
+      gas: amount(r["gas"]),
+    }));
+  }
+
+  async saga(id: string): Promise<SagaRow | null> {
+    const rows = await this.#run(`select * from crosschain.saga where id = $1`, [id]);
+    return rows[0] ? sagaOf(rows[0]) : null;
+  }
+
+  /** Newest first; by default those that are not at their end, and those that are held. */
+  async sagas(all: boolean): Promise<SagaRow[]> {
+    const which = all ? "" : "where finished_at is null or outcome = 'held'";
+    return (await this.#run(`select * from crosschain.saga ${which} order by created_at desc limit 10000`, [])).map(sagaOf);
+  }
+
+  async #run(text: string, values: unknown[]): Promise<Record<string, unknown>[]> {
+    try {
+      return (await this.db.pool.query(text, values)).rows as Record<string, unknown>[];
+    } catch (error) {
+      throw databaseError(error, "the cross-chain tables cannot be used");
+    }
+  }
+}
+
+function sagaOf(r: Record<string, unknown>): SagaRow {
+  const risk =
+    r["risk_amount"] === null
+      ? null
+      : { chainId: Number(r["risk_chain"]), token: String(r["risk_token"]), amount: amount(r["risk_amount"]) };
+  return {
+    id: String(r["id"]),
+    mode: r["mode"] as SagaRow["mode"],
+    account: String(r["account"]),
+    opportunity: fromStored(r["opportunity"]),
+    estimate: fromStored(r["estimate"]),
+    state: String(r["state"]),
+    waitsFor: String(r["waits_for"]),
+    due: r["due"] as Date | null,
+    risk,
+    outcome: r["outcome"] as SagaOutcome | null,
+    result: r["result"] === null ? null : fromStored(r["result"]),
+    createdAt: r["created_at"] as Date,
+    updatedAt: r["updated_at"] as Date,
+    finishedAt: r["finished_at"] as Date | null,
+  };
+}
+
+function transferOf(r: Record<string, unknown>): TransferRow {
+  return {
+    id: String(r["id"]),
+    saga: String(r["saga"]),
+    leg: String(r["leg"]),
+    bridge: r["bridge"] as BridgeId,
+    quote: fromStored(r["quote"]),
+    key: fromStored(r["key"]),
+    state: String(r["state"]),
+    due: r["due"] as Date,
+    recordedAt: r["recorded_at"] as Date,
+    startedAt: r["started_at"] as Date | null,
+    ended: r["ended"] as TransferRow["ended"],
+  };
+}

@@ -1,0 +1,91 @@
+/** Sagas of drivers that are gone, and of versions that are gone. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { DBOS } from "@dbos-inc/dbos-sdk";
+import type { Database } from "../database/open.js";
+import { HOST } from "../journal/owner.js";
+import { inTransaction } from "../journal/sql.js";
+import { ENGINE_SCHEMA, SAGA_VERSION } from "./version.js";
+
+export interface TakeoverOptions {
+  db: Database;
+  driverId: string;
+  /** Without a sign of life for this long a driver counts as gone. Milliseconds. */
+  deadAfterMs: number;
+  onFault: (error: unknown) => void;
+  onTakeover?: (driver: string, sagas: string[]) => void;
+}
+
+const LOCK = 4_702_116;
+const ROUNDS_PER_DEATH = 5;
+
+/**
+ * Looks for drivers without a sign of life, and has their sagas go on here or in any other living driver. One that was only frozen does
+ * no harm when it wakes up: its steps are refused by the engine, its signatures by the journal. Gives what ends it.
+ */
+export function keepTakingOver(options: TakeoverOptions): () => Promise<void> {
+  const stop = new AbortController();
+  const beat = Math.max(100, Math.floor(options.deadAfterMs / ROUNDS_PER_DEATH));
+  const running = (async () => {
+    while (!stop.signal.aborted) {
+      await takeOver(options).catch(options.onFault);
+      await sleep(beat, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
+    }
+  })();
+  return async () => {
+    stop.abort();
+    await running;
+  };
+}
+
+/** One round: our own sign of life, and the sagas of those who gave none. */
+export async function takeOver({ db, driverId, deadAfterMs, onTakeover }: TakeoverOptions): Promise<string[]> {
+  return await inTransaction(db.pool, "the sagas of other drivers cannot be looked at", async (sql) => {
+    await sql.query(`update journal.driver set beat = clock_timestamp() where id = $1`, [driverId]);
+    // a driver that freezes right here must not keep the others from looking
+    await sql.query(`set local idle_in_transaction_session_timeout = '2s'`);
+    // one driver at a time: two would take the same sagas from each other
+    const lock = await sql.query<{ mine: boolean }>(`select pg_try_advisory_xact_lock($1) as mine`, [LOCK]);
+    if (lock.rows[0]?.mine !== true) return [];
+    const drivers = await sql.query<{ id: string; host: string; pid: number; silent: boolean }>(
+      `select d.id, d.host, d.pid, d.beat < clock_timestamp() - $2 * interval '1 ms' as silent from journal.driver d
+       where d.id <> $1 and exists (select 1 from ${ENGINE_SCHEMA}.workflow_status w where w.executor_id = d.id and w.status = 'PENDING')`,
+      [driverId, deadAfterMs],
+    );
+    const gone = drivers.rows.filter((d) => d.silent || (d.host === HOST && !isAlive(d.pid))).map((d) => d.id);
+    if (gone.length === 0) return [];
+    const left = await DBOS.listWorkflows({
+      status: "PENDING",
+      executorId: gone,
+      applicationVersion: SAGA_VERSION,
+      loadInput: false,
+    });
+    const ids = left.map((w) => w.workflowID);
+    if (ids.length > 0) await DBOS.resumeWorkflows(ids);
+    onTakeover?.(gone.join(", "), ids);
+    return ids;
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+/** Sagas that no process of this version continues: they stay where they are until somebody does something. */
+export async function strandedSagas(db: Pick<Database, "pool">): Promise<{ id: string; version: string; status: string }[]> {
+  const exists = await db.pool.query<{ there: string | null }>(
+    `select to_regclass('${ENGINE_SCHEMA}.workflow_status')::text as there`,
+  );
+  if (exists.rows[0]?.there == null) return [];
+  const { rows } = await db.pool.query<{ id: string; version: string; status: string }>(
+    `select workflow_uuid as id, application_version as version, status from ${ENGINE_SCHEMA}.workflow_status
+     where (status in ('PENDING', 'ENQUEUED', 'DELAYED') and application_version is distinct from $1)
+        or status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED' order by created_at`,
+    [SAGA_VERSION],
+  );
+  return rows;
+}

@@ -1,0 +1,204 @@
+import { expect } from "chai";
+import {
+  allowed,
+  CELLS,
+  type Choice,
+  type ChoiceKind,
+  type Failure,
+  FAILURES,
+  OUTCOMES,
+  RecoveryManager,
+  type RecoveryPolicy,
+  SAGA_STATES,
+  type SagaState,
+  type Situation,
+} from "../../src/execution/recovery-manager.js";
+
+const POLICY: RecoveryPolicy = { maxLoss: 100n, holdLimit: 10_000n, holdSeconds: 3600, timeCostPpb: 1_000n, tries: 2 };
+const CAPITAL = 1_000n;
+const manager = new RecoveryManager(POLICY);
+
+const choice = (kind: ChoiceKind, loss: bigint | null, seconds = 0): Choice => ({ kind, loss, seconds, detail: kind });
+const situation = (state: SagaState, failure: Failure, change: Partial<Situation> = {}): Situation => ({
+  state,
+  failure,
+  capital: CAPITAL,
+  choices: [],
+  taken: {},
+  timeLeft: true,
+  wish: null,
+  ...change,
+});
+const cells = (Object.keys(CELLS) as SagaState[]).flatMap((state) =>
+  (Object.keys(CELLS[state]) as Failure[]).map((failure): [SagaState, Failure] => [state, failure]),
+);
+
+/** What each step of a cell does to the money, in a world of two networks and a bridge; amounts at their cost in the profit token. */
+interface Books {
+  source: bigint;
+  target: bigint;
+  bridge: bigint;
+  lost: bigint;
+}
+const PLACE: Record<SagaState, keyof Books> = {
+  "source-leg": "source",
+  "bridge-start": "source",
+  "in-flight": "bridge",
+  refunded: "source",
+  "target-leg": "target",
+  "return-start": "target",
+  "return-in-flight": "bridge",
+  "return-refunded": "target",
+  "bought-not-sold": "source",
+  "sold-not-bought": "target",
+  "rebalance-start": "target",
+  "rebalance-in-flight": "bridge",
+};
+
+/** Carries a cell on until it has a named end, always with what the manager decides; money only moves, or is booked as lost. */
+function carry(state: SagaState, failure: Failure, quotes: (state: SagaState) => Choice[], timeLeft = true) {
+  const books: Books = { source: 0n, target: 0n, bridge: 0n, lost: 0n };
+  books[PLACE[state]] = CAPITAL;
+  const taken: Partial<Record<ChoiceKind, number>> = {};
+  const to = (place: keyof Books, loss: bigint): void => {
+    const whole = books.source + books.target + books.bridge;
+    [books.source, books.target, books.bridge] = [0n, 0n, 0n];
+    books[place] += whole - loss;
+    books.lost += loss;
+  };
+  let [at, why]: [SagaState, Failure] = [state, failure];
+  for (let step = 0; step < 40; step++) {
+    const left = timeLeft && step < 5;
+    const { choice: chosen, leadsTo } = manager.decide(
+      situation(at, why, { choices: quotes(at), taken: { ...taken }, timeLeft: left }),
+    );
+    taken[chosen.kind] = (taken[chosen.kind] ?? 0) + 1;
+    const loss = chosen.loss ?? 0n;
+    switch (chosen.kind) {
+      case "hold":
+      case "operator":
+        return { outcome: "held", books };
+      case "sell-at-source":
+      case "bridge-back":
+      case "give-up":
+        to("source", loss);
+        return { outcome: leadsTo, books };
+      case "sell-at-target":
+      case "buy-at-target":
+      case "keep-at-target":
+        to("target", loss);
+        return { outcome: leadsTo, books };
+      case "claim-refund":
+        to(at.startsWith("return") || at.startsWith("rebalance") ? "target" : "source", loss);
+        [at, why] = [at.startsWith("return") || at.startsWith("rebalance") ? "return-refunded" : "refunded", "refunded"];
+        break;
+      case "speed-up":
+      case "re-attest":
+      case "retry-delivery":
+      case "continue":
+        to(at === "return-in-flight" || at === "rebalance-in-flight" ? "source" : "target", loss);
+        return { outcome: "profit-or-loss", books };
+      case "retry":
+      case "other-venue":
+      case "other-bridge":
+      case "wait":
+        // these meet the same failure again, until their tries or their time are over
+        break;
+    }
+  }
+  return { outcome: null, books };
+}
+
+describe("RecoveryManager: every state with every failure that it can have", () => {
+  const rich = (): Choice[] => [
+    choice("retry", 5n),
+    choice("other-venue", 8n),
+    choice("other-bridge", 9n, 60),
+    choice("speed-up", 4n, 2),
+    choice("wait", 20n, 20_000),
+    choice("continue", 3n),
+    choice("sell-at-source", 30n),
+    choice("sell-at-target", 25n),
+    choice("buy-at-target", 28n),
+    choice("bridge-back", 40n, 120),
+    choice("keep-at-target", 1n),
+  ];
+  const ends = new Set<string>([...Object.keys(OUTCOMES), "profit-or-loss"]);
+
+  it("has at least 40 cells, each with a way out that does not ask anybody, or the operator", () => {
+    expect(cells.length).to.be.at.least(40);
+    for (const [state, failure] of cells) {
+      if (allowed(state, failure).length === 0) continue;
+      expect(SAGA_STATES).to.have.property(state);
+      expect(FAILURES).to.have.property(failure);
+    }
+  });
+
+  for (const [state, failure] of cells) {
+    it(`${state} x ${failure}: ends in a named outcome, with every unit booked, whatever can be quoted`, () => {
+      const worlds: [string, () => Choice[], boolean][] = [
+        ["everything is quoted", rich, true],
+        ["no time is left", rich, false],
+        ["nothing can be quoted", () => [], true],
+        ["nothing can be quoted and no time is left", () => [], false],
+        ["every way out loses too much", () => rich().map((c) => ({ ...c, loss: 500n })), false],
+      ];
+      for (const [world, quotes, timeLeft] of worlds) {
+        const { outcome, books } = carry(state, failure, quotes, timeLeft);
+        expect(outcome !== null && ends.has(outcome), `${world}: ${String(outcome)}`).to.equal(true);
+        expect(books.source + books.target + books.bridge + books.lost, world).to.equal(CAPITAL);
+        // only what was quoted within the limit is ever lost
+        expect(books.lost <= POLICY.maxLoss, `${world}: lost ${books.lost}`).to.equal(true);
+      }
+    });
+  }
+
+  it("takes the cheapest way by loss and time", () => {
+    const choices = [choice("other-bridge", 10n, 100), choice("sell-at-source", 12n)];
+    expect(manager.decide(situation("refunded", "refunded", { choices, capital: 1_000_000n })).choice.kind).to.equal(
+      "sell-at-source",
+    );
+    expect(manager.decide(situation("refunded", "refunded", { choices, capital: 1_000n })).choice.kind).to.equal("other-bridge");
+  });
+
+  it("never takes more than the loss limit by itself, and does when the operator says so", () => {
+    const choices = [choice("sell-at-source", 101n)];
+    const held = manager.decide(situation("refunded", "refunded", { choices }));
+    expect(held.choice.kind).to.equal("hold");
+    expect(held.reason).to.include("loses 101");
+    const asked = manager.decide(situation("refunded", "refunded", { choices, wish: "sell-at-source" }));
+    expect([asked.choice.kind, asked.leadsTo]).to.deep.equal(["sell-at-source", "sold-at-source"]);
+    // a wish beyond the cell is no way out of it
+    expect(manager.decide(situation("refunded", "refunded", { choices, wish: "sell-at-target" })).choice.kind).to.equal("hold");
+  });
+
+  it("asks the operator at once where the position is above the hold limit", () => {
+    expect(manager.decide(situation("refunded", "refunded", { capital: 10_001n })).choice.kind).to.equal("operator");
+    expect(manager.decide(situation("refunded", "refunded", { capital: 10_000n })).choice.kind).to.equal("hold");
+  });
+
+  it("does nothing for ever: tries are counted, and waits end with their deadline", () => {
+    const choices = [choice("retry", 1n)];
+    expect(manager.decide(situation("target-leg", "leg-failed", { choices, taken: { retry: 1 } })).choice.kind).to.equal("retry");
+    expect(manager.decide(situation("target-leg", "leg-failed", { choices, taken: { retry: 2 } })).choice.kind).to.equal("hold");
+    expect(manager.decide(situation("in-flight", "expired", { timeLeft: false })).choice.kind).to.equal("operator");
+    expect(manager.decide(situation("in-flight", "expired")).choice.kind).to.equal("wait");
+  });
+
+  it("counts as the worst case the largest of the least losses; a state without a way out has none", () => {
+    const waysOut = [
+      [choice("retry", 5n), choice("sell-at-source", 50n)],
+      [choice("bridge-back", 30n), choice("sell-at-target", 12n)],
+    ];
+    expect(manager.worstCase(waysOut)).to.equal(12n);
+    expect(manager.worstCase([...waysOut, [choice("retry", null)]])).to.equal(null);
+    expect(manager.worstCase([[choice("retry", -5n)]])).to.equal(0n);
+  });
+
+  it("decides the same again: nothing in it is left to time or chance", () => {
+    for (const [state, failure] of cells) {
+      const once = manager.decide(situation(state, failure, { choices: rich() }));
+      expect(manager.decide(situation(state, failure, { choices: rich().toReversed() })).choice.kind).to.equal(once.choice.kind);
+    }
+  });
+});

@@ -1,0 +1,138 @@
+import { expect } from "chai";
+import type { Provider } from "ethers";
+import { priced } from "../../src/bridges/monitor.js";
+import { BridgeMonitor } from "../../src/bridges/monitor.js";
+import type { BridgeQuote } from "../../src/bridges/bridge.js";
+import type { Database } from "../../src/database/open.js";
+import { inFlight, stockOf } from "../../src/inventory/index.js";
+import type { LocalChain } from "../../src/sim/chain.js";
+import { startLocalChain } from "../../src/sim/chain.js";
+import { tokenOf } from "../../src/sim/protocols/tokens.js";
+import { connectChain, type Chain } from "../../src/chain/connect.js";
+import { TransferStore } from "../../src/transfers/store.js";
+import { journalDatabase } from "../helpers/journal.js";
+import { A, B, USDC } from "../helpers/cross-chain-settings.js";
+
+const HOLDER = `0x${"ab".repeat(20)}`;
+
+describe("inventory: reservations and bridges in the database, balances of a real chain", () => {
+  let local: LocalChain;
+  let chain: Chain;
+  let db: Database;
+  let store: TransferStore;
+  let token: string;
+  const providers = (): Provider => chain.provider;
+
+  before(async () => {
+    local = await startLocalChain(A);
+    chain = await connectChain(local.network, [local.url], { local: true });
+    token = tokenOf(local.network, "USDC").address;
+    await local.fund(HOLDER, { tokens: { USDC: 1_000n * USDC } });
+    db = await journalDatabase();
+    store = new TransferStore(db, providers);
+  });
+  after(async () => {
+    await db.close();
+    chain.close();
+    await local.close();
+  });
+
+  const place = () => ({ chainId: A, holder: HOLDER, token });
+  const open = async (id: string, amount: bigint, more: { amount: bigint; token: string }[] = []) =>
+    await store.open({ opportunity: { id } as never, mode: "bridge", account: HOLDER, estimate: {} as never }, [
+      { ...place(), amount },
+      ...more.map((m) => ({ ...place(), ...m })),
+    ]);
+  const free = async () => (await stockOf(db, providers, [place()]))[0]!.free;
+
+  it("reserves all or nothing, and never more than there is, however many ask at once", async () => {
+    const weth = tokenOf(local.network, "WETH").address;
+    expect(await open("both", 100n * USDC, [{ token: weth, amount: 1n }])).to.match(/are wanted on chain 1, 0 are free/);
+    expect(await free()).to.equal(1_000n * USDC);
+    const answers = await Promise.all(Array.from({ length: 8 }, async (_, i) => await open(`many-${i}`, 300n * USDC)));
+    expect(answers.filter((a) => a === null)).to.have.length(3);
+    expect(await free()).to.equal(100n * USDC);
+  });
+
+  it("counts what is expected as taken, and gives back what a saga had when it ends", async () => {
+    const id = (await store.sagas(true))[0]!.id;
+    await store.own(id, [{ ...place(), amount: 200n * USDC, expected: 50n * USDC }]);
+    expect(await free()).to.equal(150n * USDC);
+    // absolute: a step that runs again changes nothing
+    await store.own(id, [{ ...place(), amount: 200n * USDC, expected: 50n * USDC }]);
+    expect(await free()).to.equal(150n * USDC);
+    await store.finish(id, "no-trade", {} as never);
+    expect(await free()).to.equal(400n * USDC);
+  });
+
+  const quote = (id: string): BridgeQuote => ({
+    bridge: "across",
+    request: {
+      route: { fromChainId: A, toChainId: B, tokenIn: token, tokenOut: tokenOf(local.network, "WETH").address },
+      amountIn: 1_000_000n,
+      sender: HOLDER,
+      recipient: HOLDER,
+      deadline: 0,
+      id,
+    },
+    amountIn: 1_000_000n,
+    amountOut: 990_000n,
+    fee: 10_000n,
+    nativeFee: 0n,
+    claimGas: 0n,
+    etaSeconds: 10,
+    refundSeconds: 36_000,
+    expiresAt: 0,
+    limits: { min: 0n, max: 0n },
+    terms: {},
+  });
+  const key = (id: string) => ({ bridge: "across" as const, fromChainId: A, toChainId: B, id, sourceTx: null, data: {} });
+
+  it("writes a transfer down once, counts it as in flight, and books its arrival once", async () => {
+    const saga = (await store.sagas(false))[0]!.id;
+    const row = await store.record(saga, "out.0", quote("t-1"), key("t-1"), 60);
+    expect((await store.record(saga, "out.0", { ...quote("t-1"), amountIn: 5n }, key("t-1"), 60)).quote.amountIn).to.equal(
+      1_000_000n,
+    );
+    await store.started(row, { ...key("t-1"), sourceTx: `0x${"1".repeat(64)}` }, []);
+    expect((await inFlight(db.pool)).map((f) => [f.bridge, f.amount])).to.deep.equal([["across", 1_000_000n]]);
+    const arrival = { chainId: B, txHash: "0x1", blockNumber: 1, blockHash: "0x2", logIndex: 0, token, amount: 990_000n };
+    for (let i = 0; i < 2; i++) await store.arrived(row, "delivered", HOLDER, arrival, []);
+    expect(await inFlight(db.pool)).to.deep.equal([]);
+    expect((await store.books(saga, HOLDER)).map((b) => [b.chainId, b.amount])).to.deep.equal([[B, 990_000n]]);
+  });
+
+  it("compares bridges after time and failures of our own history, and stops one that misses its deadlines", async () => {
+    const clean = { transfers: 50, late: 0, refunded: 0, medianSeconds: 5 };
+    const [good, bad] = [
+      priced(quote("a"), clean, 10_000, 0n),
+      priced(quote("a"), { ...clean, refunded: 25, medianSeconds: 3_600 }, 10_000, 0n),
+    ];
+    expect(good.seconds).to.equal(10);
+    expect(bad.seconds).to.equal(3_600);
+    expect(bad.failurePpm > good.failurePpm && bad.net < good.net).to.equal(true);
+    expect(good.net).to.equal(990_000n - good.timeCost - good.failureCost);
+
+    const monitor = new BridgeMonitor({
+      db,
+      bridges: [],
+      views: () => {
+        throw new Error("no chain is asked");
+      },
+      driftPpmPerHour: 0,
+      costIn: (_, wei) => Promise.resolve(wei),
+      gasPrice: () => Promise.resolve(1n),
+    });
+    const saga = (await store.sagas(false))[0]!.id;
+    for (let i = 0; i < 3; i++) {
+      expect(await monitor.judge("across"), `${i} misses`).to.equal(null);
+      const id = `late-${i}`;
+      const row = await store.record(saga, `out.${i + 1}`, quote(id), key(id), -60);
+      await store.started(row, key(id), []);
+    }
+    expect(await monitor.judge("across")).to.match(/last 3 transfers missed/);
+    expect([...(await monitor.stopped()).keys()]).to.deep.equal(["across"]);
+    const { late, transfers } = await monitor.history("across", A, B);
+    expect([transfers, late]).to.deep.equal([4, 3]);
+  });
+});
