@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
 import { EXIT_CODES } from "../errors.js";
 import type { Outcome } from "../execution/outcome.js";
+import { ErrorHandler } from "../execution/error-handler.js";
 import { type Session, openSession } from "../execution/session.js";
 import { type IntakeItem, createIntake, intakeFile, intakeLines } from "../opportunity/intake.js";
 import { type ConfigOptions, withConfig } from "./common.js";
@@ -14,7 +15,11 @@ export function executeCommand(): Command {
     .argument("[file]", "a .json file (one opportunity or a list), or JSON lines; - or nothing reads stdin", "-")
     .action(async (file: string, options: ConfigOptions) => {
       const output = makeOutput(options);
-      const session = await openSession(loadConfig(options.config), { deployments: options.deployments, send: true });
+      const session = await openSession(loadConfig(options.config), {
+        deployments: options.deployments,
+        send: true,
+        onFault: (error) => output.note(`will be tried again: ${new ErrorHandler().describe(error).message}`),
+      });
       if (session.config.mode === "dry-run") output.note('mode is "dry-run": everything is done but sending');
       const networks = session.config.networks.map((n) => n.network);
       const codes = new Set<number>();
@@ -33,7 +38,7 @@ export function executeCommand(): Command {
           }
         }
       } finally {
-        session.close();
+        await session.close();
       }
       process.exitCode = Math.max(0, ...codes);
     });

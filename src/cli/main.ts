@@ -9,6 +9,7 @@ import { decodeCommand } from "./decode.js";
 import { demoCommand } from "./demo.js";
 import { deployCommand } from "./deploy.js";
 import { executeCommand } from "./execute.js";
+import { journalCommand } from "./journal.js";
 import { initCommand } from "./init.js";
 import { printError } from "./output.js";
 import { quoteCommand } from "./quote.js";
@@ -35,6 +36,7 @@ const commands = [
   replayCommand(),
   decodeCommand(),
   databaseCommand(),
+  journalCommand(),
 ];
 for (const command of commands) program.addCommand(withCommonOptions(command));
 

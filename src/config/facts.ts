@@ -119,3 +119,15 @@ export function commonContracts(viemName: string): Pick<Network, "multicall3" | 
     ),
   };
 }
+
+/**
+ * Ethereum is final after two epochs of 32 slots of 12 s (consensus specification, Gasper); layer 2 blocks follow the L1 block that
+ * holds their data, and so need at least as long: 768 s in blocks of the network.
+ */
+export function finalityOf(stack: Network["stack"]): Network["finality"] {
+  const blocks = { l1: 64, op: 384, arbitrum: 3072 }[stack];
+  return {
+    blocks,
+    source: stack === "l1" ? "consensus specification: two epochs" : "L1 finality: 768 s in blocks of the network",
+  };
+}

@@ -3,6 +3,7 @@ import {
   BALANCER_V2_VAULT,
   commonContracts,
   EIP7825_GAS_CAP,
+  finalityOf,
   PACKAGES,
   pancakeswapV3,
   sushiswapV2,
@@ -32,6 +33,7 @@ export const ethereum: Network = {
   nativeSymbol: "ETH",
   genesisHash: "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
   blockTimeMs: 12_000,
+  finality: finalityOf("l1"),
   transactionGasCap: EIP7825_GAS_CAP,
   explorer: "https://etherscan.io",
   tokens: [
@@ -78,6 +80,7 @@ export const arbitrum: Network = {
   nativeSymbol: "ETH",
   genesisHash: "0x7ee576b35482195fc49205cec9af72ce14f003b9ae69f6ba0faef4514be8b442",
   blockTimeMs: 250,
+  finality: finalityOf("arbitrum"),
   transactionGasCap: null,
   explorer: "https://arbiscan.io",
   tokens: [
@@ -124,6 +127,7 @@ export const optimism: Network = {
   nativeSymbol: "ETH",
   genesisHash: "0x7ca38a1916c42007829c55e69d3e9a73265554b586a499015373241b8a3fa48b",
   blockTimeMs: 2_000,
+  finality: finalityOf("op"),
   transactionGasCap: EIP7825_GAS_CAP,
   explorer: "https://optimistic.etherscan.io",
   tokens: [
@@ -166,6 +170,7 @@ export const base: Network = {
   genesisHash: "0xf712aa9241cc24369b143cf6dce85f0902a9731e70d66818a3a5845b296c73dd",
   // Since the Denim upgrade of November 2026; block.timestamp still counts whole seconds.
   blockTimeMs: 200,
+  finality: finalityOf("op"),
   transactionGasCap: EIP7825_GAS_CAP,
   explorer: "https://basescan.org",
   tokens: [

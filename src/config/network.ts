@@ -40,6 +40,8 @@ export interface Network {
   /** Hash of block 0, to tell a fork or a wrong endpoint. */
   genesisHash: string | null;
   blockTimeMs: number;
+  /** Least blocks on top of one before it counts as final; where the node has a `finalized` block, it must be at or below that too. */
+  finality: { blocks: number; source: string };
   /** Most gas that one transaction may have (EIP-7825), where the network has that rule. */
   transactionGasCap: number | null;
   explorer: string;

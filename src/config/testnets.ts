@@ -3,6 +3,7 @@ import {
   BALANCER_V2_VAULT,
   commonContracts,
   EIP7825_GAS_CAP,
+  finalityOf,
   PACKAGES,
   pancakeswapV3,
   sushiswapV2,
@@ -31,6 +32,7 @@ export const sepolia: Network = {
   nativeSymbol: "ETH",
   genesisHash: "0x25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9",
   blockTimeMs: 12_000,
+  finality: finalityOf("l1"),
   transactionGasCap: EIP7825_GAS_CAP,
   explorer: "https://sepolia.etherscan.io",
   tokens: [
@@ -77,6 +79,7 @@ export const arbitrumSepolia: Network = {
   nativeSymbol: "ETH",
   genesisHash: "0x77194da4010e549a7028a9c3c51c3e277823be6ac7d138d0bb8a70197b5c004c",
   blockTimeMs: 250,
+  finality: finalityOf("arbitrum"),
   transactionGasCap: null,
   explorer: "https://sepolia.arbiscan.io",
   tokens: [
@@ -113,6 +116,7 @@ export const optimismSepolia: Network = {
   nativeSymbol: "ETH",
   genesisHash: "0x102de6ffb001480cc9b8b548fd05c34cd4f46ae4aa91759393db90ea0409887d",
   blockTimeMs: 2_000,
+  finality: finalityOf("op"),
   transactionGasCap: EIP7825_GAS_CAP,
   explorer: "https://optimism-sepolia.blockscout.com",
   tokens: [
@@ -148,6 +152,7 @@ export const baseSepolia: Network = {
   nativeSymbol: "ETH",
   genesisHash: "0x0dcc9e089e30b90ddfc55be9a37dd15bc551aeee999d2e2b51414c54eaf934e4",
   blockTimeMs: 200,
+  finality: finalityOf("op"),
   transactionGasCap: EIP7825_GAS_CAP,
   explorer: "https://sepolia.basescan.org",
   tokens: [

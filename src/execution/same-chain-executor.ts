@@ -100,7 +100,9 @@ export class SameChainExecutor {
     if (transactions === null) return { status: "dry-run", trade: sent("") };
 
     const { call, gasLimit, fees } = prepared;
-    const attempt = await this.#orRejection(opportunity, () => transactions.send(opportunity.id, call, gasLimit, fees));
+    const estimate = { token: prepared.plan.profitToken, profit: prepared.quote.profit };
+    const intent = { id: opportunity.id, holder: this.context.executor, estimate };
+    const attempt = await this.#orRejection(opportunity, () => transactions.send(intent, call, gasLimit, fees));
     if ("status" in attempt) return attempt;
     // From here on the transaction is out: whatever fails now leaves it known as sent, never as rejected.
     try {
@@ -111,7 +113,16 @@ export class SameChainExecutor {
         const error = watched.lastError === null ? "" : `; the node's last answer: ${watched.lastError}`;
         return { status: "unknown", trade: sent(attempt.hash), reason: `no receipt after ${watched.waitedMs} ms${error}` };
       }
-      return await this.#book(watched.receipt, sent(attempt.hash), prepared);
+      if (watched.status === "superseded") {
+        const { by } = watched;
+        return reject(
+          opportunity,
+          "superseded",
+          "nonce",
+          `nonce ${by.nonce} went to ${by.intentId ?? `a ${by.kind}`}: ${by.hash}`,
+        );
+      }
+      return await this.#book(watched.receipt, sent(watched.receipt.hash), prepared);
     } catch (error) {
       return {
         status: "unknown",
@@ -130,6 +141,11 @@ export class SameChainExecutor {
     // on an old state every quote is a guess
     const stale = (await this.context.chain.pool?.stale()) ?? null;
     if (stale !== null) return reject(opportunity, "stale-network", "chainId", stale);
+    const before = await this.context.transactions?.known(opportunity.id);
+    if (before !== undefined && before !== null) {
+      const detail = `the journal has it in nonce ${before.nonce}, ${before.state}: ${before.attempts.at(-1)?.hash ?? ""}`;
+      return reject(opportunity, "duplicate", "id", detail);
+    }
     const gone = await this.#awaitAfter(opportunity);
     if (gone !== null) return gone;
     const quote = await this.quote(opportunity);

@@ -4,11 +4,13 @@ import { type Chain, connectChain } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
+import { databaseSettings } from "../database/settings.js";
 import { readDeployment } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
 import { feePolicy } from "../fees/fees.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
+import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
 import { refuseDelegated } from "../wallet/delegation.js";
 import { openWallets } from "../wallet/open.js";
@@ -26,18 +28,35 @@ export interface Session {
   driver(chainId: number, account?: string): Promise<SameChainExecutor>;
   /** What opportunities are validated against, at this moment. */
   validation(): ValidationContext;
-  /** Closes connections and overwrites keys. */
-  close(): void;
+  /** Gives the accounts back, closes connections and overwrites keys. */
+  close(): Promise<void>;
 }
 
 const LOCAL_HOSTS = new Set(["127.0.0.1", "localhost", "[::1]"]);
 const RECEIPT_POLLS_PER_BLOCK = 4;
 
+export interface SessionOptions {
+  /** Folder of the deployment records. */
+  deployments: string;
+  /** Whether to send where the configuration says live. */
+  send: boolean;
+  /** What fails in the background, where it is tried again: a round of watching, a sign of life. */
+  onFault?: (error: unknown) => void;
+}
+
 /** Opens the accounts of a configuration; networks are connected when the first opportunity asks for them. */
-export async function openSession(config: Config, options: { deployments: string; send: boolean }): Promise<Session> {
+export async function openSession(config: Config, options: SessionOptions): Promise<Session> {
   const wallets = await openWallets(config);
   const drivers = new Map<string, Promise<SameChainExecutor>>();
+  const onFault = options.onFault ?? (() => undefined);
   const chains: Chain[] = [];
+  const senders: TransactionExecutor[] = [];
+  let opening: Promise<OpenJournal> | null = null;
+  const journal = async () => {
+    opening ??= databaseSettings(config).then((settings) => openJournalOf(settings, { onFault }));
+    opening.catch(() => (opening = null));
+    return (await opening).journal;
+  };
   const open = async (networkConfig: NetworkConfig, wallet: WalletManager | null): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
     try {
@@ -64,12 +83,20 @@ export async function openSession(config: Config, options: { deployments: string
     const operator = await operatorOf(chain, executor, wallet);
     if (wallet !== null) await refuseDelegated(chain, wallet.address);
     const send = options.send && config.mode === "live";
-    if (send) await requireCheckedAddresses(networkConfig.network, chain.provider);
+    let transactions: TransactionExecutor | null = null;
+    if (send && wallet !== null) {
+      await requireCheckedAddresses(networkConfig.network, chain.provider);
+      transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal: await journal() });
+      // what an earlier run left is settled before anything new is looked at
+      await transactions.start();
+      transactions.keepWatching(networkConfig.network.blockTimeMs, onFault);
+      senders.push(transactions);
+    }
     return new SameChainExecutor({
       chain,
       executor,
       operator,
-      transactions: send && wallet !== null ? new TransactionExecutor(chain, wallet, nodeRoute(chain.provider)) : null,
+      transactions,
       slippage: new SlippageManager(tiersOf(config)),
       settings: {
         costMarginPpm: config.marginOverCostPpm,
@@ -106,7 +133,10 @@ export async function openSession(config: Config, options: { deployments: string
       return opened;
     },
     validation: () => validationOf(config),
-    close: () => {
+    close: async () => {
+      for (const sender of senders) await sender.close();
+      const opened = await opening?.catch(() => null);
+      await opened?.close();
       for (const chain of chains) chain.close();
       for (const wallet of wallets.values()) wallet.close();
     },

@@ -22,6 +22,8 @@ export const REJECT_REASONS = {
   "simulation-reverted": "the exact calldata reverted in simulation",
   "risk-limit": "a risk limit or the kill switch refused it",
   "insufficient-gas-funds": "the wallet cannot pay the gas",
+  duplicate: "the journal already has a transaction for its id",
+  superseded: "another transaction of ours took its nonce first",
   "after-not-found": "the pending transaction that it follows is not known",
 } as const;
 

@@ -1,8 +1,12 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { formatTokenShort } from "../config/format-token.js";
 import { ArbError } from "../errors.js";
 import type { Outcome } from "../execution/outcome.js";
 import type { OnStep } from "../execution/same-chain-executor.js";
 import type { FundingId } from "../funding/funding.js";
+import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { scanBlock } from "../market/watcher.js";
 import { type Intake, createIntake } from "../opportunity/intake.js";
 import { type OpportunityJson, formatFee, toJson } from "../opportunity/schema.js";
@@ -118,8 +122,12 @@ export async function runDemo(note: (text: string) => void): Promise<Outcome[]> 
   note("starting Ethereum, Arbitrum, Optimism and Base with real protocol bytecode ...");
   const world = await startLocalWorld();
   const desks: Desk[] = [];
+  const folder = mkdtempSync(path.join(os.tmpdir(), "arb-demo-"));
+  let opened: OpenJournal | null = null;
   try {
-    for (const local of world.chains) desks.push(await openDesk(local));
+    opened = await openJournalOf({ folder });
+    const { journal } = opened;
+    for (const local of world.chains) desks.push(await openDesk(local, journal));
     const networks = world.chains.map((c) => c.network);
     const intake = createIntake(() => ({ networks, allowedPools: [], now: Math.floor(Date.now() / 1000) }));
     const outcomes: Outcome[] = [];
@@ -134,7 +142,9 @@ export async function runDemo(note: (text: string) => void): Promise<Outcome[]> 
     return outcomes;
   } finally {
     for (const desk of desks) desk.close();
+    await opened?.close();
     await world.close();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -8,6 +8,7 @@ import type { FeePolicy } from "../fees/fees.js";
 import { Secret } from "../config/secrets.js";
 import { deployExecutor } from "../deploy/deploy.js";
 import { SameChainExecutor } from "../execution/same-chain-executor.js";
+import type { Journal } from "../journal/journal.js";
 import { SlippageManager } from "../plan/slippage.js";
 import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
 import { createKeystore } from "../wallet/keystore.js";
@@ -32,9 +33,9 @@ const FEES: FeePolicy = { priorityFee: 1_000_000n, patienceBlocks: 2, maxFeePerG
 
 /**
  * Makes an operator with an encrypted keystore, funds it, deploys the executor by the CREATE2 proxy, and gives it the one unit
- * of each token that an executor in use holds.
+ * of each token that an executor in use holds. Without a journal the desk does everything but send.
  */
-export async function openDesk(local: LocalChain): Promise<Desk> {
+export async function openDesk(local: LocalChain, journal: Journal | null): Promise<Desk> {
   const chain = await connectChain(local.network, [local.url], { local: true, pollMs: 20 });
   const folder = mkdtempSync(path.join(os.tmpdir(), "arb-desk-"));
   try {
@@ -61,7 +62,7 @@ export async function openDesk(local: LocalChain): Promise<Desk> {
       chain,
       executor,
       operator: wallet.address,
-      transactions: new TransactionExecutor(chain, wallet, nodeRoute(chain.provider)),
+      transactions: journal && new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal }),
       slippage: new SlippageManager(),
       settings: {
         costMarginPpm: 100_000,

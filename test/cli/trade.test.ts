@@ -15,12 +15,15 @@ import { type LocalWorld, startLocalWorld } from "../../src/sim/world.js";
 import type { VenueId } from "../../src/venues/venue.js";
 import { importKey } from "../../src/wallet/keystore.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
+import { freshDatabaseUrl } from "../helpers/database.js";
 import { PASSWORD, PRIVATE_KEY, type Run, type RunOptions, arb, jsonLines, temporaryFolder } from "../helpers/arb.js";
 
 const ETHER = 10n ** 18n;
 const OWNER = "0x00000000000000000000000000000000000A11cE";
 const LANDED_FIELDS =
   "amountIn block chainId expectedProfit feeWei funding gasUsed opportunityId path profit profitToken seconds status txHash";
+
+const LIVE = { mode: "live", database: { url: "file:database-url" } };
 
 describe("arb: trading on local chains over loopback", function () {
   const { folder: cwd, remove } = temporaryFolder();
@@ -39,7 +42,7 @@ describe("arb: trading on local chains over loopback", function () {
       insecureScryptN: 1024,
     });
     writeConfig("dry.jsonc", {});
-    writeConfig("live.jsonc", { mode: "live" });
+    writeConfig("live.jsonc", LIVE);
   });
   after(async () => {
     await world.close();
@@ -86,6 +89,8 @@ describe("arb: trading on local chains over loopback", function () {
   /** Undoes what the tests did to the chain's prices. */
   async function atSnapshot<T>(work: () => Promise<T>): Promise<T> {
     const snapshot = await base.rpc("evm_snapshot");
+    // a chain that is turned back is another chain, with a journal of its own
+    write("database-url", await freshDatabaseUrl());
     try {
       return await work();
     } finally {
@@ -186,7 +191,7 @@ describe("arb: trading on local chains over loopback", function () {
         write("endpoint", base.url);
         expect((await session.driver(8453)).context.executor).to.equal(executor);
       } finally {
-        session.close();
+        await session.close();
       }
     });
 
@@ -375,7 +380,7 @@ describe("arb: trading on local chains over loopback", function () {
     it("ends with 10 when the end of what it sent is not known", async () => {
       await atSnapshot(async () => {
         write("open.json", JSON.stringify(await gap("open-1")));
-        writeConfig("hasty.jsonc", { mode: "live", timeouts: { rpc: "30 s", receipt: "300 ms" } });
+        writeConfig("hasty.jsonc", { ...LIVE, timeouts: { rpc: "30 s", receipt: "300 ms" } });
         await base.setMining({ auto: false });
         const seen = await run("execute", "hasty.jsonc", ["open.json", "--json"]);
         expect(seen.code, seen.stderr).to.equal(10);

@@ -7,34 +7,44 @@ import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";
 import { startFaultProxy } from "../../src/sim/fault-proxy.js";
 import { findPool, movePrice, rival, shareOf } from "../../src/sim/trader.js";
+import type { Database } from "../../src/database/open.js";
+import { type Journal, openJournal } from "../../src/journal/journal.js";
 import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
 import { quoteAtBlock } from "../../src/market/market.js";
 import { SlippageManager } from "../../src/plan/slippage.js";
 import type { FundingId } from "../../src/funding/funding.js";
+import { journalDatabase } from "../helpers/journal.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
 
 describe("SameChainExecutor on a chain with real protocols", () => {
   let local: LocalChain;
   let desk: Desk;
   let snapshot: string;
+  let db: Database;
+  let journal: Journal;
 
   before(async () => {
+    db = await journalDatabase();
     local = await startLocalChain(1);
-    desk = await openDesk(local);
+    desk = await openDesk(local, null);
   });
   beforeEach(async () => {
     snapshot = await local.rpc<string>("evm_snapshot");
-    // one that remembers no transaction of a chain that was turned back
+    // a chain that was turned back is another chain: nothing of it is remembered
+    await db.pool.query("truncate journal.driver cascade");
+    journal = await openJournal(db);
     const { chain, wallet } = desk;
-    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider));
+    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal });
     desk.driver = new SameChainExecutor({ ...desk.driver.context, transactions });
   });
   afterEach(async () => {
+    await journal.close();
     await local.rpc("evm_revert", [snapshot]);
   });
   after(async () => {
     desk.close();
     await local.close();
+    await db.close();
   });
 
   const token = (symbol: string) => local.network.tokens.find((t) => t.symbol === symbol)!.address;

@@ -17,7 +17,7 @@ describe("session", () => {
 
   before(async () => {
     local = await startLocalChain(1);
-    desk = await openDesk(local);
+    desk = await openDesk(local, null);
   });
   after(async () => {
     desk.close();
@@ -37,7 +37,7 @@ describe("session", () => {
     const driver = await session.driver(1);
     expect(driver.context.operator).to.equal(desk.wallet.address);
     expect(await session.driver(1)).to.equal(driver);
-    session.close();
+    await session.close();
   });
 
   it("opens a driver per account, and none for an account that has delegated itself", async () => {
@@ -63,7 +63,7 @@ describe("session", () => {
     expect(drivers.map((d) => d.context.operator)).to.deep.equal(addresses);
     expect(await session.driver(1, "a")).to.equal(drivers[0]);
     expect(() => session.driver(1, "c")).to.throw(/no account/);
-    session.close();
+    await session.close();
 
     await local.rpc("hardhat_setCode", [addresses[1], `0xef0100${"77".repeat(20)}`]);
     const again = await openSession(parseConfig(text, path.join(folder, "c")), { deployments: "/nowhere", send: false });
@@ -71,7 +71,7 @@ describe("session", () => {
     const refused = await rejection(again.driver(1, "b"));
     expect(refused).to.include({ code: "secrets" });
     expect(refused.message).to.match(/EIP-7702/);
-    again.close();
+    await again.close();
     rmSync(folder, { recursive: true });
   });
 
@@ -79,7 +79,7 @@ describe("session", () => {
     for (const other of [networkById(1)!.wrappedNative, networkById(1)!.multicall3.address]) {
       const session = await open(other);
       expect(await rejection(session.driver(1))).to.include({ code: "config" });
-      session.close();
+      await session.close();
     }
   });
 });

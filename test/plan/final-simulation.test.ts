@@ -20,7 +20,7 @@ describe("final simulation", function () {
 
   before(async () => {
     local = await startLocalChain(1);
-    desk = await openDesk(local);
+    desk = await openDesk(local, null);
     const usdc = local.network.tokens.find((t) => t.symbol === "USDC")!.address;
     const pool = findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!;
     await movePrice(local, pool, weth(), await shareOf(local, pool, weth(), 20_000));

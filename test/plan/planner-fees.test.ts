@@ -18,7 +18,7 @@ const ETHER = 10n ** 18n;
 /** A chain with a desk, and a quote between Uniswap V2 and V3 in WETH. */
 async function scene(chainId: number): Promise<{ local: LocalChain; desk: Desk; quote: Quote; close(): Promise<void> }> {
   const local = await startLocalChain(chainId);
-  const desk = await openDesk(local);
+  const desk = await openDesk(local, null);
   const token = (symbol: string) => local.network.tokens.find((t) => t.symbol === symbol)!.address;
   const pool = findPool(local, "uniswap-v3", "WETH", "USDC", 3000)!;
   await movePrice(local, pool, token("USDC"), await shareOf(local, pool, token("USDC"), 60_000));

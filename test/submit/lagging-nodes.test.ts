@@ -1,22 +1,33 @@
 import { expect } from "chai";
-import { Transaction } from "ethers";
+import { hexlify, randomBytes, toUtf8Bytes, Transaction } from "ethers";
 import type { Chain, RpcProvider } from "../../src/chain/connect.js";
+import { classifyNodeError } from "../../src/chain/errors.js";
 import { networkById } from "../../src/config/networks.js";
 import { Secret } from "../../src/config/secrets.js";
-import { type Route, TransactionExecutor } from "../../src/submit/transaction-executor.js";
+import { NOT_TAKEN } from "../../src/journal/rules.js";
+import type { Route } from "../../src/submit/route.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
+import { freshJournal } from "../helpers/journal.js";
 import { rejection } from "../helpers/rejection.js";
 
-const wallet = new WalletManager(new Secret(`0x${"11".repeat(32)}`));
-const call = { to: wallet.address, data: "0x", value: 0n };
+const call = { to: `0x${"11".repeat(20)}`, data: "0x", value: 0n };
 const fees = { maxFeePerGas: 10n, maxPriorityFeePerGas: 1n, nextBaseFee: 5n };
 
+let opened: Awaited<ReturnType<typeof freshJournal>>;
+
 /** A node that counts `count()` transactions and shows those in `known`; what arrives is in `sent`. */
-function fakeNode(answers: { count: () => number; refuse?: (hash: string) => string | null; lookUp?: () => void }) {
+function fakeNode(answers: {
+  count: () => number;
+  recheckMs?: number;
+  refuse?: (hash: string) => string | null;
+  lookUp?: () => void;
+}) {
   const known = new Set<string>();
   const sent: Transaction[] = [];
   const provider = {
     getTransactionCount: async () => answers.count(),
+    getBlockNumber: async () => 100,
     getBalance: async () => 10n ** 18n,
     getTransaction: async (hash: string) => {
       answers.lookUp?.();
@@ -25,19 +36,36 @@ function fakeNode(answers: { count: () => number; refuse?: (hash: string) => str
   } as unknown as RpcProvider;
   const route: Route = {
     id: "fake",
-    send: async (raw) => {
+    visibility: "public",
+    send: async ({ raw }) => {
       const transaction = Transaction.from(raw);
       sent.push(transaction);
       const refusal = answers.refuse?.(transaction.hash!) ?? null;
-      if (refusal !== null) throw new Error(refusal);
+      if (refusal === null) return { status: "accepted" };
+      const { kind } = classifyNodeError(new Error(refusal));
+      if (kind === "already-known") return { status: "accepted" };
+      return NOT_TAKEN.has(kind) ? { status: "refused", kind, detail: refusal } : { status: "unknown", detail: refusal };
     },
   };
   const chain = { network: networkById(1)!, provider, endpoint: "fake", genesisChecked: false, close: () => undefined } as Chain;
-  const executor = new TransactionExecutor(chain, wallet, route);
-  return { known, sent, send: (id = "a") => executor.send(id, call, 21_000n, fees) };
+  const wallet = new WalletManager(new Secret(hexlify(randomBytes(32))));
+  const options = { journal: opened.journal, recheckMs: answers.recheckMs ?? 60_000 };
+  const executor = new TransactionExecutor(chain, wallet, route, options);
+  return {
+    known,
+    sent,
+    send: (id = "a") => executor.send(`${id} ${wallet.address}`, { ...call, data: hexlify(toUtf8Bytes(id)) }, 30_000n, fees),
+  };
 }
 
 describe("TransactionExecutor on nodes that count late or answer wrongly", () => {
+  before(async () => {
+    opened = await freshJournal();
+  });
+  after(async () => {
+    await opened.close();
+  });
+
   it("counts as sent what a gateway took at its first try and refused at its second", async () => {
     for (const refusal of ["nonce too low", "replacement transaction underpriced"]) {
       const node = fakeNode({ count: () => 7, refuse: (hash) => (node.known.add(hash), refusal) });
@@ -46,11 +74,11 @@ describe("TransactionExecutor on nodes that count late or answer wrongly", () =>
   });
 
   it("says that a transaction was refused only where the node does not have it", async () => {
-    const refused = fakeNode({ count: () => 7, refuse: () => "nonce too low" });
+    const refused = fakeNode({ count: () => 7, refuse: () => "transaction underpriced" });
     expect(await rejection(refused.send())).to.include({ code: "network" });
     const silent = fakeNode({
       count: () => 7,
-      refuse: () => "nonce too low",
+      refuse: () => "transaction underpriced",
       lookUp: () => {
         throw new Error("socket hang up");
       },
@@ -72,20 +100,27 @@ describe("TransactionExecutor on nodes that count late or answer wrongly", () =>
   });
 
   it("sends again what the node does not count, the same bytes, before it uses the next nonce", async () => {
-    const node = fakeNode({ count: () => 7 });
+    const node = fakeNode({ count: () => 7, recheckMs: 0 });
     const [first, second] = [await node.send("a"), await node.send("b")];
     expect([first.nonce, second.nonce]).to.deep.equal([7, 8]);
     expect(node.sent.map((t) => t.hash)).to.deep.equal([first.hash, first.hash, second.hash]);
   });
 
-  it("takes the node's count after a refusal and after transactions of others", async () => {
-    let count = 7;
+  it("gives the nonce of a refused transaction to the next intent, and never the number of an accepted one", async () => {
     let refusal: string | null = "insufficient funds";
-    const node = fakeNode({ count: () => count, refuse: () => refusal });
-    await rejection(node.send());
+    const node = fakeNode({ count: () => 7, refuse: () => refusal });
+    await rejection(node.send("a"));
     refusal = null;
-    expect((await node.send()).nonce).to.equal(7);
-    count = 12;
-    expect((await node.send()).nonce).to.equal(12);
+    expect((await node.send("b")).nonce).to.equal(7);
+    expect((await node.send("c")).nonce).to.equal(8);
+  });
+
+  it("sends the same bytes again for an intent that was refused, and for no other", async () => {
+    let refusal: string | null = "insufficient funds";
+    const node = fakeNode({ count: () => 7, refuse: () => refusal });
+    await rejection(node.send("a"));
+    refusal = null;
+    await node.send("a");
+    expect(node.sent.map((t) => t.hash)).to.deep.equal([node.sent[0]!.hash, node.sent[0]!.hash]);
   });
 });

@@ -1,0 +1,68 @@
+import { Command } from "commander";
+import { type Config, loadConfig } from "../config/load.js";
+import { networkById } from "../config/networks.js";
+import { migrate } from "../database/migrate.js";
+import { type Database, openDatabase } from "../database/open.js";
+import { MIGRATIONS } from "../database/schema.js";
+import { databaseSettings } from "../database/settings.js";
+import { ArbError } from "../errors.js";
+import { connectTo } from "../execution/session.js";
+import { type AccountState, readAccounts, resumeAccount } from "../journal/owner.js";
+import type { CommonOptions } from "./common.js";
+import { makeOutput } from "./output.js";
+
+type Options = CommonOptions & { config: string };
+
+export function journalCommand(): Command {
+  const journal = new Command("journal").description("what was signed and has no final end yet, and accounts that were stopped");
+  const sub = (name: string, description: string): Command =>
+    journal.command(name).description(description).option("--config <file>", "configuration", "arb.config.jsonc");
+  sub("status", "every account with its owner, its next nonce, and what is still open").action(async (options: Options) => {
+    const accounts = await withDatabase(loadConfig(options.config), readAccounts);
+    makeOutput(options).result(accounts, () =>
+      accounts.length === 0 ? "nothing was signed yet" : accounts.map(textOf).join("\n"),
+    );
+  });
+  sub("resume", "lets a stopped account sign again, after you found out what used its key; stop the bot first")
+    .requiredOption("--network <name>", "the account's network")
+    .requiredOption("--account <address>", "the account")
+    .action(async (options: Options & { network: string; account: string }) => {
+      const config = loadConfig(options.config);
+      const network = config.networks.find((n) => n.network.name === options.network);
+      if (!network) throw new ArbError("usage", `${options.network} is not configured`, { where: "--network" });
+      const chain = await connectTo(network, config);
+      try {
+        const count = async (tag: string) => await chain.provider.getTransactionCount(options.account, tag);
+        const counts = { latest: await count("latest"), pending: await count("pending") };
+        const resumed = await withDatabase(config, (db) => resumeAccount(db, network.network.chainId, options.account, counts));
+        makeOutput(options).result(
+          resumed,
+          () =>
+            `${options.account} signs again; ${resumed.foreign} nonces of others are written down (it was stopped: ${resumed.reason})`,
+        );
+      } finally {
+        chain.close();
+      }
+    });
+  return journal;
+}
+
+async function withDatabase<T>(config: Config, work: (db: Database) => Promise<T>): Promise<T> {
+  const db = await openDatabase(await databaseSettings(config), { name: "arb journal", connections: 2 });
+  try {
+    await migrate(db, MIGRATIONS);
+    return await work(db);
+  } finally {
+    await db.close();
+  }
+}
+
+function textOf({ chainId, account, owner, next, stopped, open }: AccountState): string {
+  const title = networkById(chainId)?.title ?? `chain ${chainId}`;
+  const head = `${account} on ${title}: next nonce ${next}, ${owner === null ? "free" : `held by ${owner}`}`;
+  return [
+    head,
+    ...(stopped === null ? [] : [`  STOPPED: ${stopped}`]),
+    ...open.map((o) => `  ${o.nonce} ${o.state} ${o.intentId ?? "-"} ${o.hash}`),
+  ].join("\n");
+}

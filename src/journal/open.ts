@@ -1,0 +1,34 @@
+import { migrate } from "../database/migrate.js";
+import { type DatabaseOptions, type DatabaseSettings, openDatabase } from "../database/open.js";
+import { MIGRATIONS } from "../database/schema.js";
+import { type Journal, type JournalOptions, openJournal } from "./journal.js";
+
+export interface OpenJournal {
+  journal: Journal;
+  /** Gives the accounts back, then closes the database. */
+  close(): Promise<void>;
+}
+
+/** Opens a database, brings its tables up to date, and opens the journal in it. Raises ArbError as these do. */
+export async function openJournalOf(
+  settings: DatabaseSettings,
+  options: JournalOptions & { database?: DatabaseOptions } = {},
+): Promise<OpenJournal> {
+  const db = await openDatabase(settings, options.database ?? {});
+  try {
+    await migrate(db, MIGRATIONS);
+    const journal = await openJournal(db, options);
+    const close = async (): Promise<void> => {
+      // a database that is gone must not keep the program from ending; the lease then runs out
+      try {
+        await journal.close();
+      } finally {
+        await db.close();
+      }
+    };
+    return { journal, close };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}

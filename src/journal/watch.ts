@@ -1,0 +1,176 @@
+import { type Provider, toQuantity } from "ethers";
+import { classifyNodeError } from "../chain/errors.js";
+import type { Network } from "../config/network.js";
+import { findConsumer } from "./consumer.js";
+import type { Journal } from "./journal.js";
+import type { Ownership } from "./owner.js";
+import { entriesOf, type LandedReceipt, readReceipt, type Requests } from "./receipt.js";
+import { isLive, isVacant } from "./rules.js";
+import type { JournaledAttempt, Slot } from "./types.js";
+
+/** An account that is watched on its chain. */
+export interface Watched {
+  journal: Journal;
+  ownership: Ownership;
+  network: Network;
+  provider: Provider & Requests;
+  /** Sends bytes of the journal again, and notes the answers. */
+  resend: (attempt: JournaledAttempt) => Promise<void>;
+}
+
+/** What is known of a slot after a look at the chain. */
+export type Finding =
+  | { status: "final" | "mined"; attempt: JournaledAttempt; receipt: LandedReceipt | null }
+  /** A node has one of its transactions, not yet in a block. */
+  | { status: "pending" }
+  /** The nonce is free and no node has any of its transactions. */
+  | { status: "dropped" }
+  /** Nothing of it can land any more: the next intent takes the slot. */
+  | { status: "vacant" }
+  /** The nonce was used by a transaction that is not ours. The account is stopped. */
+  | { status: "foreign"; evidence: string }
+  /** The nodes do not say enough; nothing is concluded, and it is looked at again. */
+  | { status: "unknown"; detail: string };
+
+export interface Head {
+  number: number;
+  hash: string;
+  /** Newest block that the node calls final; null where it calls none so. */
+  finalized: number | null;
+}
+
+/** The newest block and the newest final one. Raises the node's error. */
+export async function readHead(provider: Provider & Requests): Promise<Head> {
+  const [head, finalized] = await Promise.all([
+    provider.send("eth_getBlockByNumber", ["latest", false]) as Promise<{ number: string; hash: string } | null>,
+    // a node without the tag answers with an error; then depth alone decides
+    provider.send("eth_getBlockByNumber", ["finalized", false]).then(
+      (block) => block as { number: string } | null,
+      (error: unknown) => {
+        if (["timeout", "unreachable", "rate-limited"].includes(classifyNodeError(error).kind)) throw error;
+        return null;
+      },
+    ),
+  ]);
+  if (!head?.hash) throw new Error("the node gave no head block");
+  return { number: Number(head.number), hash: head.hash, finalized: finalized ? Number(finalized.number) : null };
+}
+
+/** Whether a block is deep enough: the network's depth, and at or below the node's final block where it has one. */
+export function isFinal(network: Network, blockNumber: number, head: Head): boolean {
+  if (head.number - blockNumber < network.finality.blocks) return false;
+  return head.finalized === null || blockNumber <= head.finalized;
+}
+
+async function hashAt(provider: Requests, blockNumber: number): Promise<string | null> {
+  const block = (await provider.send("eth_getBlockByNumber", [toQuantity(blockNumber), false])) as { hash: string } | null;
+  return block?.hash ?? null;
+}
+
+/**
+ * Looks for a receipt of every hash of the slot, on the chain that the node calls its own; notes and books what it finds. Null: none
+ * has one.
+ */
+export async function findReceipt(
+  watched: Watched,
+  slot: Slot,
+): Promise<{ attempt: JournaledAttempt; receipt: LandedReceipt } | null> {
+  const { journal, provider, network } = watched;
+  // the newest most likely lands
+  for (const attempt of slot.attempts.toReversed()) {
+    const receipt = await readReceipt(provider, attempt.hash);
+    if (receipt === null) continue;
+    await journal.step("receipt-seen");
+    // a receipt of a block that the node itself no longer has is none
+    if ((await hashAt(provider, receipt.blockNumber)) !== receipt.blockHash) continue;
+    await journal.noteReceipt(receipt, entriesOf(receipt, attempt.raw, network, attempt.holder === null ? [] : [attempt.holder]));
+    return { attempt, receipt };
+  }
+  return null;
+}
+
+/** One look at one slot. What a node does not answer leaves it as it was. */
+export async function lookAt(watched: Watched, slot: Slot, head: Head): Promise<Finding> {
+  try {
+    return await look(watched, slot, head);
+  } catch (error) {
+    // faults of the journal itself are not the node's
+    if ((error as Error).name === "ArbError" && (error as { code?: string }).code !== "network") throw error;
+    const { kind, message } = classifyNodeError(error);
+    return { status: "unknown", detail: `${kind}: ${message}` };
+  }
+}
+
+async function look(watched: Watched, slot: Slot, head: Head): Promise<Finding> {
+  const { journal, provider, network } = watched;
+  if (slot.state === "final" || slot.state === "foreign") return { status: "unknown", detail: `the slot is ${slot.state}` };
+  if (slot.inclusion !== null) {
+    const { hash, blockNumber, blockHash } = slot.inclusion;
+    const attempt = slot.attempts.find((a) => a.hash === hash);
+    const now = await hashAt(provider, blockNumber);
+    if (now === null) return { status: "unknown", detail: `the node has no block ${blockNumber} yet` };
+    if (now === blockHash && attempt) {
+      if (!isFinal(network, blockNumber, head)) return { status: "mined", attempt, receipt: null };
+      await journal.finalise(hash, blockHash);
+      return { status: "final", attempt, receipt: null };
+    }
+    await journal.takeBack(hash, blockHash);
+  }
+  const found = await findReceipt(watched, slot);
+  if (found !== null) return { status: "mined", ...found };
+
+  if ((await provider.getTransactionCount(slot.account, "latest")) > slot.nonce) return await consumed(watched, slot, head);
+  if (isVacant(slot, BigInt(head.number))) return { status: "vacant" };
+  for (const attempt of slot.attempts) {
+    if ((await provider.getTransaction(attempt.hash)) !== null) return { status: "pending" };
+  }
+  return { status: "dropped" };
+}
+
+/** The nonce is used and no receipt of ours is there: says by what, or that it is not known. */
+async function consumed(watched: Watched, slot: Slot, head: Head): Promise<Finding> {
+  const { journal, ownership, provider, network } = watched;
+  const consumer = await findConsumer(provider, slot, head, network);
+  if (consumer === null) return { status: "unknown", detail: `nonce ${slot.nonce} is used, by what is not known yet` };
+  if (slot.attempts.some((a) => a.hash === consumer.hash)) {
+    return { status: "unknown", detail: `mined in block ${consumer.blockNumber}, whose receipts the node does not have yet` };
+  }
+  const evidence =
+    consumer.hash === null
+      ? `by block ${consumer.blockNumber}, no transaction of the account is seen`
+      : `${consumer.hash} in block ${consumer.blockNumber}`;
+  await journal.noteForeign(ownership, slot.nonce, evidence);
+  return { status: "foreign", evidence };
+}
+
+/** What a round over all open slots of an account found, by nonce. */
+export interface Round {
+  head: Head;
+  findings: Map<number, Finding>;
+  resent: number[];
+  /** Open slots that the next intents take. */
+  vacant: number[];
+}
+
+/**
+ * Looks at every slot whose end is not known, in the order of the nonces, and sends again what the nodes lost: the same bytes, of which
+ * the journal knows. It is what a driver does first of all, and then after each block. Raises "network" when there is no head block.
+ */
+export async function reconcileAccount(watched: Watched): Promise<Round> {
+  const { journal, ownership, provider } = watched;
+  const head = await readHead(provider);
+  const findings = new Map<number, Finding>();
+  const resent: number[] = [];
+  for (const slot of await journal.openSlots(ownership)) {
+    const finding = await lookAt(watched, slot, head);
+    findings.set(slot.nonce, finding);
+    if (finding.status !== "dropped") continue;
+    const newest = slot.attempts.findLast((a) => isLive(a, BigInt(head.number)));
+    if (newest === undefined) continue;
+    await watched.resend(newest);
+    resent.push(slot.nonce);
+  }
+  await journal.step("reconciled");
+  const vacant = [...findings].flatMap(([nonce, f]) => (f.status === "vacant" ? [nonce] : []));
+  return { head, findings, resent, vacant };
+}
