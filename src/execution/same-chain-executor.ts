@@ -138,14 +138,14 @@ export class SameChainExecutor {
     if (deadline !== null && deadline * 1000 < Date.now()) {
       return reject(opportunity, "expired", "deadline", `its deadline was ${new Date(deadline * 1000).toISOString()}`);
     }
-    // on an old state every quote is a guess
-    const stale = (await this.context.chain.pool?.stale()) ?? null;
-    if (stale !== null) return reject(opportunity, "stale-network", "chainId", stale);
     const before = await this.context.transactions?.known(opportunity.id);
     if (before !== undefined && before !== null) {
       const detail = `the journal has it in nonce ${before.nonce}, ${before.state}: ${before.attempts.at(-1)?.hash ?? ""}`;
       return reject(opportunity, "duplicate", "id", detail);
     }
+    // on an old state every quote is a guess
+    const stale = (await this.context.chain.pool?.stale()) ?? null;
+    if (stale !== null) return reject(opportunity, "stale-network", "chainId", stale);
     const gone = await this.#awaitAfter(opportunity);
     if (gone !== null) return gone;
     const quote = await this.quote(opportunity);

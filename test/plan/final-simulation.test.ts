@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { Interface } from "ethers";
 import { type Chain } from "../../src/chain/connect.js";
 import { profitFromLogs } from "../../src/execution/profit.js";
+import { nextBaseFee } from "../../src/fees/fees.js";
 import { scanBlock } from "../../src/market/watcher.js";
 import { type FinalCall, type FinalSimulation, simulateFinal, type TargetBlock } from "../../src/plan/final-simulation.js";
 import type { PlannedTrade } from "../../src/plan/planner.js";
@@ -51,7 +52,13 @@ describe("final simulation", function () {
   });
   const target = async (change: Partial<TargetBlock> = {}): Promise<TargetBlock> => {
     const head = (await desk.chain.provider.getBlock("latest"))!;
-    return { parent: head.number, number: head.number + 1, time: head.timestamp + 12, baseFee: head.baseFeePerGas!, ...change };
+    return {
+      parent: head.number,
+      number: head.number + 1,
+      time: head.timestamp + 12,
+      baseFee: nextBaseFee("l1", { ...head, baseFeePerGas: head.baseFeePerGas! })!,
+      ...change,
+    };
   };
   const chainWith = (methods: Methods): { chain: Chain; asked: Map<string, number> } => {
     const { provider, asked } = withMethods(desk.chain.provider, local.rpc, methods);
