@@ -58,6 +58,8 @@ const SETTLE_MS = 90_000;
 /** How long a label may be waited for; then the driver is killed where it is. */
 const STEP_MS = 8_000;
 const START_MS = 60_000;
+/** How long an account may have nothing to do before it gets one more intent. */
+const FILL_MS = 3_000;
 
 /**
  * Kills the driver again and again while it trades. A round: the driver starts, settles what the last kill left, everything until then is
@@ -225,7 +227,17 @@ async function settle(world: World, state: State, driver: Driver): Promise<boole
     const again = state.wishes.filter(({ id }) => rounds.some((r) => id.split("-")[1] === String(r)) && !state.refused.has(id));
     driver.tell({ do: again });
     const end = Date.now() + SETTLE_MS;
-    await driver.until(() => again.every(({ id }) => driver.done.has(id)), SETTLE_MS);
+    for (let step = 0; !driver.over && Date.now() < end; step++) {
+      if (await driver.until(() => again.every(({ id }) => driver.done.has(id)), FILL_MS)) break;
+      // a nonce whose private bytes were lost goes to the account's next intent: here it is
+      const waiting = again.filter(({ id, kind }) => kind === "private" && !driver.done.has(id));
+      const last = state.open.at(-1)!;
+      const next = waiting.map(({ chain, account, id }): Wish => ({ id: `${id}-${step}`, chain, account, kind: "call" }));
+      state.wishes.push(...next);
+      again.push(...next);
+      last.intents += next.length;
+      driver.tell({ do: next });
+    }
     for (;;) {
       if (driver.over || Date.now() > end) break;
       if (world.sites.every((s) => !s.restless()) && (await isQuiet(url).catch(() => false))) break;
