@@ -205,9 +205,7 @@ async function act(desk: Desk, wish: Wish, known: boolean): Promise<"refused" | 
       if (best === undefined) return "refused";
       const outcome = await trader.execute({ ...best.opportunity, id: wish.id });
       // an opportunity that is gone before anything was signed is none any more; all others are the journal's
-      return outcome.status === "rejected" && (await journal.find(chain.network.chainId, wish.id)) === null
-        ? "refused"
-        : "going";
+      return outcome.status === "rejected" && (await journal.find(chain.network.chainId, wish.id)) === null ? "refused" : "going";
     }
   }
 }

@@ -39,7 +39,8 @@ const { values, positionals } = readArguments();
 const numberOf = (text: string): number => (/^\d{1,9}$/.test(text) ? Number(text) : usage());
 if (positionals.join(" ") !== "kill") usage();
 const results = path.resolve("cache", "faults-kill.json");
-const rounds = values.round === undefined ? Array.from({ length: numberOf(values.rounds) }, (_, i) => i) : [numberOf(values.round)];
+const rounds =
+  values.round === undefined ? Array.from({ length: numberOf(values.rounds) }, (_, i) => i) : [numberOf(values.round)];
 const seed = values.seed === undefined ? await newSeed() : numberOf(values.seed);
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
 note(`seed ${seed}`);
