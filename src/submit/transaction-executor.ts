@@ -71,6 +71,9 @@ export class TransactionExecutor {
   #vacant: number[] = [];
   /** What the account can surely still pay, wei; null: ask. */
   #funds: bigint | null = null;
+  /** Notes of answers that are being written, and the error of one that was not. */
+  #noting: Promise<unknown> = Promise.resolve();
+  #unnoted: unknown = null;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -159,6 +162,7 @@ export class TransactionExecutor {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#queue.catch(() => undefined);
+    await this.#noting;
   }
 
   /**
@@ -225,6 +229,10 @@ export class TransactionExecutor {
   }
 
   async #settle(journal: Journal, account: Ownership): Promise<Round> {
+    await this.#noting;
+    const unnoted = this.#unnoted;
+    this.#unnoted = null;
+    if (unnoted !== null) throw unnoted;
     const round = await reconcileAccount(this.#watched(journal, account));
     const slots = await journal.openSlots(account);
     this.#vacant = round.vacant;
@@ -291,6 +299,15 @@ export class TransactionExecutor {
     return await journal.supersede(account, vacant, { kind: "trade", intent, build, exposure, head });
   }
 
+  /**
+   * The bytes are out: that the answer cannot be noted makes nothing undone, and so is no failure of the send. The next round of `settle`
+   * raises it. Until the note is there the journal takes them for sent, which they are.
+   */
+  #noteLater(noted: Promise<void>): void {
+    const done = noted.catch((error: unknown) => void (this.#unnoted ??= error));
+    this.#noting = Promise.all([this.#noting, done]);
+  }
+
   /** Bytes that are private until a block are left to their relays: in a public mempool they would be for everybody. */
   #carries({ visibility, lastBlock }: JournaledAttempt): boolean {
     return this.route.visibility === "private" || visibility === "public" || lastBlock === null;
@@ -308,7 +325,9 @@ export class TransactionExecutor {
       said.status === "refused" && (!NOT_TAKEN.has(said.kind) || !(await this.#isUnknown(hash)))
         ? { status: "unknown" as const, detail: `${said.kind}: ${said.detail}` }
         : said;
-    await journal.noteSend(hash, this.route.id, answer);
+    const noted = journal.noteSend(hash, this.route.id, answer);
+    if (answer.status === "refused") await noted;
+    else this.#noteLater(noted);
     return answer;
   }
 
