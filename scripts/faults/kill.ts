@@ -17,6 +17,8 @@ export interface KillOptions {
   /** File that is written after every round, so that a stopped run can go on; null: none. */
   results: string | null;
   note: (text: string) => void;
+  /** Ends the run after the round that is being played; all until then is accounted for. */
+  signal?: AbortSignal;
 }
 
 /** How a round ended. `killedAt`: a label, "boot", "time", or null where the driver did not reach its label. */
@@ -100,6 +102,7 @@ async function killInWorld(world: World, options: KillOptions, todo: readonly nu
   const seen = await Promise.all(world.sites.map(newSeen));
   const state: State = { wishes: [], refused: new Set(), seen, bootMs: 2_000, results, open: [] };
   for (const round of todo) {
+    if (options.signal?.aborted === true) break;
     await playRound(world, state, planOf(options.seed, round));
     if (options.results !== null) writeResults(options.results, options.seed, results);
     const { killedAt, database, seconds } = state.open.at(-1) ?? results.at(-1)!;
