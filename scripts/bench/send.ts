@@ -134,6 +134,10 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
   };
   const executor = new TransactionExecutor(chain, ours, timed, { journal });
   await executor.start();
+  // as a session has it
+  executor.keepWatching(chain.network.blockTimeMs, (error) => {
+    throw error;
+  });
   const abi = Tally__factory.createInterface();
   const selector = abi.getFunction("done").selector;
   /** The plan's bytes stand behind the call, as what a real one weighs. */

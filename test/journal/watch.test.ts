@@ -108,6 +108,23 @@ describe("journal: slots against the chain", () => {
       await booksAgree();
     });
 
+    it("replaced, but the replacement never sent: sends it, though a node still has the first", async () => {
+      const first = await site.prepare("outbid", undefined, { maxFeePerGas: 2n, maxPriorityFeePerGas: 1n });
+      await site.send(first);
+      const second = await journal.supersede(site.account, 0, {
+        kind: "replacement",
+        intent: { id: "outbid" },
+        build: signer(site.wallet, FEES),
+        exposure: PUBLIC,
+        head: 0n,
+      });
+      expect((await reconcileAccount(site.watched)).resent).to.deep.equal([0]);
+      await site.mine();
+      expect(await round()).to.deep.equal(new Map([[0, "mined"]]));
+      expect(await journal.outcome(1, "outbid")).to.include({ status: "landed", hash: second.hash });
+      await booksAgree();
+    });
+
     it("taken by a rival of the same slot: the other intent is superseded", async () => {
       await site.prepare("loser", PRIVATE(1n));
       const intent = { id: "winner" };
