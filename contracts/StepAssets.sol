@@ -25,6 +25,10 @@ abstract contract StepAssets is PlanRunner {
         uint256 end;
         /// Uniswap V4's PoolManager, or zero
         address manager;
+        /// the byte that says which guards there are, or zero
+        uint256 guards;
+        /// gas left when the plan started; zero in a callback
+        uint256 gasAtStart;
     }
 
     struct Step {
@@ -97,21 +101,13 @@ abstract contract StepAssets is PlanRunner {
         }
     }
 
-    /// @dev The rule: no entry is less than before, and the profit asset is more by the least profit.
-    function _checkAssets(Frame memory f, uint256 profitIndex, uint256 leastProfit) internal view {
+    /// @dev The rule for all entries but the profit asset: none is less than before.
+    function _checkOthers(Frame memory f, uint256 profitIndex) internal view {
         for (uint256 i = 0; i < f.assets; ++i) {
+            if (i == profitIndex) continue;
             uint256 before = _before(i);
             uint256 afterwards = _balance(f, _asset(f, i));
-            unchecked {
-                if (i == profitIndex) {
-                    // two comparisons: a sum could overflow
-                    if (afterwards < before || afterwards - before < leastProfit) {
-                        revert ProfitTooLow(int256(afterwards - before), leastProfit);
-                    }
-                } else if (afterwards < before) {
-                    revert AssetLost(i, before, afterwards);
-                }
-            }
+            if (afterwards < before) revert AssetLost(i, before, afterwards);
         }
     }
 
@@ -190,6 +186,12 @@ abstract contract StepAssets is PlanRunner {
     }
 
     // ------------------------------------------------------------------------------------------------------------- calls
+
+    function _word(uint256 place) internal pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(place)
+        }
+    }
 
     /// @dev Calldata of a selector and up to four words. One function for all: the contract's size is limited (EIP-170).
     function _encode(

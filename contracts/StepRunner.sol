@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {IArbExecutor} from "./interfaces/IArbExecutor.sol";
+import {StepGuards} from "./StepGuards.sol";
 import {StepV4} from "./StepV4.sol";
 
 /// @title StepRunner
@@ -14,16 +15,17 @@ import {StepV4} from "./StepV4.sol";
 ///  3. No allowance outlives the step that gave it.
 ///  4. Only the contract that was called may call back, once, while it is being called; lenders only with the plan's own bytes.
 ///  5. ETH is accepted only while such a plan runs.
+///  6. A tip is at most what the plan made in the wrapped native token, and is paid before 1 is checked; a sweep of the profit asset
+///     goes to the owner, after its balance was read, and before the other assets are.
 ///
 /// # Layout of a plan of steps
 /// Integers are big-endian; offsets are in bytes. src/plan/steps.ts writes it.
 /// ```
-///  0    1   0xB0 | flags: 1 V4 manager given, 4 deadline and block window given
+///  0    1   0xB0 | flags: 1 V4 manager given, 4 guards given
 ///  1    1   index of the profit asset << 4 | number of assets
 ///  2   16   least profit
-///  +    5   last block timestamp, 0 = any | these
-///  +    5   first block number            | if
-///  +    5   last block number, 0 = any    | flag 4
+///  +    1   which guards follow | if flag 4; their bytes are ArbExecutor's, and they
+///  +        the guards          | are all of those but that of the first pool
 ///  +   20   Uniswap V4's PoolManager, if flag 1
 ///  + 21*n   assets: kind (1), address (20). Kinds: 0 ETH (address 0), 1 ERC-20, 2 ERC-6909 claim on that currency
 ///  +        steps, until the end
@@ -41,21 +43,21 @@ import {StepV4} from "./StepV4.sol";
 /// ```
 /// Amounts: 0 fixed, 1 the output of the step before, 2 all of its asset above what there was before the plan, 3 a share of that
 /// in hundredths of a percent, 4 (V2) what the step before sent there.
-/// Kinds 1-8: StepSwaps, 9-13: StepV4. Loans: the asset in is what is repaid, and first come 16 bytes of the most that may be
+/// Kinds 1-8 and 23: StepSwaps, 9-13: StepV4. Loans: the asset in is what is repaid, and first come 16 bytes of the most that may be
 /// paid back (14, 15) or of the lender's highest fee (others):
 /// ```
 /// 14  V2 flash swap: amount of the asset out, for the asset in; then the fee in millionths (3), 0 = pay exactly the most
 /// 15  V3 swap whose callback runs the steps before it pays
 /// 16  Aave V3      17  Balancer V2   18  Morpho Blue   19  ERC-3156
 /// 20  V3 flash, of token1 if option 0x20            21  Uniswap V4 unlock
-/// 22  Balancer V3 unlock: lends and takes back
+/// 22  Balancer V3 unlock: lends and takes back; its vault's swaps (23) run inside
 /// ```
 /// # What a lender carries
 /// The whole plan goes through the lender, and its hash must be the one that was kept: so the steps inside run in the lender's
 /// callback with the same table. A transient word says who may call: caller (160 bits), place of the step (64), kind of callback
 /// (8), 0x80. It is 0x80 alone from when the callback starts, and again when the call returns; 0 when no steps run. PlanRunner's
 /// own word says meanwhile that a plan runs and nobody may call.
-abstract contract StepRunner is StepV4 {
+abstract contract StepRunner is StepV4, StepGuards {
     uint256 private constant FLASH_V2 = 14;
     uint256 private constant FLASH_V3_SWAP = 15;
     uint256 private constant FLASH_AAVE = 16;
@@ -101,16 +103,18 @@ abstract contract StepRunner is StepV4 {
         if (msg.value != 0) revert EtherRefused();
         Frame memory f = _frame(base, size);
         uint256 head = _word(base);
-        if (head & (1 << 250) != 0) _checkWindow(_word(base + 18));
         uint256 profitIndex = (head >> 244) & 15;
         if (profitIndex >= f.assets) revert MalformedPlan();
+        if (f.guards != 0) {
+            f.gasAtStart = gasleft();
+            _checkGuards(f);
+        }
         // nobody may call, by either format's rules
         _state = 1;
         _steps = STEPS_RUN;
         _snapshot(f);
         _runSteps(f, f.steps, f.end);
-        // nothing but static calls from here on
-        _checkAssets(f, profitIndex, (head >> 112) & type(uint128).max);
+        _conclude(f, profitIndex, (head >> 112) & type(uint128).max);
         _steps = 0;
         _state = 0;
         assembly ("memory-safe") {
@@ -123,7 +127,10 @@ abstract contract StepRunner is StepV4 {
             uint256 head = _word(base);
             uint256 table = base + 18;
             if (head & (10 << 248) != 0) revert MalformedPlan();
-            if (head & (4 << 248) != 0) table += 15;
+            if (head & (4 << 248) != 0) {
+                f.guards = table;
+                table += _guardsSize(_word(table) >> 248);
+            }
             if (head & (1 << 248) != 0) {
                 f.manager = address(uint160(_word(table) >> 96));
                 table += 20;
@@ -134,15 +141,6 @@ abstract contract StepRunner is StepV4 {
             f.steps = table + 21 * f.assets;
             f.end = base + size;
             if (f.steps > f.end) revert MalformedPlan();
-        }
-    }
-
-    function _checkWindow(uint256 window) private view {
-        uint256 deadline = window >> 216;
-        uint256 last = (window >> 136) & type(uint40).max;
-        if (deadline != 0 && block.timestamp > deadline) revert Expired();
-        if (block.number < (window >> 176) & type(uint40).max || (last != 0 && block.number > last)) {
-            revert OutsideBlockWindow();
         }
     }
 
@@ -174,7 +172,7 @@ abstract contract StepRunner is StepV4 {
                 bool measured = s.options & 0x40 != 0;
                 uint256 before = measured ? _balance(f, s.assetOut) : 0;
 
-                if (s.kind < V4_SWAP) last = _swap(f, s, last);
+                if (s.kind < V4_SWAP || s.kind == BALANCER_V3_SWAP) last = _swap(f, s, last);
                 else if (s.kind < FLASH_V2) last = _stepV4(f, s, last);
                 else last = _borrow(f, s, place);
 
@@ -313,8 +311,7 @@ abstract contract StepRunner is StepV4 {
         if (initiator != uint160(address(this))) revert UnexpectedCallback();
 
         if (kind == UNLOCK_BALANCER_V3) {
-            // sendTo(address,address,uint256)
-            _call(msg.sender, 0, _encode(3, 0xae639329, _uint(_token(s.assetIn)), _self(), s.amount, 0));
+            _sendTo(msg.sender, s.assetIn, address(this), s.amount);
         }
         _runSteps(f, s.extra + 16, end);
         uint256 owed;
@@ -331,11 +328,8 @@ abstract contract StepRunner is StepV4 {
                 return(0, 0x20)
             }
         }
-        _pay(s.assetIn, msg.sender, owed);
-        if (kind == UNLOCK_BALANCER_V3) {
-            // settle(address,uint256)
-            _call(msg.sender, 0, _encode(2, 0x15afd409, _uint(_token(s.assetIn)), owed, 0, 0));
-        }
+        if (kind == UNLOCK_BALANCER_V3) _settleWith(msg.sender, s.assetIn, owed);
+        else _pay(s.assetIn, msg.sender, owed);
     }
 
     /// @dev What a V3 pool is owed: of its two amounts the positive one.
@@ -362,11 +356,5 @@ abstract contract StepRunner is StepV4 {
         }
         if (uint256(keccak256(plan)) != _planHash) revert UnexpectedCallback();
         return _frame(base, size);
-    }
-
-    function _word(uint256 place) private pure returns (uint256 word) {
-        assembly ("memory-safe") {
-            word := calldataload(place)
-        }
     }
 }

@@ -16,6 +16,7 @@ abstract contract StepSwaps is StepAssets {
     uint256 internal constant ERC4626_REDEEM = 6;
     uint256 internal constant WRAP = 7;
     uint256 internal constant UNWRAP = 8;
+    uint256 internal constant BALANCER_V3_SWAP = 23;
 
     /// @dev V2: the output is given too, and no reserves are read.
     uint256 private constant GIVEN = 0x80;
@@ -44,6 +45,7 @@ abstract contract StepSwaps is StepAssets {
         if (kind == ERC4626_REDEEM) return _redeem(s, amount);
         if (kind == WRAP) return _wrap(s, amount);
         if (kind == UNWRAP) return _unwrap(s, amount);
+        if (kind == BALANCER_V3_SWAP) return _swapBalancerV3(s, amount);
         revert MalformedPlan();
     }
 
@@ -196,6 +198,37 @@ abstract contract StepSwaps is StepAssets {
         data = _append(_append(data, 0xc0), 0);
         uint256 answer = _exchange(s, most, data);
         return exactOut ? amount : answer;
+    }
+
+    // -------------------------------------------------------------------------------------------------------- Balancer V3
+    // `target` is the vault, inside its unlock: what it gives is a debt that ends it if it is not paid.
+
+    /// @dev Extra: pool (20), with an exact output the most input (16).
+    function _swapBalancerV3(Step memory s, uint256 amount) private returns (uint256 amountOut) {
+        bool exactOut = s.options & EXACT_OUT != 0;
+        uint256 most = exactOut ? _field(s, 20, 16) : amount;
+        // swap((uint8,address,address,address,uint256,uint256,bytes)); no user data
+        bytes memory data = _encode(4, 0x2bfb780c, 0x20, exactOut ? 1 : 0, _field(s, 0, 20), _uint(_token(s.assetIn)));
+        data = _append(_append(data, _uint(_token(s.assetOut))), amount);
+        data = _append(_append(_append(data, exactOut ? most : 0), 0xe0), uint256(0));
+        _call(s.target, 0, data);
+        // amountCalculated, amountIn, amountOut
+        uint256 paid = _answer(1);
+        amountOut = _answer(2);
+        if (paid > most) revert PaymentAboveCap(paid, most);
+        _settleWith(s.target, s.assetIn, paid);
+        _sendTo(s.target, s.assetOut, s.to, amountOut);
+    }
+
+    /// @dev Pays the vault: transfer, then settle(address,uint256).
+    function _settleWith(address vault, uint256 entry, uint256 amount) internal {
+        _pay(entry, vault, amount);
+        _call(vault, 0, _encode(2, 0x15afd409, _uint(_token(entry)), amount, 0, 0));
+    }
+
+    /// @dev sendTo(address,address,uint256)
+    function _sendTo(address vault, uint256 entry, address to, uint256 amount) internal {
+        _call(vault, 0, _encode(3, 0xae639329, _uint(_token(entry)), _uint(to), amount, 0));
     }
 
     // ----------------------------------------------------------------------------------------------------------- ERC-4626

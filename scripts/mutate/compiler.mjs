@@ -19,6 +19,23 @@ export function readSources() {
 /** Files that are mutated: those with code of the product. */
 export const isTarget = (file) => !file.startsWith("contracts/interfaces/");
 
+/** [name, file] of each contract that a target file defines. */
+export function contractNames(sources) {
+  return Object.keys(sources)
+    .filter(isTarget)
+    .flatMap((file) => [...sources[file].toString().matchAll(/^(?:abstract )?contract (\w+)/gm)].map(([, name]) => [name, file]));
+}
+
+/** The file itself and all that it imports. */
+export function importsOf(sources, file, found = new Set()) {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const [, imported] of sources[file].toString().matchAll(/^import [^"]*"([^"]+)"/gm)) {
+    importsOf(sources, path.posix.join(path.posix.dirname(file), imported), found);
+  }
+  return found;
+}
+
 /** solc's answer; `settings` are Hardhat's of the product. */
 export function compile(sources, settings, outputSelection) {
   solc ??= require("solc-0.8.37/wrapper.js")(require("solc-0.8.37/soljson.js"));
@@ -52,6 +69,8 @@ export function bytecodes(sources, solidity, names) {
   const codes = {};
   for (const [settings, group] of groups) {
     const wanted = names ? Object.fromEntries(names.map((name) => [name, CODE])) : { "*": CODE };
+    // files that define none of them are only imported
+    if (names && !group.some((file) => names.some((name) => file.endsWith(`/${name}.sol`)))) continue;
     const { contracts, errors } = compile(sources, settings, Object.fromEntries(group.map((file) => [file, wanted])));
     if (errors?.some(({ severity }) => severity === "error")) return null;
     for (const file of group) {

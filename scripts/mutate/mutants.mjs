@@ -109,6 +109,21 @@ export function mutantsOf(file, ast, source) {
   const isStore = (node) => /^(mstore|calldatacopy)\b/.test(text(node));
   const isDeclaration = (node) => node.nodeType === "YulVariableDeclaration" || node.nodeType === "YulFunctionDefinition";
 
+  /** An `if` that only reverts, on a condition that calls nobody. */
+  const isRefusal = (node) =>
+    node.nodeType === "YulIf" &&
+    !hasEffect(node.condition) &&
+    node.body.statements.every((inner) => /^(fail|failWith|bubble|tokenFailed|revert)\(/.test(text(inner)));
+
+  /** Whether nobody can see which of the two comes first: a revert takes back whatever was stored, and leaves only its own name. */
+  const anyOrder = (refusal, other) => {
+    if (!isRefusal(refusal)) return false;
+    if (isRefusal(other)) return true;
+    if (/^[ts]store\(/.test(text(other))) return !/\b(t|s)load\b/.test(text(refusal));
+    if (other.nodeType !== "YulAssignment" || hasEffect(other)) return false;
+    return !other.variableNames.some(({ name }) => new RegExp(`\\b${name}\\b`).test(text(refusal)));
+  };
+
   const yulBlock = (within, block) => {
     for (const [i, statement] of block.statements.entries()) {
       if (
@@ -120,13 +135,16 @@ export function mutantsOf(file, ast, source) {
       if (!next || isDeclaration(statement) || isDeclaration(next) || !(hasEffect(statement) || hasEffect(next))) continue;
       // two writes to memory change places without a trace; nothing follows an end
       if (isStore(statement) && isStore(next)) continue;
+      if (anyOrder(statement, next) || anyOrder(next, statement)) continue;
       swapSpans(within, "order", statement, next);
     }
   };
 
   const yulCall = (within, node) => {
     const { name } = node.functionName;
-    for (const other of YUL_SWAPS[name] ?? []) add(within, "operator", node.functionName, other);
+    // a / 0 is 0 and a / 1 is a, as with mul
+    const same = name === "mul" && /^((iszero|eq|s?gt|s?lt)\(|and\([^]*, 1\)$)/.test(text(node.arguments[1]));
+    for (const other of same ? [] : (YUL_SWAPS[name] ?? [])) add(within, "operator", node.functionName, other);
     if (name === "iszero" || name === "not") add(within, "condition", node, text(node.arguments[0]));
     if (name === "eq") add(within, "condition", node, `iszero(${text(node)})`);
     if (YUL_VALUES.has(name)) add(within, "value", node, "0");
@@ -141,7 +159,11 @@ export function mutantsOf(file, ast, source) {
     }
     // where nothing is kept of an answer, its place does not matter
     const [place, size] = /^(static)?call$/.test(name) ? node.arguments.slice(-2) : [];
-    if (size?.nodeType === "YulLiteral" && Number(size.value) === 0) skipped.add(place);
+    if (size?.nodeType === "YulLiteral" && Number(size.value) === 0) {
+      skipped.add(place);
+      // and one byte of it at 0x00 lands where everything is written before it is read
+      if (place.nodeType === "YulLiteral" && Number(place.value) === 0) skipped.add(size);
+    }
     const own = functions.has(name);
     if (own || NOT_COMMUTATIVE.has(name)) {
       for (let i = 1; i < node.arguments.length; i++) swapSpans(within, "arguments", node.arguments[i - 1], node.arguments[i]);

@@ -1,4 +1,4 @@
-// npm run mutate [-- --limit N --seed S --resume --workers N --file PART --within NAME --json]
+// npm run mutate [-- --limit N --seed S --resume --workers N --file PART --within NAME --only ID,ID --json]
 // Mutation testing of the contracts: docs/mutation.md says what it does and who survives.
 import { fork, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,8 +10,10 @@ import { root } from "../setup/find-node.mjs";
 import { isTarget, parse, readSources } from "./compiler.mjs";
 import { mutantsOf } from "./mutants.mjs";
 
-/** Longest time for one mutant; an endless loop ends with the block's gas long before. */
+/** Longest time for one mutant, where the tests themselves do not need more; an endless loop ends with the block's gas long before. */
 const TIMEOUT_MS = 90_000;
+/** A run of all tests may take so many times as long as on the unchanged contracts: the machine may be busy. */
+const PATIENCE = 6;
 /** A worker is replaced after so many mutants: chains leave some memory behind. */
 const WORKER_LIFE = 150;
 /** Longest time until a worker has loaded everything and has run the tests twice. */
@@ -25,6 +27,7 @@ const { values: options } = parseArgs({
     workers: { type: "string" },
     file: { type: "string" },
     within: { type: "string" },
+    only: { type: "string" },
     resume: { type: "boolean" },
     list: { type: "boolean" },
     json: { type: "boolean" },
@@ -40,6 +43,7 @@ const tests = ["test/contracts", "test/helpers", "test/mocks"].flatMap((folder) 
     .map((file) => readFileSync(path.join(root, folder, file), "utf8")),
 );
 const state = { source: hash(Object.values(sources).map(String)), tests: hash(tests) };
+const page = readFileSync(path.join(root, "docs", "mutation.md"), "utf8");
 const folder = path.join(root, "cache", "mutation");
 const logFile = path.join(folder, "results.jsonl");
 
@@ -48,10 +52,16 @@ const all = Object.keys(sources)
   .filter(isTarget)
   .flatMap((file) => mutantsOf(file, trees[file], sources[file]));
 const chosen = sample(
-  all.filter(({ file, within }) => file.includes(options.file ?? "") && (!options.within || within === options.within)),
+  all.filter(
+    ({ id, file, within }) =>
+      file.includes(options.file ?? "") &&
+      (!options.within || within === options.within) &&
+      (!options.only || options.only.split(",").includes(id)),
+  ),
 );
 if (options.list) {
-  for (const mutant of chosen) console.log(describe(mutant));
+  // a pipe takes it all before the process ends
+  await new Promise((resolve) => process.stdout.write(chosen.map((mutant) => describe(mutant) + "\n").join(""), resolve));
   process.exit(0);
 }
 
@@ -73,11 +83,11 @@ summary();
 /** One worker process after the other, until the queue is empty. */
 async function work() {
   while (queue.length > 0) {
-    const worker = await startWorker();
+    const { worker, limit } = await startWorker();
     for (let i = 0; i < WORKER_LIFE && queue.length > 0; i++) {
       const mutant = queue.shift();
       const since = Date.now();
-      const result = await judge(worker, mutant);
+      const result = await judge(worker, mutant, limit);
       record(mutant, { ...result, ms: Date.now() - since });
       if (result.status === "timeout" || result.status === "crashed") break;
     }
@@ -94,26 +104,26 @@ async function startWorker() {
   });
   await answer(worker, START_MS);
   worker.send({ control: true });
-  const { done, by } = (await answer(worker, START_MS)) ?? {};
+  const { done, by, ms } = (await answer(worker, START_MS)) ?? {};
   if (done !== "survived") throw new Error(`the tests fail without a mutant: ${by ?? "no answer"}; try \`npm test\` first`);
-  return worker;
+  return { worker, limit: Math.max(TIMEOUT_MS, PATIENCE * ms) };
 }
 
-async function judge(worker, mutant) {
+async function judge(worker, mutant, limit) {
   worker.send({ mutant });
-  const { compiled } = (await answer(worker)) ?? { compiled: "invalid" };
+  const { compiled } = (await answer(worker, limit)) ?? { compiled: "invalid" };
   if (compiled === "invalid" || compiled === "unchanged") return { status: compiled };
   const code = hash([compiled]);
   if (codes.has(code)) return { status: "duplicate", by: codes.get(code) };
   codes.set(code, mutant.id);
   worker.send({ run: true });
-  const outcome = await answer(worker);
+  const outcome = await answer(worker, limit);
   if (outcome) return { status: outcome.done, by: outcome.by };
   return { status: worker.killed ? "timeout" : "crashed" };
 }
 
 /** A worker's next message; null if it does not come in time, or the tests end the process. */
-function answer(worker, limit = TIMEOUT_MS) {
+function answer(worker, limit) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => end(() => (worker.kill("SIGKILL"), resolve(null))), limit);
     const end = (then) => {
@@ -157,22 +167,38 @@ function score() {
   for (const { status } of results.values()) counts[status]++;
   const dead = counts.killed + counts.timeout + counts.crashed;
   const tested = dead + counts.gas + counts.survived;
-  const percent = (n) => Math.round((10_000 * n) / Math.max(1, tested)) / 100;
-  return { ...counts, tested, percent: percent(dead), percentWithGas: percent(dead + counts.gas) };
+  const percent = (n, of = tested) => Math.round((10_000 * n) / Math.max(1, of)) / 100;
+  const equivalent = [...results].filter(([id, { status }]) => isAlive(status) && explained(id)).length;
+  return {
+    ...counts,
+    tested,
+    equivalent,
+    percent: percent(dead, tested - equivalent),
+    percentOfAll: percent(dead),
+    percentWithGas: percent(dead + counts.gas),
+  };
+}
+
+function isAlive(status) {
+  return status === "survived" || status === "gas";
+}
+
+/** Whether the page gives the reason why nothing can tell this mutant from the contract. */
+function explained(id) {
+  return page.includes(`\`${id}\``);
 }
 
 function summary() {
-  const explained = readFileSync(path.join(root, "docs", "mutation.md"), "utf8");
   const survivors = chosen
-    .filter(({ id }) => ["survived", "gas"].includes(results.get(id)?.status))
-    .map((mutant) => ({ ...mutant, ...results.get(mutant.id), explained: explained.includes(`\`${mutant.id}\``) }));
+    .filter(({ id }) => isAlive(results.get(id)?.status))
+    .map((mutant) => ({ ...mutant, ...results.get(mutant.id), explained: explained(mutant.id) }));
   const total = score();
   const files = {};
   for (const { id, file } of chosen) {
     const row = (files[file] ??= { tested: 0, killed: 0, survived: 0 });
     const status = results.get(id)?.status;
     if (["killed", "timeout", "crashed"].includes(status)) row.killed++;
-    else if (status === "survived" || status === "gas") row.survived++;
+    else if (isAlive(status)) row.survived++;
     row.tested = row.killed + row.survived;
   }
   if (options.json) console.log(JSON.stringify({ ...state, mutants: chosen.length, ...total, files, survivors }, null, 2));
@@ -183,8 +209,8 @@ function summary() {
     }
     console.log(
       `${total.tested} mutants tested, ${total.killed} killed, ${total.timeout} timed out, ${total.crashed} crashed, ${total.survived} survived, ` +
-        `${total.gas} noticed by the gas tests only; not counted: ${total.duplicate} duplicates, ${total.unchanged} ` +
-        `without effect on the bytecode, ${total.invalid} that do not compile. Score ${total.percent} %.`,
+        `${total.gas} noticed by the gas tests only, of both ${total.equivalent} explained as equivalent; not counted: ${total.duplicate} duplicates, ${total.unchanged} ` +
+        `without effect on the bytecode, ${total.invalid} that do not compile. Score ${total.percent} %, with the equivalent ones ${total.percentOfAll} %.`,
     );
   }
   if (total.percent < TARGET_PERCENT) {

@@ -8,7 +8,7 @@ import { ContractFactory, Interface } from "ethers";
 import { artifacts, network } from "hardhat";
 import Mocha from "mocha";
 import { root } from "../setup/find-node.mjs";
-import { bytecodes, readSources } from "./compiler.mjs";
+import { bytecodes, contractNames, importsOf, readSources } from "./compiler.mjs";
 import { applyMutant } from "./mutants.mjs";
 
 os.setPriority(10);
@@ -20,9 +20,17 @@ const GAS = "gas.test.ts";
 const { default: config } = await import(pathToFileURL(path.join(root, "hardhat.config.ts")).href);
 const sources = readSources();
 const original = bytecodes(sources, config.solidity);
-const names = Object.keys(original);
+/** What is deployed, and the files that each is made of: the smallest first, because it is compiled and tested first. */
+const reach = Object.fromEntries(
+  contractNames(sources)
+    .filter(([name]) => name in original)
+    .map(([name, file]) => [name, importsOf(sources, file)])
+    .toSorted(([, a], [, b]) => a.size - b.size),
+);
+const names = Object.keys(reach);
 let replaced = {};
-let deployed = 0;
+/** Names of the contracts that were deployed since this was last looked at. */
+let deployed = new Set();
 
 const abis = await Promise.all(names.map(async (name) => (await artifacts.readArtifact(name)).abi));
 const errors = new Interface(abis.flat().filter(({ type }) => type === "error"));
@@ -34,7 +42,7 @@ ContractFactory.prototype.getDeployTransaction = async function (...args) {
   const transaction = await plain.apply(this, args);
   for (const name of names) {
     if (!transaction.data.startsWith(original[name])) continue;
-    deployed++;
+    deployed.add(name);
     return { ...transaction, data: (replaced[name] ?? original[name]) + transaction.data.slice(original[name].length) };
   }
   return transaction;
@@ -61,61 +69,112 @@ function named(error) {
 }
 
 const files = readdirSync(path.join(root, "test", "contracts"), { recursive: true }).filter((file) => file.endsWith(".test.ts"));
-const suites = [];
+const groups = [];
 for (const group of [files.filter((file) => !file.endsWith(GAS)), files.filter((file) => file.endsWith(GAS))]) {
   const mocha = new Mocha({ ...config.test.mocha, bail: true, reporter: silent, timeout: 20_000 });
   mocha.cleanReferencesAfterRun(false);
   for (const file of group.toSorted((a, b) => (a < b ? -1 : 1))) mocha.addFile(path.join(root, "test", "contracts", file));
   await mocha.loadFilesAsync();
-  suites.push(mocha);
+  groups.push({ mocha, suites: mocha.suite.suites });
 }
+const [behaviour, gas] = groups;
 function silent() {}
 
-/** Title of the first test that fails, or null. */
-async function firstFailure(mocha) {
+/** The contracts that each outermost suite deploys, learnt in the first run. */
+const deploys = new Map();
+/** Suites in the order in which they found faults lately: in this function of this file, or anywhere. */
+const orders = new Map();
+
+/** Title of the first test that fails of those suites that deploy the contract (of all without one), or null. */
+async function firstFailure({ mocha, suites }, name, place = "") {
+  const known = orders.get(place) ?? orders.get("") ?? suites;
+  const order = [...known, ...suites].filter((suite, i, all) => suites.includes(suite) && all.indexOf(suite) === i);
+  mocha.suite.suites = order.filter((suite) => !name || deploys.get(suite)?.has(name));
   let failure = null;
   await new Promise((resolve) => {
+    let current;
+    const settle = () => {
+      if (current) deploys.set(current, new Set([...(deploys.get(current) ?? []), ...deployed]));
+      deployed = new Set();
+    };
     const runner = mocha.run(resolve);
+    runner.on("suite", (suite) => {
+      if (suite.parent !== mocha.suite) return;
+      settle();
+      current = suite;
+    });
+    runner.on("end", settle);
     runner.on("fail", (test) => {
       failure ??= test;
     });
   });
   await Promise.all(connections.splice(0).map((connection) => connection.close()));
   if (!failure) return null;
-  let suite = failure.parent;
-  while (suite.parent?.parent) suite = suite.parent;
-  const order = mocha.suite.suites;
-  // what found a fault is asked first the next time: by and by the best files come first
-  const place = order.indexOf(suite);
-  if (place > 0) order.splice(place - 1, 0, ...order.splice(place, 1));
+  let found = failure.parent;
+  while (found?.parent?.parent) found = found.parent;
+  // what found a fault is asked first the next time: in the same function at once, elsewhere by and by
+  const others = order.filter((suite) => suite !== found);
+  orders.set(place, [found, ...others]);
+  const everywhere = orders.get("") ?? [...suites];
+  const rank = everywhere.indexOf(found);
+  if (rank > 0) everywhere.splice(rank - 1, 0, ...everywhere.splice(rank, 1));
+  orders.set("", everywhere);
   return failure.fullTitle();
+}
+
+/** The changed code of one contract; null if it does not compile, undefined if it is as before. */
+function changed({ file, ...mutant }, name) {
+  if (!reach[name].has(file)) return undefined;
+  const codes = bytecodes({ ...sources, [file]: applyMutant(sources[file], mutant) }, config.solidity, [name]);
+  if (codes === null) return null;
+  return codes[name] === original[name] ? undefined : codes[name];
 }
 
 let pending;
 async function onMessage(message) {
   if (message.mutant) {
-    const { mutant } = message;
-    pending = bytecodes({ ...sources, [mutant.file]: applyMutant(sources[mutant.file], mutant) }, config.solidity, names);
-    const changed = pending && names.filter((name) => pending[name] !== original[name]);
-    return { compiled: pending === null ? "invalid" : changed.length === 0 ? "unchanged" : Object.values(pending).join() };
+    pending = { mutant: message.mutant, codes: {}, rest: [...names] };
+    while (pending.rest.length > 0) {
+      const name = pending.rest.shift();
+      const code = changed(message.mutant, name);
+      if (code === null) return { compiled: "invalid" };
+      if (code === undefined) continue;
+      pending.codes[name] = code;
+      return { compiled: name + code };
+    }
+    return { compiled: "unchanged" };
   }
-  deployed = 0;
   if (message.control) {
+    const since = Date.now();
+    replaced = {};
+    const first = await firstFailure(behaviour);
+    if (first) return { done: "killed", by: first };
+    const ms = Date.now() - since;
+    if ([...deploys.values()].every((each) => each.size === 0)) {
+      throw new Error("no test deployed the contract: is the build older than the source?");
+    }
     // other bytes with the same meaning must pass: else the tests depend on more than what the contract does
     const [{ settings }] = config.solidity.compilers;
     const other = { compilers: [{ settings: { ...settings, optimizer: { enabled: true, runs: 200 } } }] };
-    for (const codes of [bytecodes(sources, other, names), {}]) {
-      replaced = codes;
-      const by = await firstFailure(suites[0]);
-      if (by) return { done: "killed", by };
-    }
-    if (deployed === 0) throw new Error("no test deployed the contract: is the build older than the source?");
-    return { done: "survived" };
+    replaced = bytecodes(sources, other, names);
+    const by = await firstFailure(behaviour);
+    if (by) return { done: "killed", by };
+    await firstFailure(gas);
+    return { done: "survived", ms };
   }
-  replaced = pending;
-  const by = await firstFailure(suites[0]);
-  const gasBy = by === null ? await firstFailure(suites[1]) : null;
-  return { done: by ? "killed" : gasBy ? "gas" : "survived", by: by ?? gasBy };
+  // the smaller contract first; the one on top of it only where its tests let the mutant live
+  const { mutant, codes, rest } = pending;
+  const place = `${mutant.file} ${mutant.within}`;
+  for (let [name] = Object.keys(codes); name; name = rest.shift()) {
+    codes[name] ??= changed(mutant, name);
+    if (!codes[name]) continue;
+    replaced = { [name]: codes[name] };
+    const by = await firstFailure(behaviour, name, place);
+    if (by) return { done: "killed", by };
+  }
+  replaced = codes;
+  const by = await firstFailure(gas);
+  return { done: by ? "gas" : "survived", by };
 }
 process.on("message", (message) => {
   onMessage(message).then(

@@ -1,4 +1,5 @@
 import type { Asset, Step, StepAmount, StepsPlan } from "./step-types.js";
+import { guardLines } from "./guards.js";
 import { decodeSteps } from "./steps.js";
 
 /** A plan of steps for people, one line for each step; `named` says what an address is called. Throws like `decodeSteps`. */
@@ -11,10 +12,9 @@ export function describeSteps(data: string, named: (address: string) => string):
     ...plan.assets.map((entry, i) => `asset ${i}       ${name(entry)}`),
     ...stepLines(plan.steps, asset, named, ""),
     `least profit  ${plan.minProfit} units of ${asset(plan.profitAsset)}`,
-    plan.deadline === null ? "" : `deadline      ${new Date(plan.deadline * 1000).toISOString()}`,
-    plan.blocks === null ? "" : `blocks        ${plan.blocks.from} to ${plan.blocks.to}`,
+    ...guardLines(plan, (amount) => `${amount} units of ${asset(plan.profitAsset)}`),
   ];
-  return { plan, lines: lines.filter((line) => line !== "") };
+  return { plan, lines };
 }
 
 function stepLines(
@@ -25,7 +25,7 @@ function stepLines(
 ): string[] {
   return steps.flatMap((step) => {
     const where = "pool" in step ? step.pool : "vault" in step ? step.vault : "lender" in step ? step.lender : null;
-    const source = "source" in step ? ` from ${step.source}` : "";
+    const source = "source" in step ? ` from ${step.source}` : step.kind === "balancer-v3-swap" ? ` at ${named(step.vault)}` : "";
     const at = where === null ? "" : ` ${named(where)}`;
     const what =
       "assetIn" in step ? `, ${asset(step.assetIn)} -> ${asset(step.assetOut)}` : "asset" in step ? `, ${asset(step.asset)}` : "";

@@ -5,7 +5,7 @@ import type { Network } from "../config/network.js";
 import { findToken } from "../config/networks.js";
 import { usage } from "./bytes.js";
 import { type DecodedPlan, decodePlan, PLAN_PREFIX } from "./codec.js";
-import type { DecodedGuards } from "./guards.js";
+import { guardLines } from "./guards.js";
 import { decodeV4Plan, V4_PREFIX } from "./v4.js";
 import { describeSteps } from "./describe-steps.js";
 import { STEPS_PREFIX } from "./steps.js";
@@ -119,23 +119,6 @@ function describeV4(data: string, network: Network | null): { plan: object; line
     ...guardLines(plan, profit),
   ];
   return { plan, lines };
-}
-
-function guardLines(plan: DecodedGuards, profit: (amount: bigint) => string): string[] {
-  const { deadline, blocks, parentHash, poolBound, gasPrice, tip, sweep } = plan;
-  return [
-    deadline === null ? "" : `deadline      ${new Date(deadline * 1000).toISOString()}`,
-    blocks === null ? "" : `blocks        ${blocks.from} to ${blocks.to}`,
-    parentHash === null ? "" : `parent        ...${parentHash.slice(2)}`,
-    poolBound === null ? "" : `first pool    bound ${poolBound}`,
-    gasPrice === null ? "" : `own gas       counted at ${gasPrice.price} / 2^${gasPrice.scale} units per wei`,
-    tip === null
-      ? ""
-      : tip.kind === "fixed"
-        ? `tip           ${profit(tip.amount)}`
-        : `tip           ${formatUnits(tip.bips, 2)} % of the profit, ${profit(tip.floor)} to ${profit(tip.cap)}`,
-    sweep ? "sweep         the whole balance but one unit to the owner" : "",
-  ].filter((line) => line !== "");
 }
 
 /** An address with what the registry calls it. */

@@ -1,4 +1,4 @@
-import { isHexString, toQuantity } from "ethers";
+import { formatUnits, isHexString, toQuantity } from "ethers";
 import { bytes, checkAmount, checkInteger, type Reader, usage } from "./bytes.js";
 import type { Plan, PlanGuards, PlanTip } from "./plan.js";
 
@@ -18,8 +18,11 @@ export interface DecodedGuards extends Required<PlanGuards> {
   blocks: { from: number; to: number } | null;
 }
 
-/** The bytes of a plan's guards; "" if it has none. Call `checkGuards` first. */
-export function encodeGuards(plan: Plan): string {
+/** Guards of any format of plans. */
+export type TimedGuards = PlanGuards & Pick<DecodedGuards, "deadline" | "blocks">;
+
+/** The bytes of a plan's guards; "" if it has none. Call `checkGuards` or `checkGuardValues` first. */
+export function encodeGuards(plan: TimedGuards): string {
   const { deadline, blocks, parentHash, poolBound, gasPrice, tip } = plan;
   const timed = deadline !== null || blocks !== null;
   const bits =
@@ -52,7 +55,7 @@ export const NO_GUARDS: DecodedGuards = {
 };
 
 /** Reads what `encodeGuards` wrote. The hash of the parent comes back as its last 12 bytes. */
-export function decodeGuards(reader: Reader): DecodedGuards {
+export function decodeGuards(reader: Pick<Reader, "uint" | "number" | "take">): DecodedGuards {
   const bits = reader.number(1);
   if (bits > 127 || (bits & BITS.tip && bits & BITS.share)) throw usage("plan.guards", `has unknown bits: ${bits}`);
   const [deadline, from, to] = bits & BITS.time ? [reader.number(5), reader.number(5), reader.number(5)] : [0, 0, 0];
@@ -75,23 +78,30 @@ export function decodeGuards(reader: Reader): DecodedGuards {
 
 /** Throws ArbError "usage" naming the first guard that the contract could not or should not keep. */
 export function checkGuards(plan: Plan, wrappedNative: string | undefined): void {
-  const { deadline, blocks, parentHash, poolBound, gasPrice, tip } = plan;
+  checkGuardValues(plan);
+  if (!plan.tip) return;
+  if (!TIP_CHAINS.includes(plan.chainId)) throw usage("tip", `is not possible on chain ${toQuantity(plan.chainId)}`);
+  if (plan.profitToken.toLowerCase() !== wrappedNative?.toLowerCase()) {
+    throw usage("tip", "is paid out of a profit in the wrapped native token only");
+  }
+}
+
+/** Checks each guard by itself, on whatever chain. Throws ArbError "usage" naming the first that is out of range. */
+export function checkGuardValues({ deadline, blocks, parentHash, poolBound, gasPrice, tip }: TimedGuards): void {
   if (deadline !== null) checkInteger("deadline", deadline, 1, MAX_TIME);
   if (blocks !== null) {
     checkInteger("blocks.from", blocks.from, 0, MAX_TIME);
     checkInteger("blocks.to", blocks.to, Math.max(1, blocks.from), MAX_TIME);
   }
-  if (parentHash != null && !isHexString(parentHash, 32)) throw usage("parentHash", `"${parentHash}" is not a block hash`);
+  if (parentHash != null && !isHexString(parentHash, 32) && !isHexString(parentHash, 12)) {
+    throw usage("parentHash", `"${parentHash}" is neither a block hash nor the last 12 bytes of one`);
+  }
   if (poolBound != null) checkAmount("poolBound", poolBound, 1n, 160);
   if (gasPrice) {
     checkAmount("gasPrice.price", gasPrice.price, 1n);
     checkInteger("gasPrice.scale", gasPrice.scale, 0, 255);
   }
   if (!tip) return;
-  if (!TIP_CHAINS.includes(plan.chainId)) throw usage("tip", `is not possible on chain ${toQuantity(plan.chainId)}`);
-  if (plan.profitToken.toLowerCase() !== wrappedNative?.toLowerCase()) {
-    throw usage("tip", "is paid out of a profit in the wrapped native token only");
-  }
   if (tip.kind === "fixed") {
     checkAmount("tip.amount", tip.amount, 1n);
     return;
@@ -99,4 +109,22 @@ export function checkGuards(plan: Plan, wrappedNative: string | undefined): void
   checkInteger("tip.bips", tip.bips, 1, 10_000);
   checkAmount("tip.floor", tip.floor, 0n);
   checkAmount("tip.cap", tip.cap, tip.floor > 1n ? tip.floor : 1n);
+}
+
+/** Guards for people, one line each; `profit` prints an amount of the profit token. */
+export function guardLines(plan: TimedGuards, profit: (amount: bigint) => string): string[] {
+  const { deadline, blocks, parentHash, poolBound, gasPrice, tip, sweep } = plan;
+  return [
+    deadline === null ? "" : `deadline      ${new Date(deadline * 1000).toISOString()}`,
+    blocks === null ? "" : `blocks        ${blocks.from} to ${blocks.to}`,
+    parentHash == null ? "" : `parent        ...${parentHash.slice(-24)}`,
+    poolBound == null ? "" : `first pool    bound ${poolBound}`,
+    gasPrice == null ? "" : `own gas       counted at ${gasPrice.price} / 2^${gasPrice.scale} units per wei`,
+    tip == null
+      ? ""
+      : tip.kind === "fixed"
+        ? `tip           ${profit(tip.amount)}`
+        : `tip           ${formatUnits(tip.bips, 2)} % of the profit, ${profit(tip.floor)} to ${profit(tip.cap)}`,
+    sweep ? "sweep         the whole balance but one unit to the owner" : "",
+  ].filter((line) => line !== "");
 }

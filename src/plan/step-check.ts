@@ -1,5 +1,6 @@
 import { isAddress, isHexString } from "ethers";
 import { ArbError } from "../errors.js";
+import { checkGuardValues } from "./guards.js";
 import type { Asset, Step, StepAmount, StepsPlan } from "./step-types.js";
 
 /** More would fit the layout, but nothing in the program makes them. Steps inside others count. */
@@ -7,8 +8,6 @@ export const MAX_STEPS = 16;
 export const MAX_ASSETS = 15;
 /** Amounts have 16 bytes. Larger ones are refused, never cut. */
 export const MAX_STEP_AMOUNT = (1n << 128n) - 1n;
-/** Timestamps and block numbers have 5 bytes. */
-const MAX_TIME = 2 ** 40 - 1;
 /** A fee that the pool's hook sets (LPFeeLibrary.DYNAMIC_FEE_FLAG of v4-core). */
 const DYNAMIC_FEE = 0x800000;
 
@@ -18,12 +17,15 @@ interface Place {
   /** The step before and after in the same list. */
   previous: Step | null;
   next: Step | null;
+  /** Inside an unlock of the PoolManager. */
   unlocked: boolean;
+  /** Vaults of Balancer V3 that are unlocked. */
+  vaults: string[];
 }
 
 /** Throws ArbError "usage" naming the first field of a plan of steps that is wrong. */
 export function checkStepsPlan(plan: StepsPlan): void {
-  const { assets, deadline, blocks, v4Manager } = plan;
+  const { assets, v4Manager } = plan;
   if (assets.length < 1 || assets.length > MAX_ASSETS)
     throw usage("assets", `has ${assets.length} entries; allowed are 1 to ${MAX_ASSETS}`);
   for (const [i, asset] of assets.entries()) {
@@ -37,23 +39,25 @@ export function checkStepsPlan(plan: StepsPlan): void {
   checkIndex(plan, "profitAsset", plan.profitAsset);
   checkAmount("minProfit", plan.minProfit, 0n);
   if (v4Manager !== null) checkAddress("v4Manager", v4Manager, false);
-  if (deadline !== null) checkTime("deadline", deadline, 1);
-  if (blocks !== null) {
-    checkTime("blocks.from", blocks.from, 0);
-    checkTime("blocks.to", blocks.to, Math.max(1, blocks.from));
+  checkGuardValues(plan);
+  for (const field of ["tip", "sweep"] as const) {
+    // on chain a tip also needs the chain's own wrapped native token, on Ethereum or Sepolia
+    if (plan[field] && assets[plan.profitAsset]!.kind !== "erc20") throw usage(field, "needs a profit in a token");
   }
-  const count = checkList(plan, plan.steps, "steps", false);
+  const count = checkList(plan, plan.steps, "steps", false, []);
   if (count < 1 || count > MAX_STEPS) throw usage("steps", `are ${count} in all; allowed are 1 to ${MAX_STEPS}`);
 }
 
 /** Checks the steps of a list and returns how many they are with those inside. */
-function checkList(plan: StepsPlan, steps: Step[], where: string, unlocked: boolean): number {
+function checkList(plan: StepsPlan, steps: Step[], where: string, unlocked: boolean, vaults: string[]): number {
   let count = 0;
   for (const [i, step] of steps.entries()) {
-    const place = { plan, where: `${where}[${i}]`, previous: steps[i - 1] ?? null, next: steps[i + 1] ?? null, unlocked };
+    const place = { plan, where: `${where}[${i}]`, previous: steps[i - 1] ?? null, next: steps[i + 1] ?? null, unlocked, vaults };
     checkStep(step, place);
     count += 1;
-    if ("steps" in step) count += checkList(plan, step.steps, `${place.where}.steps`, unlocked || step.kind === "v4-unlock");
+    if (!("steps" in step)) continue;
+    const inside = step.kind === "loan" && step.source === "balancer-v3" ? [...vaults, step.lender.toLowerCase()] : vaults;
+    count += checkList(plan, step.steps, `${place.where}.steps`, unlocked || step.kind === "v4-unlock", inside);
   }
   return count;
 }
@@ -88,6 +92,12 @@ function checkStep(step: Step, place: Place): void {
         throw usage(`${where}.maxIn`, "must be null: the pool computes outputs only");
       if (step.maxIn !== null && step.amount.from === "arrived")
         throw usage(`${where}.maxIn`, "must be null: the input is there");
+      checkDirect(step.direct, place);
+      break;
+    case "balancer-v3-swap":
+      if (!place.vaults.includes(step.vault.toLowerCase())) {
+        throw usage(where, "stands outside a loan of its vault, which unlocks it");
+      }
       checkDirect(step.direct, place);
       break;
     case "v3":
@@ -186,10 +196,6 @@ function checkIndex({ assets }: StepsPlan, where: string, value: number): void {
 
 function checkFee(where: string, value: number): void {
   checkInteger(where, value, 0, 999_999);
-}
-
-function checkTime(where: string, value: number, least: number): void {
-  checkInteger(where, value, least, MAX_TIME);
 }
 
 function checkInteger(where: string, value: number, least: number, most: number): void {

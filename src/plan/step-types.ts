@@ -3,6 +3,8 @@
  * contracts/StepRunner.sol. src/plan/steps.ts turns them into calldata and back.
  */
 
+import type { PlanGuards } from "./plan.js";
+
 /** What a plan may pay. A claim is what Uniswap V4's PoolManager owes in a currency, as an ERC-6909 token. */
 export interface Asset {
   kind: "native" | "erc20" | "claim";
@@ -70,6 +72,13 @@ export interface BalancerV2Step extends ExactSwap {
   kind: "balancer-v2";
   vault: string;
   poolId: string;
+}
+
+/** A swap of Balancer V3's vault; it stands inside a loan of the same vault, which unlocks it. */
+export interface BalancerV3Step extends ExactSwap, Direct {
+  kind: "balancer-v3-swap";
+  vault: string;
+  pool: string;
 }
 
 /** The vault is also the asset that is given (deposit) or burned (redeem). */
@@ -160,10 +169,29 @@ export interface LoanStep {
 }
 
 export type LeafStep =
-  V2Step | V3Step | CurveStep | BalancerV2Step | VaultStep | WrapStep | V4SwapStep | V4TakeStep | V4SettleStep | V4BurnStep;
+  | V2Step
+  | V3Step
+  | CurveStep
+  | BalancerV2Step
+  | BalancerV3Step
+  | VaultStep
+  | WrapStep
+  | V4SwapStep
+  | V4TakeStep
+  | V4SettleStep
+  | V4BurnStep;
+
+type Unplaced<S> = S extends Swap ? Omit<S, "assetIn" | "assetOut" | "amount"> : never;
+
+/** How a pool is traded with, before it is known in which plan: a step without its assets and its amount. */
+export type HopStep = Unplaced<V2Step | CurveStep | BalancerV2Step | VaultStep>;
+
 export type Step = LeafStep | UnlockV4Step | FlashV2Step | FlashV3SwapStep | LoanStep;
 
-export interface StepsPlan {
+/** Guards of plans of steps: ArbExecutor's, but for the first pool's. */
+export type StepGuards = Omit<PlanGuards, "poolBound">;
+
+export interface StepsPlan extends StepGuards {
   assets: Asset[];
   /** Index of the asset that the plan gains. */
   profitAsset: number;
@@ -173,7 +201,7 @@ export interface StepsPlan {
   v4Manager: string | null;
   /** Last acceptable `block.timestamp` in Unix seconds; null = none. */
   deadline: number | null;
-  /** First and last acceptable `block.number`; null = any. */
+  /** First and last acceptable block number (on Arbitrum: of the L2, from ArbSys); null = any. */
   blocks: { from: number; to: number } | null;
   steps: Step[];
 }

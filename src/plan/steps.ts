@@ -1,6 +1,7 @@
 import { getAddress, isHexString } from "ethers";
 import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { ArbError } from "../errors.js";
+import { decodeGuards, encodeGuards, NO_GUARDS } from "./guards.js";
 import { checkStepsPlan } from "./step-check.js";
 import type { Asset, CurveForm, Step, StepAmount, StepLender, StepsPlan } from "./step-types.js";
 
@@ -20,9 +21,10 @@ const ASK_POOL = 0xffffff;
 /** Kinds of steps and loans by their number. */
 const KINDS = "- v2 v3 curve balancer-v2 erc4626-deposit erc4626-redeem wrap unwrap v4-swap v4-take v4-settle v4-mint v4-burn"
   .split(" ")
-  .concat("flash-v2 flash-v3-swap aave-v3 balancer-v2 morpho erc3156 v3-flash v4-unlock balancer-v3".split(" "));
-/** From this kind on, steps have steps inside. */
+  .concat("flash-v2 flash-v3-swap aave-v3 balancer-v2 morpho erc3156 v3-flash v4-unlock balancer-v3 balancer-v3-swap".split(" "));
+/** These kinds have steps inside. */
 const FIRST_LOAN = 14;
+const LAST_LOAN = 22;
 
 /** A step as the contract sees it. */
 interface Packed {
@@ -40,14 +42,14 @@ interface Packed {
 /** The bare calldata of a plan, for the contract's fallback. Throws ArbError "usage" naming the first field that is wrong. */
 export function encodeSteps(plan: StepsPlan): string {
   checkStepsPlan(plan);
-  const { deadline, blocks, v4Manager } = plan;
-  const guarded = deadline !== null || blocks !== null;
+  const { v4Manager } = plan;
+  const guards = encodeGuards(plan);
   return [
     "0x",
-    bytes(STEPS_PREFIX | (v4Manager === null ? 0 : FLAGS.manager) | (guarded ? FLAGS.guards : 0), 1),
+    bytes(STEPS_PREFIX | (v4Manager === null ? 0 : FLAGS.manager) | (guards === "" ? 0 : FLAGS.guards), 1),
     bytes((plan.profitAsset << 4) | plan.assets.length, 1),
     bytes(plan.minProfit, 16),
-    guarded ? bytes(deadline ?? 0, 5) + bytes(blocks?.from ?? 0, 5) + bytes(blocks?.to ?? 0, 5) : "",
+    guards,
     v4Manager === null ? "" : address(v4Manager),
     ...plan.assets.map((asset) => bytes(ASSETS.indexOf(asset.kind), 1) + address(asset.address)),
     ...plan.steps.map(encodeStep),
@@ -95,6 +97,8 @@ function pack(step: Step): Packed {
     }
     case "balancer-v2":
       return { ...leaf, ...swap(step), target: step.vault, extra: step.poolId.slice(2).toLowerCase() + optional(step.maxIn) };
+    case "balancer-v3-swap":
+      return { ...leaf, ...swap(step), target: step.vault, extra: address(step.pool) + optional(step.maxIn) };
     case "erc4626-deposit":
     case "erc4626-redeem":
       return { ...leaf, ...swap(step), target: step.vault, extra: "" };
@@ -170,8 +174,8 @@ export function decodeSteps(data: string): StepsPlan {
   if ((first & ~(FLAGS.manager | FLAGS.guards)) !== STEPS_PREFIX) throw usage("plan", "does not start like a plan of steps");
   const counts = Number(reader.uint(1));
   const minProfit = reader.uint(16);
-  const guards = (first & FLAGS.guards) === 0 ? [0, 0, 0] : [5, 5, 5].map((size) => Number(reader.uint(size)));
-  const [deadline, from, to] = guards as [number, number, number];
+  const { poolBound, ...guards } = (first & FLAGS.guards) === 0 ? NO_GUARDS : decodeGuards(reader);
+  if (poolBound !== null) throw usage("plan.guards", "has a bound for the first pool, which plans of steps have not");
   const v4Manager = (first & FLAGS.manager) === 0 ? null : reader.address();
   const assets = Array.from({ length: counts & 15 }, (_, i): Asset => {
     const kind = ASSETS[Number(reader.uint(1))];
@@ -183,8 +187,7 @@ export function decodeSteps(data: string): StepsPlan {
     profitAsset: counts >> 4,
     minProfit,
     v4Manager,
-    deadline: deadline === 0 ? null : deadline,
-    blocks: to === 0 ? null : { from, to },
+    ...guards,
     steps: decodeList(reader, "steps"),
   };
   // whatever the layout has room for and no plan has: bits without meaning, flags of empty guards
@@ -210,7 +213,7 @@ function decodeStep(reader: Reader, where: string): Step {
   if (kind === undefined) throw usage(`${where}.kind`, `${code} is not known`);
   const [assetIn, assetOut] = [indices >> 4, indices & 15];
   const inside = () => decodeList(extra, `${where}.steps`);
-  if (code >= FIRST_LOAN) {
+  if (code >= FIRST_LOAN && code <= LAST_LOAN) {
     if (kind === "v4-unlock") return { kind, steps: inside() };
     const most = extra.uint(16);
     const pair = { pool: target, assetIn, assetOut, maxIn: most };
@@ -242,6 +245,8 @@ function decodeStep(reader: Reader, where: string): Step {
       const poolId = "0x" + extra.take(32);
       return { kind, vault: target, ...common, poolId, maxIn: cap() };
     }
+    case "balancer-v3-swap":
+      return { kind, vault: target, pool: extra.address(), ...common, maxIn: cap(), direct };
     case "erc4626-deposit":
     case "erc4626-redeem":
       return { kind, vault: target, ...common };
@@ -294,6 +299,10 @@ class Reader {
 
   uint(size: number): bigint {
     return BigInt("0x" + this.take(size));
+  }
+
+  number(size: number): number {
+    return Number(this.uint(size));
   }
 
   address(): string {

@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {ArbExecutor} from "../../contracts/ArbExecutor.sol";
 import {BalancerLender, ForkPair, PullLender} from "../mocks/Pools.sol";
 import {HookToken} from "../mocks/Tokens.sol";
 import {HostilePool} from "./ArbExecutor.t.sol";
-import {IdlePool, IExecutor, IPlanClock, LinePool, Reenterer} from "./InvariantWorld.sol";
-import {TestBase} from "./TestBase.sol";
+import {InvariantPlans} from "./InvariantPlans.sol";
+import {HookWeth, IdlePool, IExecutor, IPlanClock, LinePool, MiniManager, Reenterer} from "./InvariantWorld.sol";
 
 /// @notice Does to an executor, in any order, what its operators, its owner, pools, lenders, tokens and strangers may do, and
 /// keeps the books of what it must still have. The fuzzer chooses the functions and their arguments.
 /// Every action ends in `_audit`, in the same transaction: what leaked into transient storage would show there.
-contract InvariantHandler is TestBase, IPlanClock {
+abstract contract InvariantHandler is InvariantPlans, IPlanClock {
     /// @dev never an owner, unlike the actors
     address private constant NOBODY = address(0x5747);
+    address private constant MANAGER = 0x000000000004444c5dc75cB358380D2e3dE08A90;
     IExecutor public immutable executor;
-    HookToken[3] public tokens;
     /// @dev What each token's balance was after the last action, and the native one.
-    uint256[3] private floors;
+    uint256[3] internal floors;
     uint256 private nativeFloor;
-    address private expectedOwner;
+    address internal expectedOwner;
     address private expectedPending;
 
     bool public running;
@@ -28,25 +27,30 @@ contract InvariantHandler is TestBase, IPlanClock {
     /// @notice Plans that landed, by funding.
     uint256[4] public landed;
     uint256 public hostileLanded;
+    /// @notice Plans with guards that landed, and cycles of the V4 format.
+    uint256 public guardedLanded;
+    uint256 public v4Landed;
     uint256 public calls;
 
-    address[8] private pools;
     HostilePool[2] private hostile;
     IdlePool[2] private idle;
-    PullLender private pull;
-    BalancerLender private balancer;
     Reenterer public operatorHook;
     Reenterer public ownerHook;
     address[4] private actors;
 
     constructor() {
-        for (uint256 i = 0; i < 3; ++i) tokens[i] = new HookToken();
+        // Ethereum, whose wrapped native token is the first of the tokens
+        vm.chainId(1);
+        vm.etch(WETH, address(new HookWeth()).code);
+        vm.etch(MANAGER, address(new MiniManager()).code);
+        tokens[0] = HookToken(WETH);
+        for (uint256 i = 1; i < 3; ++i) tokens[i] = new HookToken();
         address[] memory list = new address[](2);
         // the hook that is an operator is made right after the executor, which must know it
-        bytes32 next = keccak256(abi.encodePacked(hex"d694", address(this), uint8(5)));
+        bytes32 next = keccak256(abi.encodePacked(hex"d694", address(this), uint8(6)));
         list[0] = address(this);
         list[1] = address(uint160(uint256(next)));
-        executor = IExecutor(address(new ArbExecutor(address(0xdad), list)));
+        executor = IExecutor(_deploy(address(0xdad), list));
         operatorHook = new Reenterer(address(executor));
         assertTrue(address(operatorHook) == list[1], "address of the second operator");
         ownerHook = new Reenterer(address(executor));
@@ -87,7 +91,13 @@ contract InvariantHandler is TestBase, IPlanClock {
         }
         vm.deal(address(executor), 1 ether);
         nativeFloor = 1 ether;
+        vm.deal(WETH, 1e9 ether);
+        vm.deal(MANAGER, 1e9 ether);
+        for (uint256 i = 0; i < 3; ++i) tokens[i].mint(MANAGER, 1e12 ether);
     }
+
+    /// @dev Makes the executor that this is about.
+    function _deploy(address owner, address[] memory operators) internal virtual returns (address);
 
     modifier audited() {
         ++calls;
@@ -101,12 +111,30 @@ contract InvariantHandler is TestBase, IPlanClock {
     function trade(uint256 seed, uint256 amount, uint16 excess) external audited {
         amount = bound(amount, 1e9, 5 ether);
         (bytes memory plan, uint256 gain) = _livePlan(seed, amount);
-        uint256 needed = (seed >> 40) % 2 == 0 ? 0 : gain + (excess % 2);
-        plan = bytes.concat(plan, bytes12(uint96(needed)));
-        if (_run(plan)) {
-            ++landed[(seed >> 8) % 4];
-            if (tokens[0].balanceOf(address(executor)) < floors[0] + needed) _break("landed below the least profit");
-        }
+        if (_runExact(plan, seed, gain, excess)) ++landed[(seed >> 8) % 4];
+    }
+
+    /// @notice A cycle of the V4 format, over a manager and pools that keep their rules, and hooks that do not.
+    function v4Cycle(uint256 seed, uint256 amount, uint16 excess) external audited {
+        amount = bound(amount, 1e9, 5 ether);
+        (bytes memory plan, uint256 gain) = _v4Plan(seed, amount);
+        if (_runExact(plan, seed, gain, excess)) ++v4Landed;
+    }
+
+    /// @dev Adds least profit and guards to a plan, runs it, and compares what is there with what was promised.
+    function _runExact(bytes memory plan, uint256 seed, uint256 gain, uint16 excess) private returns (bool done) {
+        (bytes memory guards, uint256 tip) = _guardsOf(seed, gain);
+        uint256 needed = (seed >> 40) % 2 == 0 ? 0 : (gain > tip ? gain - tip : 0) + (excess % 2);
+        if (guards.length > 0) plan[0] |= 0x04;
+        uint256 floor = floors[0];
+        uint256 owners = tokens[0].balanceOf(expectedOwner);
+        done = _runAny(bytes.concat(plan, bytes12(uint96(needed)), guards));
+        if (!done) return false;
+        owners = tokens[0].balanceOf(expectedOwner) - owners;
+        uint256 left = tokens[0].balanceOf(address(executor));
+        if (left + owners < floor + needed) _break("landed below the least profit");
+        if (owners > 0 && left != 1) _break("a sweep that is not one");
+        if (guards.length > 0) ++guardedLanded;
     }
 
     /// @notice Plans with pools and lenders that do what they like.
@@ -143,7 +171,7 @@ contract InvariantHandler is TestBase, IPlanClock {
         bytes memory plan = bytes.concat(bytes1(first % 4 == 0 ? first : 0xa0 | (first & 15)), rest);
         // an operator may sweep where the contract has that; nothing else of these is the owner's
         if (selectorOf(plan) == IExecutor.sweep.selector) return;
-        _run(wrapped ? abi.encodeCall(IExecutor.execute, (plan)) : plan);
+        _runAny(wrapped ? abi.encodeCall(IExecutor.execute, (plan)) : plan);
     }
 
     // ------------------------------------------------------------------------------------------------- strangers
@@ -296,6 +324,17 @@ contract InvariantHandler is TestBase, IPlanClock {
         running = false;
     }
 
+    /// @dev Runs a plan that may sweep: what the owner got by it is missing rightly.
+    function _runAny(bytes memory plan) internal returns (bool done) {
+        uint256[3] memory before;
+        for (uint256 i = 0; i < 3; ++i) before[i] = tokens[i].balanceOf(expectedOwner);
+        done = _run(plan);
+        for (uint256 i = 0; i < 3; ++i) {
+            uint256 swept = tokens[i].balanceOf(expectedOwner) - before[i];
+            if (swept > 0) floors[i] = swept < floors[i] ? floors[i] - swept : 1;
+        }
+    }
+
     function _audit() private {
         for (uint256 i = 0; i < 3; ++i) {
             uint256 balance = tokens[i].balanceOf(address(executor));
@@ -328,7 +367,7 @@ contract InvariantHandler is TestBase, IPlanClock {
     }
 
     /// @notice True if the executor allows nobody anything.
-    function allowsNobody() external view returns (bool) {
+    function allowsNobody() public view virtual returns (bool) {
         for (uint256 i = 0; i < 3; ++i) {
             uint256 sum = tokens[i].allowance(address(executor), address(pull));
             sum += tokens[i].allowance(address(executor), address(balancer));
@@ -339,79 +378,7 @@ contract InvariantHandler is TestBase, IPlanClock {
         return true;
     }
 
-    function _break(string memory what) private {
+    function _break(string memory what) internal {
         if (bytes(broken).length == 0) broken = what;
-    }
-
-    // ------------------------------------------------------------------------------------------------------- plans
-
-    /// @dev A plan without its last field, the least profit, and what it gains if nothing else happens.
-    function _livePlan(uint256 seed, uint256 amount) private view returns (bytes memory plan, uint256 gain) {
-        uint256[] memory path = new uint256[](2 + ((seed >> 16) % 2));
-        path[0] = (seed >> 24) % 4;
-        if (path.length == 2) path[1] = (path[0] + 1 + ((seed >> 32) % 3)) % 4;
-        else (path[1], path[2]) = (4 + ((seed >> 32) % 2), 6 + ((seed >> 33) % 2));
-        uint256 adaptive = seed & 1;
-        uint256 funding = (seed >> 8) % 4;
-        uint256 pivot = path.length - 1;
-        uint256 kinds;
-        for (uint256 i = 0; i < path.length; ++i) if (_isLine(path[i])) (kinds, pivot) = (kinds | (1 << i), i);
-        uint256 directions;
-        bytes memory hops;
-        address token = address(tokens[0]);
-        uint256 value = amount;
-        for (uint256 i = 0; i < path.length; ++i) {
-            ForkPair pool = ForkPair(pools[path[i]]);
-            bool zeroForOne = token == pool.token0();
-            if (zeroForOne) directions |= 1 << i;
-            uint256 input = value;
-            value = _quote(path[i], zeroForOne, value);
-            token = zeroForOne ? pool.token1() : pool.token0();
-            uint256 field;
-            if ((kinds >> i) & 1 == 0) field = adaptive == 1 ? 3000 : value;
-            else if (i == pivot) field = input;
-            else if ((kinds >> (i + 1)) & 1 == 0 && adaptive == 0) field = value;
-            hops = abi.encodePacked(hops, pool, uint96(field));
-        }
-        bool exact = kinds == 0 || (adaptive == 0 && kinds & 1 == 0);
-        plan = abi.encodePacked(
-            uint8(0xa2 | adaptive),
-            uint8((funding << 6) | (path.length << 3) | pivot),
-            uint8(kinds),
-            uint8(directions),
-            uint96(exact ? amount : amount + amount / 50 + 10)
-        );
-        plan = abi.encodePacked(plan, hops, tokens[0]);
-        if (funding >= 2) {
-            plan = abi.encodePacked(
-                plan,
-                funding == 2 ? address(pull) : address(balancer),
-                uint96(amount),
-                uint96(1 ether)
-            );
-        }
-        gain = value > amount ? value - amount : 0;
-    }
-
-    function _quote(uint256 i, bool zeroForOne, uint256 amountIn) private view returns (uint256) {
-        if (_isLine(i)) return LinePool(pools[i]).quoteOut(zeroForOne, amountIn);
-        (uint112 r0, uint112 r1, ) = ForkPair(pools[i]).getReserves();
-        (uint256 reserveIn, uint256 reserveOut) = zeroForOne ? (r0, r1) : (r1, r0);
-        return (amountIn * 997_000 * reserveOut) / (reserveIn * 1e6 + amountIn * 997_000);
-    }
-
-    function _isLine(uint256 i) private pure returns (bool) {
-        return i == 2 || i == 3 || i == 5 || i == 7;
-    }
-
-    /// @dev 1 of the profit token is worth 2000 of the others, give or take 3 % by pool.
-    function _depth(address token, uint256 pool) private view returns (uint256) {
-        if (token == address(tokens[0])) return 500 ether;
-        return
-            pool == 4
-                ? 1_000_000 ether
-                : pool == 0
-                    ? 1_030_000 ether
-                    : 970_000 ether;
     }
 }

@@ -8,6 +8,8 @@ interface Vm {
     function roll(uint256 blockNumber) external;
     function warp(uint256 timestamp) external;
     function deal(address account, uint256 balance) external;
+    function chainId(uint256 id) external;
+    function etch(address account, bytes calldata code) external;
 }
 
 abstract contract TestBase {

@@ -7,6 +7,7 @@ import {
   type BalancerLender,
 } from "../../types/contracts/index.js";
 import { deployAave } from "../helpers/aave.js";
+import { callsOf } from "../helpers/calls.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 
 describe("ArbExecutor: lenders and odd pools", function () {
@@ -50,7 +51,8 @@ describe("ArbExecutor: lenders and odd pools", function () {
             const { profit } = await world.expectation(plan, path);
             const before = await world.weth.balanceOf(world.executorAddress);
             const bounded = { ...plan, minProfit: profit - fee };
-            await world.operator.sendTransaction({ to: world.executorAddress, data: encodePlan(bounded) });
+            const sent = await world.operator.sendTransaction({ to: world.executorAddress, data: encodePlan(bounded) });
+            expect(await callsOf(world, sent.hash)).to.include(source === "aave-v3" ? "CALL flashLoanSimple" : "CALL flashLoan");
             expect((await world.weth.balanceOf(world.executorAddress)) - before).to.equal(profit - fee);
             expect(await world.weth.allowance(world.executorAddress, lender)).to.equal(0n);
             // one unit less for the fee, and nothing happens

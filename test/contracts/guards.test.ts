@@ -12,6 +12,7 @@ import {
   Scripted__factory,
   TestToken__factory,
 } from "../../types/contracts/index.js";
+import { callsOf } from "../helpers/calls.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 
 const GWEI = 10n ** 9n;
@@ -115,6 +116,7 @@ describe("ArbExecutor: guards", function () {
         const weth = await world.weth.balanceOf(world.executorAddress);
         const receipt = await (await send(encodePlan(plan), { maxFeePerGas: 100n * GWEI, maxPriorityFeePerGas: 0n })).wait();
         expect(receipt!.status).to.equal(1);
+        expect(await callsOf(world, receipt!.hash)).to.include("CALL withdraw");
         expect(await world.ethers.provider.getBalance(world.executorAddress)).to.equal(0n);
         return {
           tip: await world.ethers.provider.getBalance(coinbase),
@@ -287,7 +289,8 @@ describe("ArbExecutor: guards", function () {
       const { profit } = await world.expectation(plan, path);
       const held = await world.weth.balanceOf(world.executorAddress);
       expect((await outcome(encodePlan({ ...plan, minProfit: profit + 1n }))).name).to.equal("ProfitTooLow");
-      await send(encodePlan({ ...plan, minProfit: profit }));
+      const { hash } = await send(encodePlan({ ...plan, minProfit: profit }));
+      expect((await callsOf(world, hash)).slice(-2)).to.deep.equal(["STATICCALL balanceOf", "CALL transfer"]);
       expect(await world.weth.balanceOf(world.owner)).to.equal(held + profit - 1n);
       expect(await world.weth.balanceOf(world.executorAddress)).to.equal(1n);
       // from the dust again

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { encodePlan } from "../../src/plan/codec.js";
+import { callsOf } from "../helpers/calls.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 
 for (const wethFirst of [false, true]) {
@@ -46,7 +47,8 @@ for (const wethFirst of [false, true]) {
                 const bounded = { ...plan, maxAmountIn: plan.hops[0]!.amountIn, minProfit: profit };
                 expect(payment <= bounded.maxAmountIn).to.equal(true);
                 const before = await world.weth.balanceOf(world.executorAddress);
-                await world.operator.sendTransaction({ to: world.executorAddress, data: encodePlan(bounded) });
+                const sent = await world.operator.sendTransaction({ to: world.executorAddress, data: encodePlan(bounded) });
+                expect((await callsOf(world, sent.hash)).length >= names.length).to.equal(true);
                 expect((await world.weth.balanceOf(world.executorAddress)) - before).to.equal(profit);
                 for (const name of ["B", "C", "D"]) {
                   expect(await (await world.token(name)).balanceOf(world.executorAddress)).to.equal(0n);

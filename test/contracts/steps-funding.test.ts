@@ -1,6 +1,11 @@
 import { expect } from "chai";
 import type { Asset, Step, StepLender } from "../../src/plan/step-types.js";
-import { LenderMock__factory, type TestToken, StepExecutor__factory } from "../../types/contracts/index.js";
+import {
+  BalancerV3Mock__factory,
+  LenderMock__factory,
+  type TestToken,
+  StepExecutor__factory,
+} from "../../types/contracts/index.js";
 import { deployAave } from "../helpers/aave.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 import { ARRIVED, deployBalancer, erc20, fixed, loan, planOf, PREVIOUS, stepRunner, v2, v3 } from "../helpers/steps.js";
@@ -47,7 +52,10 @@ describe("Plans of steps: funding", function () {
     lenders.set("balancer-v2", { lender: balancer.vault, fee: 0n });
     lenders.set("morpho", { lender, fee: 0n });
     lenders.set("erc3156", { lender, fee: 777n });
-    lenders.set("balancer-v3", { lender, fee: 0n });
+    const vault = await new BalancerV3Mock__factory(world.deployer).deploy();
+    await world.weth.transfer(vault, 1000n * E);
+    await vault.sync(world.weth);
+    lenders.set("balancer-v3", { lender: await vault.getAddress(), fee: 0n });
     // its fee is that of a swap, rounded up
     lenders.set("v3-flash", { lender: cheapV3.address, fee: (2n * E * 500n) / 1_000_000n });
   });

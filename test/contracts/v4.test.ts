@@ -5,6 +5,7 @@ import { encodeExecute, encodePlan } from "../../src/plan/codec.js";
 import { explainRevert } from "../../src/plan/errors.js";
 import { packageText } from "../../src/sim/artifacts.js";
 import { ArbExecutor__factory, IArbExecutor__factory } from "../../types/contracts/index.js";
+import { callsOf } from "../helpers/calls.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 import { POOL_MANAGERS, type AnyPool, addV4, type V4Pool, type V4World } from "../helpers/v4-world.js";
 
@@ -88,7 +89,8 @@ for (const wethFirst of [true, false]) {
         for (const bytes of [data, encodeExecute({ ...plan, minProfit: plan.profit })]) {
           await world.rolledBack(async () => {
             const before = await world.weth.balanceOf(world.executorAddress);
-            await send(bytes);
+            const { hash } = await send(bytes);
+            expect((await callsOf(world, hash))[0]).to.equal("CALL unlock");
             expect((await world.weth.balanceOf(world.executorAddress)) - before).to.equal(plan.profit);
             expect(await world.ethers.provider.getBalance(world.executorAddress)).to.equal(0n);
             for (const name of ["B", "C"]) {

@@ -4,6 +4,7 @@ import { explainRevert } from "../../src/plan/errors.js";
 import type {
   Asset,
   BalancerV2Step,
+  BalancerV3Step,
   CurveStep,
   LoanStep,
   Step,
@@ -13,6 +14,7 @@ import type {
   V3Step,
 } from "../../src/plan/step-types.js";
 import { balancerArtifact } from "../../src/sim/artifacts.js";
+import { callsOf } from "./calls.js";
 import type { World } from "./pools.js";
 
 export const fixed = (value: bigint): StepAmount => ({ from: "fixed", value });
@@ -70,6 +72,23 @@ export const balancerV2 = (
   [assetIn, assetOut, amount]: From,
   maxIn: bigint | null = null,
 ): BalancerV2Step => ({ kind: "balancer-v2", vault, poolId, assetIn, assetOut, amount, maxIn, measure: false });
+export const balancerV3 = (
+  vault: string,
+  pool: string,
+  [assetIn, assetOut, amount]: From,
+  changes: Partial<BalancerV3Step> = {},
+): BalancerV3Step => ({
+  kind: "balancer-v3-swap",
+  vault,
+  pool,
+  assetIn,
+  assetOut,
+  amount,
+  maxIn: null,
+  measure: false,
+  direct: false,
+  ...changes,
+});
 export const wrap = (kind: "wrap" | "unwrap", [assetIn, assetOut, amount]: From): Step => ({
   kind,
   assetIn,
@@ -95,9 +114,11 @@ export const loan = (
   steps,
 });
 
+const UNGUARDED = { deadline: null, blocks: null, parentHash: null, gasPrice: null, tip: null, sweep: false };
+
 /** A plan that gains its first asset. */
 export function planOf(assets: Asset[], steps: Step[], changes: Partial<StepsPlan> = {}): StepsPlan {
-  return { assets, profitAsset: 0, minProfit: 0n, v4Manager: null, deadline: null, blocks: null, steps, ...changes };
+  return { assets, profitAsset: 0, minProfit: 0n, v4Manager: null, ...UNGUARDED, steps, ...changes };
 }
 
 /** Sends plans of steps to a world's executor and tells what came of them. */
@@ -122,6 +143,7 @@ export function stepRunner(world: World) {
     const before = await all();
     const sent = await world.operator.sendTransaction({ to: world.executorAddress, data: data(plan) });
     await sent.wait();
+    await callsOf(world, sent.hash);
     return (await all()).map((after, i) => after - before[i]!);
   }
 

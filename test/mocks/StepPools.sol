@@ -151,11 +151,9 @@ interface ILoanReceiver {
     function onFlashLoan(address, address, uint256, uint256, bytes calldata) external returns (bytes32);
 }
 
-/// @notice Lends like Morpho Blue (for nothing), ERC-3156 lenders (for a fee) and Balancer V3's vault (between unlock and settle).
+/// @notice Lends like Morpho Blue (for nothing) and ERC-3156 lenders (for a fee).
 contract LenderMock {
     uint256 public fee;
-    mapping(address token => uint256 debt) private debts;
-    mapping(address token => uint256 reserve) private reserves;
 
     function setFee(uint256 fee_) external {
         fee = fee_;
@@ -177,25 +175,88 @@ contract LenderMock {
         IERC20(token).transferFrom(to, address(this), amount + fee);
         return true;
     }
+}
 
+/// @notice Stands in for Balancer V3's vault, whose bytecode no package has: unlock, debts and credits per token, settle, sendTo,
+/// and swaps at a fixed rate. Written after IVaultMain.
+contract BalancerV3Mock {
+    struct SwapParams {
+        uint8 kind;
+        address pool;
+        IERC20 tokenIn;
+        IERC20 tokenOut;
+        uint256 amountGiven;
+        uint256 limit;
+        bytes userData;
+    }
+
+    mapping(address pool => mapping(IERC20 tokenIn => uint256)) private rates;
+    mapping(IERC20 token => int256) private deltas;
+    mapping(IERC20 token => uint256) private reserves;
+    uint256 private open;
+    bool private unlocked;
+
+    /// @param rate Output per 1e18 units of input.
+    function setRate(address pool, IERC20 tokenIn, uint256 rate) external {
+        rates[pool][tokenIn] = rate;
+    }
+
+    function sync(IERC20 token) external {
+        reserves[token] = token.balanceOf(address(this));
+    }
+
+    /// @dev Calls back with the very bytes that it was given.
     function unlock(bytes calldata data) external {
+        unlocked = true;
         (bool success, bytes memory result) = msg.sender.call(data);
         if (!success) {
             assembly ("memory-safe") {
                 revert(add(result, 32), mload(result))
             }
         }
-        require(debts[address(0)] == 0, "LenderMock: DEBT");
+        require(open == 0, "BalanceNotSettled");
+        unlocked = false;
     }
 
     function sendTo(IERC20 token, address to, uint256 amount) external {
-        debts[address(0)] += amount;
-        reserves[address(token)] = token.balanceOf(address(this)) - amount;
-        token.transfer(to, amount);
+        _change(token, int256(amount));
+        reserves[token] -= amount;
+        require(token.transfer(to, amount), "BalancerV3Mock: OUT");
     }
 
-    function settle(IERC20 token, uint256) external {
-        debts[address(0)] -= token.balanceOf(address(this)) - reserves[address(token)];
+    function settle(IERC20 token, uint256 hint) external returns (uint256 credit) {
+        credit = token.balanceOf(address(this)) - reserves[token];
+        reserves[token] += credit;
+        if (credit > hint) credit = hint;
+        _change(token, -int256(credit));
+    }
+
+    function swap(
+        SwapParams calldata params
+    ) external returns (uint256 amountCalculated, uint256 amountIn, uint256 amountOut) {
+        uint256 rate = rates[params.pool][params.tokenIn];
+        require(rate != 0 && params.userData.length == 0 && params.kind < 2, "BalancerV3Mock: POOL");
+        amountIn = params.amountGiven;
+        if (params.kind == 0) {
+            amountOut = amountCalculated = (amountIn * rate) / 1e18;
+            require(amountOut >= params.limit, "SwapLimit");
+        } else {
+            amountOut = amountIn;
+            amountIn = amountCalculated = (amountOut * 1e18) / rate + 1;
+            require(amountIn <= params.limit, "SwapLimit");
+        }
+        _change(params.tokenIn, int256(amountIn));
+        _change(params.tokenOut, -int256(amountOut));
+    }
+
+    /// @dev Positive is a debt of the caller.
+    function _change(IERC20 token, int256 amount) private {
+        require(unlocked, "VaultIsNotUnlocked");
+        if (amount == 0) return;
+        int256 before = deltas[token];
+        deltas[token] = before + amount;
+        if (before == 0) ++open;
+        else if (before + amount == 0) --open;
     }
 }
 

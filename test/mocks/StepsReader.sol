@@ -28,6 +28,13 @@ contract StepsReader {
         uint40 deadline;
         uint40 fromBlock;
         uint40 toBlock;
+        uint8 guards;
+        bytes12 parent;
+        uint96 gasPrice;
+        uint8 gasScale;
+        uint16 tipBips;
+        uint96 tip;
+        uint96 tipCap;
         address manager;
         Asset[] assets;
         Step[] steps;
@@ -40,10 +47,8 @@ contract StepsReader {
         r.minProfit = uint128(bytes16(plan[2:18]));
         uint256 next = 18;
         if (first & 4 != 0) {
-            r.deadline = uint40(bytes5(plan[18:23]));
-            r.fromBlock = uint40(bytes5(plan[23:28]));
-            r.toBlock = uint40(bytes5(plan[28:33]));
-            next = 33;
+            r.guards = uint8(plan[18]);
+            next = _readGuards(plan, 19, r);
         }
         if (first & 1 != 0) {
             r.manager = address(bytes20(plan[next:next + 20]));
@@ -60,6 +65,36 @@ contract StepsReader {
         for (uint256 i = 0; i < count; ++i) r.steps[i] = steps[i];
     }
 
+    function _readGuards(bytes calldata plan, uint256 next, Reading memory r) private pure returns (uint256) {
+        require(r.guards & 132 == 0 && r.guards & 48 != 48, "guards");
+        if (r.guards & 1 != 0) {
+            r.deadline = uint40(bytes5(plan[next:next + 5]));
+            r.fromBlock = uint40(bytes5(plan[next + 5:next + 10]));
+            r.toBlock = uint40(bytes5(plan[next + 10:next + 15]));
+            next += 15;
+        }
+        if (r.guards & 2 != 0) {
+            r.parent = bytes12(plan[next:next + 12]);
+            next += 12;
+        }
+        if (r.guards & 8 != 0) {
+            r.gasPrice = uint96(bytes12(plan[next:next + 12]));
+            r.gasScale = uint8(plan[next + 12]);
+            next += 13;
+        }
+        if (r.guards & 16 != 0) {
+            r.tip = uint96(bytes12(plan[next:next + 12]));
+            next += 12;
+        }
+        if (r.guards & 32 != 0) {
+            r.tipBips = uint16(bytes2(plan[next:next + 2]));
+            r.tip = uint96(bytes12(plan[next + 2:next + 14]));
+            r.tipCap = uint96(bytes12(plan[next + 14:next + 26]));
+            next += 26;
+        }
+        return next;
+    }
+
     function _readSteps(
         bytes calldata data,
         uint8 depth,
@@ -73,7 +108,7 @@ contract StepsReader {
             uint256 own = rest.length;
             if (kind == 21) own = 0;
             else if (kind == 14) own = 19;
-            else if (kind > 14) own = 16;
+            else if (kind > 14 && kind < 23) own = 16;
             steps[count] = Step({
                 depth: depth,
                 kind: kind,

@@ -5,12 +5,27 @@ import * as fc from "fast-check";
 import { network } from "hardhat";
 import { ArbError } from "../../src/errors.js";
 import { describePlan } from "../../src/plan/describe.js";
+import type { PlanTip } from "../../src/plan/plan.js";
 import { MAX_STEP_AMOUNT } from "../../src/plan/step-check.js";
 import type { Asset, LeafStep, Step, StepAmount, StepLender, StepsPlan } from "../../src/plan/step-types.js";
 import { decodeSteps, encodeExecuteSteps, encodeSteps, isStepsPlan } from "../../src/plan/steps.js";
 import { IArbExecutor__factory, type StepsReader, StepsReader__factory } from "../../types/contracts/index.js";
 import { asyncProperty, property } from "../helpers/property.js";
-import { ARRIVED, balancerV2, curve, fixed, loan, NATIVE, planOf, PREVIOUS, SURPLUS, v2, v3, wrap } from "../helpers/steps.js";
+import {
+  ARRIVED,
+  balancerV2,
+  balancerV3,
+  curve,
+  fixed,
+  loan,
+  NATIVE,
+  planOf,
+  PREVIOUS,
+  SURPLUS,
+  v2,
+  v3,
+  wrap,
+} from "../helpers/steps.js";
 import { v4Swap } from "../helpers/v4.js";
 
 const GOLDEN = new URL("../golden/steps.json", import.meta.url);
@@ -24,6 +39,7 @@ const address = (seed: number) => getAddress(toBeHex(BigInt(seed) * 0x1234567890
 const token = (seed: number): Asset => ({ kind: "erc20", address: address(seed) });
 const MANAGER = address(99);
 const POOL = address(50);
+const MAX_96 = 2n ** 96n - 1n;
 /** Tokens at 0 to 2, the vault's share at 3, ETH at 4, a claim at 5. */
 const TABLE: Asset[] = [token(1), token(2), token(3), token(4), NATIVE, { kind: "claim", address: address(1) }];
 const SHARE = TABLE[3]!.address;
@@ -103,6 +119,11 @@ const loanOf: fc.Arbitrary<Step> = fc
     fc.constantFrom<Step>(
       ...(["aave-v3", "balancer-v2", "erc3156"] as StepLender[]).map((source) => loan(source, pool, amount, cap, steps)),
       ...(["morpho", "balancer-v3"] as StepLender[]).map((source) => loan(source, pool, amount, 0n, steps)),
+      loan("balancer-v3", pool, amount, 0n, [balancerV3(pool, address(fee + 3), [0, 1, fixed(cap)], { maxIn: cap })]),
+      loan("balancer-v3", pool, amount, 0n, [
+        balancerV3(pool, address(fee + 3), [0, 1, fixed(cap)], { direct: true, measure: true }),
+        v2(pool, [1, 0, ARRIVED]),
+      ]),
       { ...loan("v3-flash", pool, amount, cap, steps), token1: fee % 2 === 0 },
       flashV2(amount, cap, fee === 0 ? null : fee, steps),
       { kind: "flash-v3-swap", pool, assetIn: 0, assetOut: 1, amount, exact: fee % 2 === 0 ? "in" : "out", maxIn: cap, steps },
@@ -122,10 +143,29 @@ const planArbitrary: fc.Arbitrary<StepsPlan> = fc
     profitAsset: fc.integer({ min: 0, max: 5 }),
     deadline: fc.option(fc.integer({ min: 1, max: 2 ** 40 - 1 })),
     from: fc.option(fc.integer({ min: 0, max: 2 ** 40 - 1 })),
+    parentHash: fc.option(amountOf.map((n) => toBeHex(n >> 32n, 12))),
+    gasPrice: fc.option(fc.record({ price: fc.bigInt(1n, MAX_96), scale: fc.integer({ min: 0, max: 255 }) })),
+    tip: fc.option(
+      fc.oneof(
+        fc.bigInt(1n, MAX_96).map((amount): PlanTip => ({ kind: "fixed", amount })),
+        fc
+          .record({ bips: fc.integer({ min: 1, max: 10_000 }), floor: fc.bigInt(0n, MAX_96) })
+          .map(({ bips, floor }): PlanTip => ({ kind: "share", bips, floor, cap: MAX_96 })),
+      ),
+    ),
+    sweep: fc.boolean(),
   })
-  .map(({ from, ...rest }) =>
-    planOf(TABLE, rest.steps, { ...rest, v4Manager: MANAGER, blocks: from === null ? null : { from, to: 2 ** 40 - 1 } }),
-  );
+  .map(({ from, tip, sweep, ...rest }) => {
+    const inToken = rest.profitAsset < 4;
+    const blocks = from === null ? null : { from, to: 2 ** 40 - 1 };
+    return planOf(TABLE, rest.steps, {
+      ...rest,
+      v4Manager: MANAGER,
+      blocks,
+      tip: inToken ? tip : null,
+      sweep: inToken && sweep,
+    });
+  });
 
 /** Plans as they are used, one for each kind of step. */
 const EXAMPLES: Record<string, StepsPlan> = {
@@ -167,6 +207,21 @@ const EXAMPLES: Record<string, StepsPlan> = {
     ],
     { v4Manager: MANAGER, profitAsset: 5 },
   ),
+  "Balancer V3 lends and swaps; parent, own gas, a share to the proposer and the sweep": planOf(
+    TABLE.slice(0, 2),
+    [
+      loan("balancer-v3", address(62), 10n ** 18n, 0n, [
+        balancerV3(address(62), address(63), [0, 1, fixed(10n ** 18n)], { direct: true }),
+        v2(POOL, [1, 0, ARRIVED]),
+      ]),
+    ],
+    {
+      parentHash: "0xaabbccddeeff001122334455",
+      gasPrice: { price: 2_500_000_000n, scale: 60 },
+      tip: { kind: "share", bips: 9000, floor: 10n ** 14n, cap: 10n ** 17n },
+      sweep: true,
+    },
+  ),
 };
 
 describe("plans of steps as bytes", function () {
@@ -196,6 +251,12 @@ describe("plans of steps as bytes", function () {
           BigInt(plan.blocks?.to ?? 0),
         ]);
         expect(reading.manager).to.equal(plan.v4Manager ?? ZeroAddress);
+        const { parentHash, gasPrice, tip, sweep } = plan;
+        expect(reading.parent).to.equal(parentHash ?? "0x" + "00".repeat(12));
+        expect([reading.gasPrice, reading.gasScale]).to.deep.equal([gasPrice?.price ?? 0n, BigInt(gasPrice?.scale ?? 0)]);
+        const [bips, least, most] = tip?.kind === "share" ? [tip.bips, tip.floor, tip.cap] : [0, tip?.amount ?? 0n, 0n];
+        expect([reading.tipBips, reading.tip, reading.tipCap]).to.deep.equal([BigInt(bips), least, most]);
+        expect((reading.guards & 64n) !== 0n).to.equal(sweep);
         expect(reading.assets.map((asset) => asset.token)).to.deep.equal(plan.assets.map((asset) => asset.address));
         const flat = (steps: Step[], depth: bigint): [bigint, Step][] =>
           steps.flatMap((step) => [[depth, step] as [bigint, Step], ...("steps" in step ? flat(step.steps, depth + 1n) : [])]);
@@ -203,7 +264,8 @@ describe("plans of steps as bytes", function () {
         expect(reading.steps.map((step) => step.depth)).to.deep.equal(expected.map(([depth]) => depth));
         for (const [i, [, step]] of expected.entries()) {
           const { target, assetIn, assetOut, amount, extra } = reading.steps[i]!;
-          if ("pool" in step) expect(target).to.equal(step.pool);
+          if ("pool" in step)
+            expect(step.kind === "balancer-v3-swap" ? getAddress(extra.slice(0, 42)) : target).to.equal(step.pool);
           if ("vault" in step) expect(target).to.equal(step.vault);
           if ("lender" in step) expect(target).to.equal(step.lender);
           if ("assetIn" in step) expect([assetIn, assetOut]).to.deep.equal([BigInt(step.assetIn), BigInt(step.assetOut)]);
@@ -279,6 +341,12 @@ describe("plans of steps as bytes", function () {
       ["minProfit", of([swap], { minProfit: MAX_STEP_AMOUNT + 1n })],
       ["deadline", of([swap], { deadline: 2 ** 40 })],
       ["blocks.to", of([swap], { blocks: { from: 5, to: 4 } })],
+      ["parentHash", of([swap], { parentHash: "0x12" })],
+      ["gasPrice.price", of([swap], { gasPrice: { price: 0n, scale: 0 } })],
+      ["tip.cap", of([swap], { tip: { kind: "share", bips: 1, floor: 5n, cap: 4n } })],
+      ["tip", of([swap], { tip: { kind: "fixed", amount: 1n }, profitAsset: 4 })],
+      ["sweep", of([swap], { sweep: true, profitAsset: 5 })],
+      ["steps[0]", of([balancerV3(POOL, POOL, [0, 1, fixed(1n)])])],
       ["steps", of([])],
       ["steps", of(Array.from({ length: 17 }, () => swap))],
       ["steps[0].pool", of([{ ...swap, pool: "0x12" }])],
