@@ -75,7 +75,7 @@ export interface CommitRow {
 export interface SendReport {
   name: "send";
   rows: SendRow[];
-  /** `journal.prepare`: signature, nonce, intent and owner's check in one statement and one flush. */
+  /** `journal.prepare`: nonce, intent, bytes and owner's check in one statement and one flush. */
   commits: CommitRow[];
 }
 
@@ -142,13 +142,16 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
   const selector = abi.getFunction("done").selector;
   /** The plan's bytes stand behind the call, as what a real one weighs. */
   const callOf = (id: string): Call => ({ to: node.tally, data: concat([selector, id, encodePlan(PLAN)]), value: 0n });
-  const times: Record<"journaled" | "whole" | "bare" | "ethers" | "expert" | "socket", number[]> = {
+  const { pool } = journal.db;
+  await pool.query("create table bench_turn (id bigint primary key, raw text not null)");
+  const times: Record<"journaled" | "whole" | "bare" | "ethers" | "expert" | "socket" | "flush", number[]> = {
     journaled: [],
     whole: [],
     bare: [],
     ethers: [],
     expert: [],
     socket: [],
+    flush: [],
   };
   for (let round = 0; round < ROUNDS + WARM_UP; round++) {
     const id = encodeBytes32String(`round ${round}`);
@@ -173,6 +176,10 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
     from = performance.now();
     await chain.provider.send("eth_chainId", []);
     times.socket.push(performance.now() - from);
+
+    from = performance.now();
+    await pool.query("insert into bench_turn values ($1, $2)", [round, raw]);
+    times.flush.push(performance.now() - from);
 
     // within 250 ms ethers would give the nonce of its last answer once more
     await sleep(260);
@@ -215,7 +222,8 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
     row("plan, node's answer, no journal", "bare", "ethers", usual),
     row("plan, journaled, node's answer", "journaled", "expert", all),
     row("plan, node's answer, no journal", "bare", "expert", all),
-    row("a request that the node need not think about", "socket", "ethers", usual),
+    row("of it: a request that the node need not think about", "socket", "ethers", usual),
+    row("of it: PostgreSQL writes and flushes one row", "flush", "ethers", usual),
   ];
 }
 
