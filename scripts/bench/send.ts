@@ -108,7 +108,7 @@ async function startNode(progress: (what: string) => void): Promise<{ child: Chi
   progress("starting a node");
   const args = ["--import", "tsx", path.join(import.meta.dirname, "send-node.ts")];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const line = await createInterface({ input: child.stdout! })[Symbol.asyncIterator]().next();
+  const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   if (line.done === true) throw new Error("the node of the benchmark did not start");
   return { child, node: JSON.parse(line.value) as Node };
 }

@@ -42,7 +42,7 @@ export function startDriver(file: string, armed: { step: JournalStep; nth: numbe
       return { code: code as number | null, signal: signal as string | null };
     }),
     // a driver that is gone takes no orders; the next one gets them again
-    tell: (order) => void (driver.over || child.stdin!.write(`${JSON.stringify(order)}\n`)),
+    tell: (order) => void (driver.over || child.stdin.write(`${JSON.stringify(order)}\n`)),
     until: async (ready, ms) => {
       const end = Date.now() + ms;
       while (!ready()) {
@@ -60,8 +60,8 @@ export function startDriver(file: string, armed: { step: JournalStep; nth: numbe
       return true;
     },
   };
-  child.stdin!.on("error", () => undefined); // it was killed while it was written to
-  createInterface({ input: child.stdout! }).on("line", (line) => {
+  child.stdin.on("error", () => undefined); // it was killed while it was written to
+  createInterface({ input: child.stdout }).on("line", (line) => {
     const what = JSON.parse(line) as Said;
     said.push(what);
     if ("done" in what) driver.done.set(what.done, what.how);

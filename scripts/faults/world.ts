@@ -80,7 +80,7 @@ export async function openWorld(folder: string): Promise<World> {
     file,
     database,
     close: async () => {
-      for (const { close } of opened) await close();
+      for (const each of opened) await each.close();
     },
   };
 }
@@ -167,7 +167,7 @@ interface Miner extends Pick<Site, "reorg" | "restless" | "pause"> {
 
 /** Mines a block every 70 ms, and replaces some when it is told to. Nobody sees the chain between two branches. */
 function startMiner(local: LocalChain): Miner {
-  let ask = local.rpc as (method: string, params: unknown[]) => Promise<unknown>;
+  let ask: (method: string, params: unknown[]) => Promise<unknown> = local.rpc;
   const reorgs = reorgsOf(async (method, params) => {
     try {
       return await ask(method, params);
@@ -179,7 +179,7 @@ function startMiner(local: LocalChain): Miner {
   });
   let wanted: { depth: number; branch: RoundPlan["branch"]; mined: number } | null = null;
   let replaced = 0;
-  let stopped = false;
+  const life = new AbortController();
   let gate = Promise.resolve();
   let open = (): void => undefined;
   let busy: Promise<unknown> = Promise.resolve();
@@ -198,12 +198,12 @@ function startMiner(local: LocalChain): Miner {
       try {
         await reorgs.reorg(depth, { branch: (old) => [[], ...branchOf(old, branch)] });
       } finally {
-        ask = local.rpc as typeof ask;
+        ask = local.rpc;
       }
     });
   };
   const loop = async (): Promise<void> => {
-    while (!stopped) {
+    while (!life.signal.aborted) {
       await gate;
       busy = turn();
       await busy;
@@ -225,7 +225,7 @@ function startMiner(local: LocalChain): Miner {
       return open;
     },
     stop: async () => {
-      stopped = true;
+      life.abort();
       open();
       await ended;
     },

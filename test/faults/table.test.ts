@@ -279,15 +279,11 @@ describe("faults: each fault of a node in each state of an attempt", function ()
         );
       });
       const landing = is("final");
-      let done = false;
-      landing.then(
-        () => (done = true),
-        () => (done = true),
+      const landed = landing.then(
+        () => true,
+        () => true,
       );
-      while (!done) {
-        await mine();
-        await sleep(20);
-      }
+      while (!(await Promise.race([landed, sleep(20, false)]))) await mine();
       await landing;
       await each(async (c) => await verify(c, state));
     });
