@@ -14,6 +14,8 @@ export interface Watched {
   ownership: Ownership;
   network: Network;
   provider: Provider & Requests;
+  /** Whether bytes may be sent by the account's route; default: all. Private ones must not come into a public mempool. */
+  carries?: (attempt: JournaledAttempt) => boolean;
   /** Sends bytes of the journal again, and notes the answers. */
   resend: (attempt: JournaledAttempt) => Promise<void>;
 }
@@ -21,9 +23,9 @@ export interface Watched {
 /** What is known of a slot after a look at the chain. */
 export type Finding =
   | { status: "final" | "mined"; attempt: JournaledAttempt; receipt: LandedReceipt | null }
-  /** A node has one of its transactions, not yet in a block. */
+  /** A node has its newest transaction, not yet in a block. */
   | { status: "pending" }
-  /** The nonce is free and no node has any of its transactions. */
+  /** The nonce is free and no node has its newest transaction. */
   | { status: "dropped" }
   /** Nothing of it can land any more: the next intent takes the slot. */
   | { status: "vacant" }
@@ -121,10 +123,11 @@ async function look(watched: Watched, slot: Slot, head: Head): Promise<Finding> 
 
   if ((await provider.getTransactionCount(slot.account, "latest")) > slot.nonce) return await consumed(watched, slot, head);
   if (isVacant(slot, BigInt(head.number))) return { status: "vacant" };
-  for (const attempt of slot.attempts) {
-    if ((await provider.getTransaction(attempt.hash)) !== null) return { status: "pending" };
-  }
-  return { status: "dropped" };
+  // an older one that is still there is the one that had to be replaced: it says nothing of the newest
+  const newest = newestLive(slot, head);
+  return newest !== undefined && (await provider.getTransaction(newest.hash)) !== null
+    ? { status: "pending" }
+    : { status: "dropped" };
 }
 
 /** The nonce is used and no receipt of ours is there: says by what, or that it is not known. */
@@ -141,6 +144,11 @@ async function consumed(watched: Watched, slot: Slot, head: Head): Promise<Findi
       : `${consumer.hash} in block ${consumer.blockNumber}`;
   await journal.noteForeign(ownership, slot.nonce, evidence);
   return { status: "foreign", evidence };
+}
+
+/** The attempt that should land. */
+function newestLive(slot: Slot, head: Head): JournaledAttempt | undefined {
+  return slot.attempts.findLast((a) => isLive(a, BigInt(head.number)));
 }
 
 /** What a round over all open slots of an account found, by nonce. */
@@ -165,8 +173,8 @@ export async function reconcileAccount(watched: Watched): Promise<Round> {
     const finding = await lookAt(watched, slot, head);
     findings.set(slot.nonce, finding);
     if (finding.status !== "dropped") continue;
-    const newest = slot.attempts.findLast((a) => isLive(a, BigInt(head.number)));
-    if (newest === undefined) continue;
+    const newest = newestLive(slot, head);
+    if (newest === undefined || watched.carries?.(newest) === false) continue;
     await watched.resend(newest);
     resent.push(slot.nonce);
   }

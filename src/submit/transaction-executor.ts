@@ -12,7 +12,9 @@ import { type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccou
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
+import type { Fees, StuckDecision } from "./replacement.js";
 import type { Route, RouteAnswer } from "./route.js";
+import { fillGaps, type Sender, type StuckTerms, unstick } from "./stuck.js";
 
 /** Sends through the chain's own endpoint: a sequencer, or the public mempool where the chain has one. */
 export function nodeRoute(provider: RpcProvider): Route {
@@ -69,6 +71,9 @@ export class TransactionExecutor {
   #vacant: number[] = [];
   /** What the account can surely still pay, wei; null: ask. */
   #funds: bigint | null = null;
+  /** Notes of answers that are being written, and the error of one that was not. */
+  #noting: Promise<unknown> = Promise.resolve();
+  #unnoted: unknown = null;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -116,6 +121,33 @@ export class TransactionExecutor {
     return this.#inTurn(async () => await this.#settle(this.#required(), await this.start()));
   }
 
+  /**
+   * Replaces what is out for an intent and does not land, as long as the trade is worth it, else cancels it; see decideStuck. Null: its
+   * slot is not open, or nothing of it is out. Raises ArbError as `send`.
+   */
+  unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
+    return this.#inTurn(async () => {
+      const done = await unstick(await this.#sender(), intentId, terms);
+      const attempt = done?.attempt ?? null;
+      if (attempt !== null) {
+        this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
+        this.#open.push({ attempt, seenAt: 0 });
+      }
+      return done?.decision ?? null;
+    });
+  }
+
+  /** Fills nonces in which nothing can land any more, where something public waits above them. Gives the filled ones. */
+  fillGaps(fees: Fees): Promise<number[]> {
+    return this.#inTurn(async () => {
+      const sender = await this.#sender();
+      const { vacant } = await this.#settle(sender.journal, sender.account);
+      const filled = await fillGaps(sender, vacant, fees);
+      this.#vacant = vacant.filter((nonce) => !filled.includes(nonce));
+      return filled;
+    });
+  }
+
   /** Looks at everything that is open, again and again, until `close`. A round that fails is told, and followed by the next. */
   keepWatching(everyMs: number, onFault: (error: unknown) => void): void {
     const round = async (): Promise<void> => {
@@ -130,6 +162,7 @@ export class TransactionExecutor {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#queue.catch(() => undefined);
+    await this.#noting;
   }
 
   /**
@@ -182,12 +215,24 @@ export class TransactionExecutor {
     return account;
   }
 
+  async #sender(): Promise<Sender> {
+    const journal = this.#required();
+    const { chain, wallet, route } = this;
+    const broadcast = async (attempt: JournaledAttempt) => await this.#broadcast(journal, attempt);
+    return { journal, account: await this.start(), chain, wallet, route, broadcast };
+  }
+
   #watched(journal: Journal, ownership: Ownership): Watched {
     const { network, provider } = this.chain;
-    return { journal, ownership, network, provider, resend: async (attempt) => void (await this.#broadcast(journal, attempt)) };
+    const resend = async (attempt: JournaledAttempt): Promise<void> => void (await this.#broadcast(journal, attempt));
+    return { journal, ownership, network, provider, resend, carries: (attempt) => this.#carries(attempt) };
   }
 
   async #settle(journal: Journal, account: Ownership): Promise<Round> {
+    await this.#noting;
+    const unnoted = this.#unnoted;
+    this.#unnoted = null;
+    if (unnoted !== null) throw unnoted;
     const round = await reconcileAccount(this.#watched(journal, account));
     const slots = await journal.openSlots(account);
     this.#vacant = round.vacant;
@@ -254,6 +299,20 @@ export class TransactionExecutor {
     return await journal.supersede(account, vacant, { kind: "trade", intent, build, exposure, head });
   }
 
+  /**
+   * The bytes are out: that the answer cannot be noted makes nothing undone, and so is no failure of the send. The next round of `settle`
+   * raises it. Until the note is there the journal takes them for sent, which they are.
+   */
+  #noteLater(noted: Promise<void>): void {
+    const done = noted.catch((error: unknown) => void (this.#unnoted ??= error));
+    this.#noting = Promise.all([this.#noting, done]);
+  }
+
+  /** Bytes that are private until a block are left to their relays: in a public mempool they would be for everybody. */
+  #carries({ visibility, lastBlock }: JournaledAttempt): boolean {
+    return this.route.visibility === "private" || visibility === "public" || lastBlock === null;
+  }
+
   /** Sends bytes of the journal by the route and notes what it answered. */
   async #broadcast(journal: Journal, attempt: JournaledAttempt): Promise<RouteAnswer> {
     const { raw, hash, account: from, nonce } = attempt;
@@ -266,7 +325,9 @@ export class TransactionExecutor {
       said.status === "refused" && (!NOT_TAKEN.has(said.kind) || !(await this.#isUnknown(hash)))
         ? { status: "unknown" as const, detail: `${said.kind}: ${said.detail}` }
         : said;
-    await journal.noteSend(hash, this.route.id, answer);
+    const noted = journal.noteSend(hash, this.route.id, answer);
+    if (answer.status === "refused") await noted;
+    else this.#noteLater(noted);
     return answer;
   }
 
@@ -287,7 +348,13 @@ export class TransactionExecutor {
    * asked for in a while, are looked up, and sent again where they are gone. Throws "locked" where the node does not take one.
    */
   async #confirmOpen(journal: Journal, account: Ownership): Promise<void> {
-    const due = this.#open.filter(({ seenAt }) => Date.now() - seenAt >= this.#recheckMs);
+    const overdue = (): Open[] => this.#open.filter(({ seenAt }) => Date.now() - seenAt >= this.#recheckMs);
+    let due = overdue();
+    if (due.some(({ attempt }) => !this.#carries(attempt))) {
+      // its block may have passed
+      await this.#settle(journal, account);
+      due = overdue();
+    }
     if (due.length === 0) return;
     const { provider, network } = this.chain;
     const mined = await provider.getTransactionCount(this.wallet.address, "latest");
@@ -303,6 +370,12 @@ export class TransactionExecutor {
       } else if (attempt.nonce < pending) {
         open.seenAt = Date.now();
       } else {
+        if (!this.#carries(attempt)) {
+          throw new ArbError("locked", `nonce ${attempt.nonce} is in private until block ${attempt.lastBlock}`, {
+            where: attempt.hash,
+            hint: "the account goes on when it has landed, or that block has passed",
+          });
+        }
         const answer = await this.#broadcast(journal, attempt);
         if (answer.status !== "accepted") {
           const kind = answer.status === "refused" ? answer.kind : answer.detail;
