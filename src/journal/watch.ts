@@ -14,6 +14,8 @@ export interface Watched {
   ownership: Ownership;
   network: Network;
   provider: Provider & Requests;
+  /** Whether bytes may be sent by the account's route; default: all. Private ones must not come into a public mempool. */
+  carries?: (attempt: JournaledAttempt) => boolean;
   /** Sends bytes of the journal again, and notes the answers. */
   resend: (attempt: JournaledAttempt) => Promise<void>;
 }
@@ -166,7 +168,7 @@ export async function reconcileAccount(watched: Watched): Promise<Round> {
     findings.set(slot.nonce, finding);
     if (finding.status !== "dropped") continue;
     const newest = slot.attempts.findLast((a) => isLive(a, BigInt(head.number)));
-    if (newest === undefined) continue;
+    if (newest === undefined || watched.carries?.(newest) === false) continue;
     await watched.resend(newest);
     resent.push(slot.nonce);
   }

@@ -12,7 +12,9 @@ import { type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccou
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
+import type { Fees, StuckDecision } from "./replacement.js";
 import type { Route, RouteAnswer } from "./route.js";
+import { fillGaps, type Sender, type StuckTerms, unstick } from "./stuck.js";
 
 /** Sends through the chain's own endpoint: a sequencer, or the public mempool where the chain has one. */
 export function nodeRoute(provider: RpcProvider): Route {
@@ -116,6 +118,33 @@ export class TransactionExecutor {
     return this.#inTurn(async () => await this.#settle(this.#required(), await this.start()));
   }
 
+  /**
+   * Replaces what is out for an intent and does not land, as long as the trade is worth it, else cancels it; see decideStuck. Null: its
+   * slot is not open, or nothing of it is out. Raises ArbError as `send`.
+   */
+  unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
+    return this.#inTurn(async () => {
+      const done = await unstick(await this.#sender(), intentId, terms);
+      const attempt = done?.attempt ?? null;
+      if (attempt !== null) {
+        this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
+        this.#open.push({ attempt, seenAt: 0 });
+      }
+      return done?.decision ?? null;
+    });
+  }
+
+  /** Fills nonces in which nothing can land any more, where something public waits above them. Gives the filled ones. */
+  fillGaps(fees: Fees): Promise<number[]> {
+    return this.#inTurn(async () => {
+      const sender = await this.#sender();
+      const { vacant } = await this.#settle(sender.journal, sender.account);
+      const filled = await fillGaps(sender, vacant, fees);
+      this.#vacant = vacant.filter((nonce) => !filled.includes(nonce));
+      return filled;
+    });
+  }
+
   /** Looks at everything that is open, again and again, until `close`. A round that fails is told, and followed by the next. */
   keepWatching(everyMs: number, onFault: (error: unknown) => void): void {
     const round = async (): Promise<void> => {
@@ -182,9 +211,17 @@ export class TransactionExecutor {
     return account;
   }
 
+  async #sender(): Promise<Sender> {
+    const journal = this.#required();
+    const { chain, wallet, route } = this;
+    const broadcast = async (attempt: JournaledAttempt) => await this.#broadcast(journal, attempt);
+    return { journal, account: await this.start(), chain, wallet, route, broadcast };
+  }
+
   #watched(journal: Journal, ownership: Ownership): Watched {
     const { network, provider } = this.chain;
-    return { journal, ownership, network, provider, resend: async (attempt) => void (await this.#broadcast(journal, attempt)) };
+    const resend = async (attempt: JournaledAttempt): Promise<void> => void (await this.#broadcast(journal, attempt));
+    return { journal, ownership, network, provider, resend, carries: (attempt) => this.#carries(attempt) };
   }
 
   async #settle(journal: Journal, account: Ownership): Promise<Round> {
@@ -254,6 +291,11 @@ export class TransactionExecutor {
     return await journal.supersede(account, vacant, { kind: "trade", intent, build, exposure, head });
   }
 
+  /** Bytes that are private until a block are left to their relays: in a public mempool they would be for everybody. */
+  #carries({ visibility, lastBlock }: JournaledAttempt): boolean {
+    return this.route.visibility === "private" || visibility === "public" || lastBlock === null;
+  }
+
   /** Sends bytes of the journal by the route and notes what it answered. */
   async #broadcast(journal: Journal, attempt: JournaledAttempt): Promise<RouteAnswer> {
     const { raw, hash, account: from, nonce } = attempt;
@@ -287,7 +329,13 @@ export class TransactionExecutor {
    * asked for in a while, are looked up, and sent again where they are gone. Throws "locked" where the node does not take one.
    */
   async #confirmOpen(journal: Journal, account: Ownership): Promise<void> {
-    const due = this.#open.filter(({ seenAt }) => Date.now() - seenAt >= this.#recheckMs);
+    const overdue = (): Open[] => this.#open.filter(({ seenAt }) => Date.now() - seenAt >= this.#recheckMs);
+    let due = overdue();
+    if (due.some(({ attempt }) => !this.#carries(attempt))) {
+      // its block may have passed
+      await this.#settle(journal, account);
+      due = overdue();
+    }
     if (due.length === 0) return;
     const { provider, network } = this.chain;
     const mined = await provider.getTransactionCount(this.wallet.address, "latest");
@@ -303,6 +351,12 @@ export class TransactionExecutor {
       } else if (attempt.nonce < pending) {
         open.seenAt = Date.now();
       } else {
+        if (!this.#carries(attempt)) {
+          throw new ArbError("locked", `nonce ${attempt.nonce} is in private until block ${attempt.lastBlock}`, {
+            where: attempt.hash,
+            hint: "the account goes on when it has landed, or that block has passed",
+          });
+        }
         const answer = await this.#broadcast(journal, attempt);
         if (answer.status !== "accepted") {
           const kind = answer.status === "refused" ? answer.kind : answer.detail;

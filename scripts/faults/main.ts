@@ -1,0 +1,77 @@
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { columns } from "../../src/cli/table.js";
+import { type KillReport, runKills } from "./kill.js";
+
+const USAGE = `usage: npm run faults -- kill [--rounds N] [--seed S] [--round K] [--resume] [--json]
+  --rounds N   rounds, each with one kill; 200
+  --seed S     what happens when; a new one
+  --round K    plays this round of the seed alone
+  --resume     goes on where the last run of the seed stopped
+  --json       one JSON object on stdout, progress on stderr\n`;
+
+/** After how many rounds every label must have been met; a shorter run has not enough for all. */
+const ALL_LABELS = 150;
+
+function usage(): never {
+  process.stderr.write(USAGE);
+  process.exit(2);
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        rounds: { type: "string", default: "200" },
+        seed: { type: "string" },
+        round: { type: "string" },
+        resume: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+      },
+    });
+  } catch {
+    return usage();
+  }
+}
+
+const { values, positionals } = readArguments();
+const numberOf = (text: string): number => (/^\d{1,9}$/.test(text) ? Number(text) : usage());
+if (positionals.join(" ") !== "kill") usage();
+const results = path.resolve("cache", "faults-kill.json");
+const rounds = values.round === undefined ? Array.from({ length: numberOf(values.rounds) }, (_, i) => i) : [numberOf(values.round)];
+const seed = values.seed === undefined ? await newSeed() : numberOf(values.seed);
+const note = (text: string): void => void process.stderr.write(`${text}\n`);
+note(`seed ${seed}`);
+
+async function newSeed(): Promise<number> {
+  const { readFileSync } = await import("node:fs");
+  if (values.resume)
+    try {
+      return (JSON.parse(readFileSync(results, "utf8")) as { seed: number }).seed;
+    } catch {
+      // there is no run to go on with
+    }
+  return Math.floor(Math.random() * 1e9);
+}
+
+let report: KillReport;
+try {
+  const { rmSync } = await import("node:fs");
+  if (values.round === undefined && !values.resume) rmSync(results, { force: true });
+  report = await runKills({ seed, rounds, results: values.round === undefined ? results : null, note });
+} catch (error) {
+  // the message alone: Hardhat's errors carry whole source files
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(1);
+}
+if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+else {
+  const { steps, faults, kills, missed, ...counts } = report;
+  process.stdout.write(`${columns(Object.entries({ ...counts, ...kills }).map(([k, v]) => [k, String(v)]))}\n\n`);
+  process.stdout.write(`${columns(Object.entries(steps).map(([k, v]) => [k, String(v)]))}\n${faults.join("\n")}\n`);
+  if (missed.length > 0) process.stdout.write(`never killed at: ${missed.join(", ")}\n`);
+}
+const wrong = report.lost + report.nonceReused + report.doubleSpends + report.gaps + report.unaccounted + report.crashes;
+// what Hardhat keeps open would hold the process
+process.exit(wrong > 0 || (report.rounds >= ALL_LABELS && report.missed.length > 0) ? 1 : 0);

@@ -1,0 +1,98 @@
+import { Transaction } from "ethers";
+import type { Chain } from "../chain/connect.js";
+import type { Journal } from "../journal/journal.js";
+import type { Ownership } from "../journal/owner.js";
+import { isLive, isPublic } from "../journal/rules.js";
+import { highestFees } from "../journal/supersede.js";
+import type { JournaledAttempt, Signed } from "../journal/types.js";
+import { DEFAULT_GAS_BUFFER_PPM } from "../wallet/gas.js";
+import type { WalletManager } from "../wallet/wallet-manager.js";
+import { CANCEL_GAS, decideStuck, type Fees, type StuckAttempt, type StuckDecision } from "./replacement.js";
+import type { Route } from "./route.js";
+
+/** What it is worth to get a stuck transaction, or at least its nonce, going again. */
+export type StuckTerms = Pick<StuckAttempt, "baseFee" | "usefulTip" | "worth" | "cancelBudget" | "patienceBlocks">;
+
+/** What signs and sends for the account. */
+export interface Sender {
+  journal: Journal;
+  account: Ownership;
+  chain: Chain;
+  wallet: WalletManager;
+  route: Route;
+  broadcast(attempt: JournaledAttempt): Promise<unknown>;
+}
+
+/**
+ * Replaces or cancels what is out for an intent, as decideStuck says; the new attempt is journaled before it is sent. Gives the decision,
+ * and the attempt where there is one; null where the slot is not open or nothing in it can land.
+ */
+export async function unstick(
+  sender: Sender,
+  intentId: string,
+  terms: StuckTerms,
+): Promise<{ decision: StuckDecision; attempt: JournaledAttempt | null } | null> {
+  const { journal, account, chain } = sender;
+  const slot = await journal.find(account.chainId, intentId);
+  if (slot?.state !== "open" || slot.account !== account.account) return null;
+  const head = BigInt(await chain.provider.getBlockNumber());
+  const live = slot.attempts.filter((a) => isLive(a, head));
+  const newest = live.at(-1);
+  if (newest === undefined) return null;
+  const ours = live.findLast((a) => a.intentId === intentId);
+  // a slot that is being cancelled is worth no more than its nonce
+  const worth = ours === undefined || newest.kind === "cancel" ? 0n : terms.worth;
+  const decision = decideStuck({ ...terms, worth, fees: highestFees(slot, head), gasLimit: newest.gasLimit });
+  if (decision.action === "wait") return { decision, attempt: null };
+  const replaces = decision.action === "replace" && ours !== undefined;
+  const attempt = await journal.supersede(account, slot.nonce, {
+    kind: replaces ? "replacement" : "cancel",
+    intent: replaces ? { id: intentId } : null,
+    build: async (nonce) =>
+      replaces ? await again(sender, ours.raw, decision.fees) : await nothing(sender, nonce, decision.fees),
+    exposure: { visibility: sender.route.visibility, lastBlock: null },
+    head,
+  });
+  await sender.broadcast(attempt);
+  return { decision, attempt };
+}
+
+/**
+ * Fills the vacant ones of these nonces that stand below a public one with transfers of nothing, so that those above can land. Gives the
+ * nonces that were filled.
+ */
+export async function fillGaps(sender: Sender, vacant: readonly number[], fees: Fees): Promise<number[]> {
+  const { journal, account, chain, route } = sender;
+  if (vacant.length === 0) return [];
+  const open = await journal.openSlots(account);
+  const highest = Math.max(-1, ...open.filter((s) => s.state === "open" && s.attempts.some(isPublic)).map((s) => s.nonce));
+  const filled: number[] = [];
+  for (const nonce of vacant.filter((n) => n < highest)) {
+    const attempt = await journal.supersede(account, nonce, {
+      kind: "no-op",
+      intent: null,
+      build: async () => await nothing(sender, nonce, fees),
+      exposure: { visibility: route.visibility, lastBlock: null },
+      head: BigInt(await chain.provider.getBlockNumber()),
+    });
+    await sender.broadcast(attempt);
+    filled.push(nonce);
+  }
+  return filled;
+}
+
+/** The same call, nonce and gas with other fees. */
+async function again({ wallet, account }: Sender, raw: string, fees: Fees): Promise<Signed> {
+  const { nonce, to, data, value, gasLimit } = Transaction.from(raw);
+  const terms = { gasLimit, ...fees };
+  return { ...(await wallet.signTransaction({ chainId: account.chainId, nonce, to, data, value, ...terms })), ...terms };
+}
+
+async function nothing({ chain, wallet, account }: Sender, nonce: number, fees: Fees): Promise<Signed> {
+  const call = { to: wallet.address, data: "0x", value: 0n };
+  // there the data's fee is counted as gas
+  const arbitrum = chain.network.stack === "arbitrum";
+  const gasLimit = arbitrum ? await wallet.gasLimit(chain, call, DEFAULT_GAS_BUFFER_PPM) : CANCEL_GAS;
+  const terms = { gasLimit, ...fees };
+  return { ...(await wallet.signTransaction({ chainId: account.chainId, nonce, ...call, ...terms })), ...terms };
+}
