@@ -11,7 +11,9 @@ import { feePolicy } from "../fees/fees.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
 import { type OpenJournal, openJournalOf } from "../journal/open.js";
-import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
+import { openRoutes, type Routes } from "../submit/open-routes.js";
+import { readRoundTiming } from "../submit/relays/express-lane.js";
+import { TransactionExecutor } from "../submit/transaction-executor.js";
 import { VENUES } from "../venues/index.js";
 import { refuseDelegated } from "../wallet/delegation.js";
 import { openWallets } from "../wallet/open.js";
@@ -50,6 +52,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
   const wallets = await openWallets(config);
   const drivers = new Map<string, Promise<SameChainExecutor>>();
   const onFault = options.onFault ?? (() => undefined);
+  const routes = new Map<string, Promise<Routes>>();
   const chains: Chain[] = [];
   const senders: TransactionExecutor[] = [];
   let opening: Promise<OpenJournal> | null = null;
@@ -57,6 +60,14 @@ export async function openSession(config: Config, options: SessionOptions): Prom
     opening ??= databaseSettings(config).then((settings) => openJournalOf(settings, { onFault }));
     opening.catch(() => (opening = null));
     return (await opening).journal;
+  };
+  // relays know all accounts of a network by one key
+  const routesOf = async (chain: Chain, networkConfig: NetworkConfig): Promise<Routes> => {
+    const { name } = networkConfig.network;
+    const opened = routes.get(name) ?? openRoutesOf(chain, networkConfig);
+    routes.set(name, opened);
+    opened.catch(() => routes.delete(name));
+    return await opened;
   };
   const open = async (networkConfig: NetworkConfig, wallet: WalletManager | null): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
@@ -89,7 +100,8 @@ export async function openSession(config: Config, options: SessionOptions): Prom
     let transactions: TransactionExecutor | null = null;
     if (send && wallet !== null) {
       await requireCheckedAddresses(networkConfig.network, chain.provider, chain.local);
-      transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal: await journal() });
+      const { routes, simulator } = await routesOf(chain, networkConfig);
+      transactions = new TransactionExecutor(chain, wallet, routes, { journal: await journal(), simulator, onFault });
       // what an earlier run left is settled before anything new is looked at
       await transactions.start();
       transactions.keepWatching(networkConfig.network.blockTimeMs, onFault);
@@ -113,6 +125,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
         maxGasCost: networkConfig.maxGasCost,
         guards: config.guards,
         fees: feePolicy(networkConfig, config.gas.patienceBlocks),
+        tips: config.tips,
       },
     });
   };
@@ -146,6 +159,35 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       for (const wallet of wallets.values()) wallet.close();
     },
   };
+}
+
+/**
+ * Opens the configured routes of a network. In a local world they must be named: what is signed there counts on the real network too,
+ * and the registry's endpoints are the real ones. Raises ArbError "config".
+ */
+async function openRoutesOf(chain: Chain, networkConfig: NetworkConfig): Promise<Routes> {
+  const { network, submission } = networkConfig;
+  if (chain.local === true && (await isLocalWorld(chain))) {
+    const own = new Set([...submission.relays.map((relay) => relay.id), "node"]);
+    if (submission.sequencer !== null) own.add("sequencer").add("express-lane");
+    const foreign = submission.routes.find((name) => !own.has(name.replace(/-private$/, "")));
+    if (foreign !== undefined) {
+      throw new ArbError("config", `the route ${foreign} leads to the real ${network.title}, but the endpoint is a local world`, {
+        where: `networks.${network.name}.routes`,
+        hint: 'name routes of the local world: "node", a relay of its own under relays, or set sequencer',
+      });
+    }
+  }
+  const ask = async (method: string, params: unknown[]) => await chain.provider.send(method, params);
+  const express = submission.routes.includes("express-lane") ? { expressLaneTiming: await readRoundTiming(ask) } : {};
+  return await openRoutes(networkConfig, { nodes: await resolveEndpoints(networkConfig), ask, ...express });
+}
+
+/** Whether a loopback endpoint is a world of its own, and no node of the real network. */
+async function isLocalWorld({ network, provider }: Chain): Promise<boolean> {
+  const first = await provider.getBlock(0).catch(() => null);
+  // a pruned node does not have it; a local world always does
+  return network.genesisHash !== null && first !== null && first.hash !== network.genesisHash;
 }
 
 /** The configured executor of a network, else the one in its deployment record; null when there is none. */

@@ -8,7 +8,7 @@ import type { JournaledAttempt, Signed } from "../journal/types.js";
 import { DEFAULT_GAS_BUFFER_PPM } from "../wallet/gas.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { CANCEL_GAS, decideStuck, type Fees, type StuckAttempt, type StuckDecision } from "./replacement.js";
-import type { Route } from "./route.js";
+import type { Outbox } from "./outbox.js";
 
 /** What it is worth to get a stuck transaction, or at least its nonce, going again. */
 export type StuckTerms = Pick<StuckAttempt, "baseFee" | "usefulTip" | "worth" | "cancelBudget" | "patienceBlocks">;
@@ -19,8 +19,7 @@ export interface Sender {
   account: Ownership;
   chain: Chain;
   wallet: WalletManager;
-  route: Route;
-  broadcast(attempt: JournaledAttempt): Promise<unknown>;
+  outbox: Outbox;
 }
 
 /**
@@ -50,10 +49,10 @@ export async function unstick(
     intent: replaces ? { id: intentId } : null,
     build: async (nonce) =>
       replaces ? await again(sender, ours.raw, decision.fees) : await nothing(sender, nonce, decision.fees),
-    exposure: { visibility: sender.route.visibility, lastBlock: null },
+    exposure: sender.outbox.exposure(null),
     head,
   });
-  await sender.broadcast(attempt);
+  await sender.outbox.send(attempt);
   return { decision, attempt };
 }
 
@@ -62,7 +61,7 @@ export async function unstick(
  * nonces that were filled.
  */
 export async function fillGaps(sender: Sender, vacant: readonly number[], fees: Fees): Promise<number[]> {
-  const { journal, account, chain, route } = sender;
+  const { journal, account, chain, outbox } = sender;
   if (vacant.length === 0) return [];
   const open = await journal.openSlots(account);
   const highest = Math.max(-1, ...open.filter((s) => s.state === "open" && s.attempts.some(isPublic)).map((s) => s.nonce));
@@ -72,10 +71,10 @@ export async function fillGaps(sender: Sender, vacant: readonly number[], fees: 
       kind: "no-op",
       intent: null,
       build: async () => await nothing(sender, nonce, fees),
-      exposure: { visibility: route.visibility, lastBlock: null },
+      exposure: outbox.exposure(null),
       head: BigInt(await chain.provider.getBlockNumber()),
     });
-    await sender.broadcast(attempt);
+    await sender.outbox.send(attempt);
     filled.push(nonce);
   }
   return filled;

@@ -1,38 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Chain, RpcProvider } from "../chain/connect.js";
-import { classifyNodeError } from "../chain/errors.js";
-import { type ReceiptResult, beforeDeadline, waitForReceipt } from "../chain/receipts.js";
+import type { Chain } from "../chain/connect.js";
+import { type ReceiptResult, waitForReceipt } from "../chain/receipts.js";
 import { ArbError } from "../errors.js";
 import type { Attempt } from "../execution/outcome.js";
 import type { Journal } from "../journal/journal.js";
 import { accountName, type Ownership, stoppedError } from "../journal/owner.js";
-import { NOT_TAKEN } from "../journal/rules.js";
-import type { Intent, JournaledAttempt, Signed, Slot } from "../journal/types.js";
+import { isOver } from "../journal/rules.js";
+import type { Exposure, Intent, JournaledAttempt, Signed, Slot, SlotState } from "../journal/types.js";
 import { type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccount } from "../journal/watch.js";
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import type { Fees, StuckDecision } from "./replacement.js";
-import type { Route, RouteAnswer } from "./route.js";
+import { type Outbox, openOutbox } from "./outbox.js";
+import { feesWithTip, ladderOf, PRIVATE_BLOCKS, type PrivateRun, type SendTerms, startPrivateRun } from "./private-run.js";
+import { firstTip } from "./ladder.js";
+import type { BundleClient } from "./relays/bundle-client.js";
+import type { Route } from "./route.js";
+import type { UnlandedStatus } from "./bundle-campaign.js";
 import { fillGaps, type Sender, type StuckTerms, unstick } from "./stuck.js";
-
-/** Sends through the chain's own endpoint: a sequencer, or the public mempool where the chain has one. */
-export function nodeRoute(provider: RpcProvider): Route {
-  return {
-    id: "node",
-    visibility: "public",
-    async send(signed, { deadlineMs }) {
-      try {
-        await beforeDeadline(provider.send("eth_sendRawTransaction", [signed.raw]), deadlineMs);
-        return { status: "accepted" };
-      } catch (error) {
-        const { kind, message } = classifyNodeError(error);
-        if (kind === "already-known") return { status: "accepted", detail: message };
-        return NOT_TAKEN.has(kind) ? { status: "refused", kind, detail: message } : { status: "unknown", detail: message };
-      }
-    },
-  };
-}
 
 export interface ExecutorOptions {
   /** Record of what is signed; without one nothing is sent. */
@@ -41,10 +27,33 @@ export interface ExecutorOptions {
   sendMs?: number;
   /** How long a transaction that a node took is believed to be there, milliseconds; default: the network's block time. */
   recheckMs?: number;
+  /** Between two looks at the chain while relays have something, milliseconds. */
+  pollMs?: number;
+  /** The relay that simulates bundles; without one nothing follows a pending transaction. */
+  simulator?: BundleClient | null;
+  /** What fails in the background, where it is tried again or watched. */
+  onFault?: (error: unknown) => void;
 }
 
 /** What became of a watched attempt. `superseded`: the slot landed another intent, or a cancel. */
-export type WatchResult = ReceiptResult | { status: "superseded"; by: JournaledAttempt };
+export type WatchResult =
+  | ReceiptResult
+  | { status: "superseded"; by: JournaledAttempt }
+  /** No block took it while relays had it; nothing was paid. Its hashes stay watched. */
+  | { status: "unlanded"; end: UnlandedStatus };
+
+/** Where a slot stands by the journal. */
+export interface Standing {
+  nonce: number;
+  /** Routes that said that they took what landed. */
+  routes: string[];
+  /** "final": nothing takes it back any more. */
+  journal: SlotState;
+  /** How often it was signed. */
+  attempts: number;
+  /** Blocks on top of it and its own; 0 = it is in none. */
+  depth: number;
+}
 
 /** An attempt without a known end. */
 interface Open {
@@ -54,6 +63,8 @@ interface Open {
 }
 
 const SEND_MS = 5_000;
+const RUNS_KEPT = 100;
+const ANSWERS_MS = 1_000;
 
 /**
  * Sends the transactions of one account on one chain, one at a time, and watches them to their end. Everything is signed and written
@@ -62,6 +73,12 @@ const SEND_MS = 5_000;
  */
 export class TransactionExecutor {
   readonly #journal: Journal | null;
+  readonly #outbox: Outbox | null;
+  readonly #simulator: BundleClient | null;
+  readonly #onFault: (error: unknown) => void;
+  readonly #pollMs: number;
+  /** What relays have, by intent. */
+  readonly #runs = new Map<string, PrivateRun>();
   readonly #sendMs: number;
   readonly #recheckMs: number;
   #queue: Promise<unknown> = Promise.resolve();
@@ -77,24 +94,34 @@ export class TransactionExecutor {
   constructor(
     readonly chain: Chain,
     readonly wallet: WalletManager,
-    readonly route: Route,
+    readonly routes: readonly Route[],
     options: ExecutorOptions,
   ) {
-    this.#journal = options.journal;
+    const { journal, onFault = () => undefined } = options;
+    this.#journal = journal;
+    this.#onFault = onFault;
+    this.#simulator = options.simulator ?? null;
     this.#sendMs = options.sendMs ?? SEND_MS;
     this.#recheckMs = options.recheckMs ?? chain.network.blockTimeMs;
+    this.#pollMs = options.pollMs ?? Math.max(20, Math.min(500, chain.network.blockTimeMs / 8));
+    this.#outbox = journal && openOutbox(journal, chain, routes, { sendMs: this.#sendMs, onFault });
+  }
+
+  /** Whether what is sent here can land right behind a pending transaction. */
+  get canFollow(): boolean {
+    return this.#simulator !== null && this.#outbox?.inPrivate === true && this.routes.some((r) => r.holds === "target");
   }
 
   /**
    * Signs, journals and sends, once per intent: a known intent gives its attempt again, which is sent again while its end is not known.
-   * A send whose answer is lost counts as sent, never as failed. Throws "network" where the node surely did not take it or the
+   * A send whose answer is lost counts as sent, never as failed. What relays are given is carried from block to block in the background. Throws "network" where the node surely did not take it or the
    * journal does not answer, "refused" where the account cannot pay, "config" without a journal, and "locked" while the account is
    * another driver's or stopped, or an earlier attempt is neither known to the node nor taken by it.
    */
-  send(intent: string | Intent, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
+  send(intent: string | Intent, call: Call, gasLimit: bigint, fees: PlanFees, terms: SendTerms = {}): Promise<Attempt> {
     const wanted = typeof intent === "string" ? { id: intent } : intent;
     // one after another: nodes refuse a nonce whose predecessor they do not have yet
-    return this.#inTurn(() => this.#send(wanted, call, gasLimit, fees));
+    return this.#inTurn(() => this.#send(wanted, call, gasLimit, fees, terms));
   }
 
   /**
@@ -158,7 +185,10 @@ export class TransactionExecutor {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const run of this.#runs.values()) run.stop();
+    await Promise.all([...this.#runs.values()].map((run) => run.over));
     await this.#queue.catch(() => undefined);
+    await this.#outbox?.idle();
   }
 
   /**
@@ -181,10 +211,34 @@ export class TransactionExecutor {
         }
         ({ lastError } = result);
       }
+      const end = this.#runs.get(attempt.opportunityId)?.end ?? null;
+      const withRelays = attempts.length > 0 && attempts.every(isBounded);
+      if (withRelays && end !== null && end.status !== "landed" && end.status !== "stalled" && lastError === null)
+        return { status: "unlanded", end: end.status };
       const waitedMs = Math.round(performance.now() - start);
       if (waitedMs + pollMs > deadlineMs) return { status: "unknown", hash: attempt.hash, waitedMs, polls, lastError };
       await sleep(pollMs);
     }
+  }
+
+  /** Where the transaction that landed for an attempt stands. Raises as the journal and the node do. */
+  async standing(attempt: Attempt): Promise<Standing> {
+    const run = this.#runs.get(attempt.opportunityId);
+    // answers of relays that came before the block are noted by then, or do not matter
+    if (run) await Promise.race([run.over, sleep(ANSWERS_MS, undefined, { ref: false })]);
+    const account = { chainId: attempt.chainId, account: attempt.from };
+    const [slot] = await this.#required().slots(account, { nonce: attempt.nonce });
+    const inclusion = slot?.inclusion ?? null;
+    const landed = slot?.attempts.find((a) => a.hash === inclusion?.hash);
+    const took = landed?.sends.filter((s) => s.status === "accepted").map((s) => s.route) ?? [];
+    const head = inclusion === null ? 0 : await this.chain.provider.getBlockNumber();
+    return {
+      nonce: attempt.nonce,
+      routes: [...new Set(took)].toSorted(),
+      journal: slot?.state ?? "open",
+      attempts: slot?.attempts.length ?? 0,
+      depth: inclusion === null ? 0 : Math.max(1, head - inclusion.blockNumber + 1),
+    };
   }
 
   #required(): Journal {
@@ -213,14 +267,18 @@ export class TransactionExecutor {
 
   async #sender(): Promise<Sender> {
     const journal = this.#required();
-    const { chain, wallet, route } = this;
-    const broadcast = async (attempt: JournaledAttempt) => await this.#broadcast(journal, attempt);
-    return { journal, account: await this.start(), chain, wallet, route, broadcast };
+    const { chain, wallet } = this;
+    return { journal, account: await this.start(), chain, wallet, outbox: this.#sending() };
+  }
+
+  #sending(): Outbox {
+    if (this.#outbox === null) throw new ArbError("internal", "an executor without a journal has nothing to send");
+    return this.#outbox;
   }
 
   #watched(journal: Journal, ownership: Ownership): Watched {
     const { network, provider } = this.chain;
-    const resend = async (attempt: JournaledAttempt): Promise<void> => void (await this.#broadcast(journal, attempt));
+    const resend = async (attempt: JournaledAttempt): Promise<void> => void (await this.#sending().send(attempt));
     return { journal, ownership, network, provider, resend, carries: (attempt) => this.#carries(attempt) };
   }
 
@@ -238,21 +296,38 @@ export class TransactionExecutor {
     return round;
   }
 
-  async #send(intent: Intent, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
+  async #send(intent: Intent, call: Call, gasLimit: bigint, fees: PlanFees, terms: SendTerms): Promise<Attempt> {
     const journal = this.#required();
     const account = await this.start();
     await this.#confirmOpen(journal, account);
-    const needed = gasLimit * fees.maxFeePerGas + call.value;
-    await this.#requireFunds(needed);
-    const attempt = await this.#journaled(journal, account, intent, (nonce) => this.#sign(nonce, call, gasLimit, fees));
+    const outbox = this.#sending();
+    const { inPrivate } = outbox;
+    const paid = inPrivate ? feesWithTip(fees, firstTip(ladderOf(fees, gasLimit, terms)), terms.feeCeiling) : fees;
+    await this.#requireFunds(gasLimit * paid.maxFeePerGas + call.value);
+    const head = BigInt(await this.chain.provider.getBlockNumber());
+    const lastBlock = inPrivate ? (terms.lastBlock ?? head + PRIVATE_BLOCKS) : null;
+    const exposure = outbox.exposure(lastBlock);
+    const sign = async (nonce: number, at: PlanFees) => await this.#sign(nonce, call, gasLimit, at);
+    const attempt = await this.#journaled(journal, account, intent, head, (nonce) => sign(nonce, paid), exposure);
     if (attempt.sends.length > 0) {
       // an intent that was sent before: what is mined is not sent again
       const [slot] = await journal.slots(account, { nonce: attempt.nonce });
-      if (slot?.state !== "open") return attemptOf(attempt);
+      if (slot?.state !== "open" || isOver(attempt, head)) return attemptOf(attempt);
     }
-    const answer = await this.#broadcast(journal, attempt);
     this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
     this.#vacant = this.#vacant.filter((nonce) => nonce !== attempt.nonce);
+    if (lastBlock !== null) {
+      await journal.step("before-send");
+      const again = (at: PlanFees) => this.#raise(account, attempt.nonce, intent.id, exposure, (nonce) => sign(nonce, at));
+      this.#open.push({ attempt, seenAt: Date.now() });
+      this.#carry(attempt, fees, lastBlock, terms, again);
+      return attemptOf(attempt);
+    }
+    const { maxTimestamp } = terms;
+    const answer = await outbox.send(attempt, {
+      ...(terms.lastBlock !== undefined && { lastBlock: terms.lastBlock }),
+      ...(maxTimestamp !== undefined && { maxTimestamp }),
+    });
     if (answer.status === "refused") {
       this.#vacant.push(attempt.nonce);
       this.#funds = null;
@@ -264,6 +339,50 @@ export class TransactionExecutor {
     return attemptOf(attempt);
   }
 
+  /** Gives an attempt to the relays, block by block, in the background. */
+  #carry(
+    attempt: JournaledAttempt,
+    fees: PlanFees,
+    lastBlock: bigint,
+    terms: SendTerms,
+    again: (fees: PlanFees) => Promise<JournaledAttempt | null>,
+  ): void {
+    const [onFault, deadlineMs, pollMs] = [this.#onFault, this.#sendMs, this.#pollMs];
+    const tools = { chain: this.chain, outbox: this.#sending(), simulator: this.#simulator, again, onFault, deadlineMs, pollMs };
+    const { intentId } = attempt;
+    this.#runs.set(intentId ?? "", startPrivateRun(attempt, fees, lastBlock, terms, tools));
+    // whoever asks how a run ended does so soon; the journal has the rest
+    for (const [id, run] of this.#runs) if (run.end !== null && this.#runs.size > RUNS_KEPT) this.#runs.delete(id);
+  }
+
+  /** Journals another attempt of an intent in its slot; null where that may not be. */
+  #raise(
+    account: Ownership,
+    nonce: number,
+    intentId: string,
+    exposure: Exposure,
+    build: (nonce: number) => Promise<Signed>,
+  ): Promise<JournaledAttempt | null> {
+    return this.#inTurn(async () => {
+      const journal = this.#required();
+      const head = BigInt(await this.chain.provider.getBlockNumber());
+      try {
+        const attempt = await journal.supersede(account, nonce, {
+          kind: "replacement",
+          intent: { id: intentId },
+          build,
+          exposure,
+          head,
+        });
+        await journal.step("before-send");
+        return attempt;
+      } catch (error) {
+        if (error instanceof ArbError && (error.code === "refused" || error.code === "locked")) return null;
+        throw error;
+      }
+    });
+  }
+
   async #sign(nonce: number, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Signed> {
     const { maxFeePerGas, maxPriorityFeePerGas } = fees;
     const terms = { gasLimit, maxFeePerGas, maxPriorityFeePerGas };
@@ -273,55 +392,33 @@ export class TransactionExecutor {
     };
   }
 
-  /** The attempt of an intent: in a slot in which nothing can land any more, else in the next nonce. */
+  /**
+   * The attempt of an intent: in the lowest slot in which nothing can land any more, or where relays alone have something, which then is
+   * its rival: nothing above that slot could land before it. Else in the next nonce.
+   */
   async #journaled(
     journal: Journal,
     account: Ownership,
     intent: Intent,
+    head: bigint,
     build: (nonce: number) => Promise<Signed>,
+    exposure: Exposure,
   ): Promise<JournaledAttempt> {
-    const exposure = { visibility: this.route.visibility, lastBlock: null };
-    const [vacant] = this.#vacant;
-    if (vacant === undefined || (await journal.find(account.chainId, intent.id)) !== null) {
+    const contested = this.#open.filter((o) => isBounded(o.attempt)).map((o) => o.attempt.nonce);
+    const nonce = Math.min(...this.#vacant, ...contested);
+    if (!Number.isFinite(nonce) || (await journal.find(account.chainId, intent.id)) !== null) {
       return await journal.prepare(account, intent, build, exposure);
     }
     const stopped = journal.stopped(account);
     if (stopped !== null) throw stoppedError(accountName(account.chainId, account.account), stopped);
-    const head = BigInt(await this.chain.provider.getBlockNumber());
-    return await journal.supersede(account, vacant, { kind: "trade", intent, build, exposure, head });
+    const rival = !this.#vacant.includes(nonce);
+    return await journal.supersede(account, nonce, { kind: "trade", intent, build, exposure, head, rival });
   }
 
-  /** Bytes that are private until a block are left to their relays: in a public mempool they would be for everybody. */
-  #carries({ visibility, lastBlock }: JournaledAttempt): boolean {
-    return this.route.visibility === "private" || visibility === "public" || lastBlock === null;
-  }
-
-  /** Sends bytes of the journal by the route and notes what it answered. */
-  async #broadcast(journal: Journal, attempt: JournaledAttempt): Promise<RouteAnswer> {
-    const { raw, hash, account: from, nonce } = attempt;
-    if (this.route.visibility === "public" && attempt.visibility === "private") await journal.expose(hash);
-    await journal.step("before-send");
-    const said = await this.route.send({ raw, hash, from, nonce }, { deadlineMs: this.#sendMs });
-    await journal.step("sent");
-    // a gateway that repeats a request answers with the refusal of what its first try took
-    const answer =
-      said.status === "refused" && (!NOT_TAKEN.has(said.kind) || !(await this.#isUnknown(hash)))
-        ? { status: "unknown" as const, detail: `${said.kind}: ${said.detail}` }
-        : said;
-    await journal.noteSend(hash, this.route.id, answer);
-    return answer;
-  }
-
-  /**
-   * Whether the node has no such transaction after it refused the bytes. A node that does not answer has not said so.
-   */
-  async #isUnknown(hash: string): Promise<boolean> {
-    try {
-      return (await this.chain.provider.getTransaction(hash)) === null;
-    } catch {
-      // not known: the caller goes on to watch it
-      return false;
-    }
+  /** Whether an attempt may be sent again now: not what relays are given already, nor private bytes where no relay is. */
+  #carries(attempt: JournaledAttempt): boolean {
+    const run = this.#runs.get(attempt.intentId ?? "");
+    return (run === undefined || run.end !== null) && this.#sending().routesFor(attempt).length > 0;
   }
 
   /**
@@ -329,13 +426,9 @@ export class TransactionExecutor {
    * asked for in a while, are looked up, and sent again where they are gone. Throws "locked" where the node does not take one.
    */
   async #confirmOpen(journal: Journal, account: Ownership): Promise<void> {
-    const overdue = (): Open[] => this.#open.filter(({ seenAt }) => Date.now() - seenAt >= this.#recheckMs);
-    let due = overdue();
-    if (due.some(({ attempt }) => !this.#carries(attempt))) {
-      // its block may have passed
-      await this.#settle(journal, account);
-      due = overdue();
-    }
+    // what relays alone have is no step for anything above it: its slot is taken, or has landed
+    if (this.#open.some((o) => isBounded(o.attempt))) await this.#settle(journal, account);
+    const due = this.#open.filter(({ attempt, seenAt }) => !isBounded(attempt) && Date.now() - seenAt >= this.#recheckMs);
     if (due.length === 0) return;
     const { provider, network } = this.chain;
     const mined = await provider.getTransactionCount(this.wallet.address, "latest");
@@ -351,13 +444,7 @@ export class TransactionExecutor {
       } else if (attempt.nonce < pending) {
         open.seenAt = Date.now();
       } else {
-        if (!this.#carries(attempt)) {
-          throw new ArbError("locked", `nonce ${attempt.nonce} is in private until block ${attempt.lastBlock}`, {
-            where: attempt.hash,
-            hint: "the account goes on when it has landed, or that block has passed",
-          });
-        }
-        const answer = await this.#broadcast(journal, attempt);
+        const answer = await this.#sending().send(attempt);
         if (answer.status !== "accepted") {
           const kind = answer.status === "refused" ? answer.kind : answer.detail;
           const what = attempt.intentId ?? `a ${attempt.kind}`;
@@ -410,6 +497,9 @@ export class TransactionExecutor {
     this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
   }
 }
+
+/** Bytes that only relays have, for some blocks. */
+const isBounded = ({ visibility, lastBlock }: JournaledAttempt): boolean => visibility === "private" && lastBlock !== null;
 
 function attemptOf({ intentId, chainId, account, nonce, hash, raw, createdAt }: JournaledAttempt): Attempt {
   return { opportunityId: intentId ?? "", chainId, from: account, nonce, hash, raw, sentAt: createdAt.getTime() };

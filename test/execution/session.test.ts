@@ -20,7 +20,7 @@ describe("session", () => {
     desk = await openDesk(local, null);
   });
   after(async () => {
-    desk.close();
+    await desk.close();
     await local.close();
   });
 
