@@ -1,4 +1,4 @@
-// `npm run bench -- gas|replay|sign [--json]`: builds the contracts where they changed, then runs main.ts. stdout has the result alone.
+// `npm run bench -- gas|replay|send|sign [--json]`: builds the contracts where they changed, then runs main.ts. stdout has the result alone.
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { root } from "../setup/find-node.mjs";

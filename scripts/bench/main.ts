@@ -1,12 +1,14 @@
 import { columns } from "../../src/cli/table.js";
 import { measureGas } from "./gas.js";
 import { measureReplays } from "./replay.js";
+import { measureSending } from "./send.js";
 import { measureSigning } from "./sign.js";
 
 const progress = (what: string) => process.stderr.write(`${what} ...\n`);
 const BENCHES: Record<string, () => Promise<object>> = {
   gas: () => measureGas({ progress }),
   replay: () => measureReplays(progress),
+  send: () => measureSending(progress),
   sign: async () => ({ name: "sign", rows: await measureSigning() }),
 };
 

@@ -69,7 +69,14 @@ export async function audit(
   pool.on("error", () => undefined); // its queries raise it
   try {
     for (const [i, site] of world.sites.entries()) {
-      await auditSite(site, pool, wishes.filter((w) => w.chain === i), refused, seen[i]!, faults);
+      await auditSite(
+        site,
+        pool,
+        wishes.filter((w) => w.chain === i),
+        refused,
+        seen[i]!,
+        faults,
+      );
     }
   } finally {
     await pool.end();
@@ -92,7 +99,14 @@ async function auditSite(
   for (const account of site.accounts) {
     const rows = await attemptsOf(pool, network.chainId, account);
     for (const row of rows) attempts.set(row.hash, row);
-    await auditAccount(site, pool, account, rows, mined.filter((m) => m.from === account.toLowerCase()), faults);
+    await auditAccount(
+      site,
+      pool,
+      account,
+      rows,
+      mined.filter((m) => m.from === account.toLowerCase()),
+      faults,
+    );
   }
   auditOffers(site, attempts, faults);
   auditWishes(wishes, refused, seen, attempts, faults);
@@ -201,8 +215,7 @@ function auditWishes(
     if (done > 1) faults.doubleSpends.push(`${id} (${kind}) was done ${done} times`);
     const must = kind === "call" || kind === "stuck";
     if (must && times.get(word) === undefined) faults.lost.push(`${id} (${kind}) is not on the chain`);
-    else if (!known.has(id) && !(kind === "trade" && refused.has(id)))
-      faults.lost.push(`${id} (${kind}) is not in the journal`);
+    else if (!known.has(id) && !(kind === "trade" && refused.has(id))) faults.lost.push(`${id} (${kind}) is not in the journal`);
   }
   const wished = new Set(wishes.map(({ id }) => encodeBytes32String(id)));
   for (const word of times.keys()) if (!wished.has(word)) faults.unaccounted.push(`${word} was done and never asked for`);

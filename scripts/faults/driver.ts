@@ -132,7 +132,10 @@ for (const { transactions } of all) transactions.keepWatching(WATCH_MS, tellFaul
 say({ ready: secretUrl.reveal() });
 void fillGaps();
 
-createInterface({ input: process.stdin }).on("line", (line) => {
+const orders = createInterface({ input: process.stdin });
+// the one who kills it is gone itself
+orders.on("close", () => process.exit(1));
+orders.on("line", (line) => {
   const order = JSON.parse(line) as Order;
   if ("do" in order) for (const wish of order.do) void carryOut(wish);
   else if ("arm" in order) {

@@ -17,6 +17,8 @@ export interface KillOptions {
   /** File that is written after every round, so that a stopped run can go on; null: none. */
   results: string | null;
   note: (text: string) => void;
+  /** Ends the run after the round that is being played; all until then is accounted for. */
+  signal?: AbortSignal;
 }
 
 /** How a round ended. `killedAt`: a label, "boot", "time", or null where the driver did not reach its label. */
@@ -92,19 +94,20 @@ interface State {
   /** Milliseconds that a start usually takes. */
   bootMs: number;
   results: RoundResult[];
+  note: KillOptions["note"];
   /** Rounds that were killed and not yet accounted for. */
   open: RoundResult[];
 }
 
 async function killInWorld(world: World, options: KillOptions, todo: readonly number[], results: RoundResult[]): Promise<void> {
   const seen = await Promise.all(world.sites.map(newSeen));
-  const state: State = { wishes: [], refused: new Set(), seen, bootMs: 2_000, results, open: [] };
+  const state: State = { wishes: [], refused: new Set(), seen, bootMs: 2_000, results, note: options.note, open: [] };
   for (const round of todo) {
+    if (options.signal?.aborted === true) break;
     await playRound(world, state, planOf(options.seed, round));
     if (options.results !== null) writeResults(options.results, options.seed, results);
     const { killedAt, database, seconds } = state.open.at(-1) ?? results.at(-1)!;
     options.note(`round ${round}: ${killedAt ?? "label not reached"}, database ${database}, ${seconds} s`);
-    for (const fault of results.slice(-2).flatMap((r) => Object.values(r.faults).flat() as string[])) options.note(`  ${fault}`);
   }
   // what the last kill left
   const driver = startDriver(world.file, null);
@@ -250,6 +253,7 @@ async function settle(world: World, state: State, driver: Driver): Promise<boole
     const faults = await audit(world, url, state.wishes, state.refused, state.seen);
     const last = state.open.at(-1) ?? state.results.at(-1);
     if (last !== undefined) addTo(last.faults, faults);
+    for (const [kind, list] of Object.entries(faults)) for (const fault of list as string[]) state.note(`  ${kind}: ${fault}`);
   } finally {
     for (const each of resume) each();
   }

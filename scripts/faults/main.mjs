@@ -1,5 +1,5 @@
 // `npm run faults -- kill ...`: builds the contracts where they changed, then runs main.ts. stdout has the result alone.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import path from "node:path";
 import { root } from "../setup/find-node.mjs";
 
@@ -9,8 +9,9 @@ if (build.status !== 0) {
   process.stderr.write(`${build.stdout}${build.stderr}`);
   process.exit(build.status ?? 1);
 }
-const run = spawnSync(process.execPath, [bin("tsx"), path.join(import.meta.dirname, "main.ts"), ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: "inherit",
-});
-process.exit(run.status ?? 1);
+const args = ["--import", "tsx", path.join(import.meta.dirname, "main.ts"), ...process.argv.slice(2)];
+const run = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
+// a terminal's interrupt reaches it by itself
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => run.kill("SIGTERM"));
+run.on("exit", (code) => process.exit(code ?? 1));

@@ -1,3 +1,4 @@
+import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { columns } from "../../src/cli/table.js";
@@ -39,13 +40,13 @@ const { values, positionals } = readArguments();
 const numberOf = (text: string): number => (/^\d{1,9}$/.test(text) ? Number(text) : usage());
 if (positionals.join(" ") !== "kill") usage();
 const results = path.resolve("cache", "faults-kill.json");
-const rounds = values.round === undefined ? Array.from({ length: numberOf(values.rounds) }, (_, i) => i) : [numberOf(values.round)];
-const seed = values.seed === undefined ? await newSeed() : numberOf(values.seed);
+const rounds =
+  values.round === undefined ? Array.from({ length: numberOf(values.rounds) }, (_, i) => i) : [numberOf(values.round)];
+const seed = values.seed === undefined ? newSeed() : numberOf(values.seed);
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
 note(`seed ${seed}`);
 
-async function newSeed(): Promise<number> {
-  const { readFileSync } = await import("node:fs");
+function newSeed(): number {
   if (values.resume)
     try {
       return (JSON.parse(readFileSync(results, "utf8")) as { seed: number }).seed;
@@ -55,11 +56,17 @@ async function newSeed(): Promise<number> {
   return Math.floor(Math.random() * 1e9);
 }
 
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    note("stopping after this round; go on with --resume");
+    stop.abort();
+  });
+
 let report: KillReport;
 try {
-  const { rmSync } = await import("node:fs");
   if (values.round === undefined && !values.resume) rmSync(results, { force: true });
-  report = await runKills({ seed, rounds, results: values.round === undefined ? results : null, note });
+  report = await runKills({ seed, rounds, results: values.round === undefined ? results : null, note, signal: stop.signal });
 } catch (error) {
   // the message alone: Hardhat's errors carry whole source files
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
@@ -74,4 +81,4 @@ else {
 }
 const wrong = report.lost + report.nonceReused + report.doubleSpends + report.gaps + report.unaccounted + report.crashes;
 // what Hardhat keeps open would hold the process
-process.exit(wrong > 0 || (report.rounds >= ALL_LABELS && report.missed.length > 0) ? 1 : 0);
+process.exit(wrong > 0 || stop.signal.aborted || (report.rounds >= ALL_LABELS && report.missed.length > 0) ? 1 : 0);

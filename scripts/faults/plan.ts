@@ -30,9 +30,7 @@ export interface Wish {
 
 /** When the driver is killed: while it starts (share of its usual start), at a named point, or some time after it got its intents. */
 export type Moment =
-  | { at: "boot"; share: number }
-  | { at: "step"; step: JournalStep; nth: number; early: boolean }
-  | { at: "time"; ms: number };
+  { at: "boot"; share: number } | { at: "step"; step: JournalStep; nth: number; early: boolean } | { at: "time"; ms: number };
 
 export interface RoundPlan {
   round: number;

@@ -7,12 +7,13 @@ import { type Config, type NetworkConfig, resolveEndpoints } from "../config/loa
 import { databaseSettings } from "../database/settings.js";
 import { readDeployment, stepRecordName } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
-import { feePolicy } from "../fees/fees.js";
+import { feePolicy, suggestFees } from "../fees/fees.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
 import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { openRoutes, type Routes } from "../submit/open-routes.js";
 import { readRoundTiming } from "../submit/relays/express-lane.js";
+import type { StuckPolicy } from "../submit/stuck.js";
 import { TransactionExecutor } from "../submit/transaction-executor.js";
 import { VENUES } from "../venues/index.js";
 import { refuseDelegated } from "../wallet/delegation.js";
@@ -52,7 +53,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
   const wallets = await openWallets(config);
   const drivers = new Map<string, Promise<SameChainExecutor>>();
   const onFault = options.onFault ?? (() => undefined);
-  const routes = new Map<string, Promise<Routes>>();
+  const ways = new Map<string, Promise<Routes>>();
   const chains: Chain[] = [];
   const senders: TransactionExecutor[] = [];
   let opening: Promise<OpenJournal> | null = null;
@@ -64,9 +65,9 @@ export async function openSession(config: Config, options: SessionOptions): Prom
   // relays know all accounts of a network by one key
   const routesOf = async (chain: Chain, networkConfig: NetworkConfig): Promise<Routes> => {
     const { name } = networkConfig.network;
-    const opened = routes.get(name) ?? openRoutesOf(chain, networkConfig);
-    routes.set(name, opened);
-    opened.catch(() => routes.delete(name));
+    const opened = ways.get(name) ?? openRoutesOf(chain, networkConfig);
+    ways.set(name, opened);
+    opened.catch(() => ways.delete(name));
     return await opened;
   };
   const open = async (networkConfig: NetworkConfig, wallet: WalletManager | null): Promise<SameChainExecutor> => {
@@ -104,7 +105,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       transactions = new TransactionExecutor(chain, wallet, routes, { journal: await journal(), simulator, onFault });
       // what an earlier run left is settled before anything new is looked at
       await transactions.start();
-      transactions.keepWatching(networkConfig.network.blockTimeMs, onFault);
+      transactions.keepWatching(networkConfig.network.blockTimeMs, onFault, stuckPolicy(chain, networkConfig, config));
       senders.push(transactions);
     }
     return new SameChainExecutor({
@@ -188,6 +189,21 @@ async function isLocalWorld({ network, provider }: Chain): Promise<boolean> {
   const first = await provider.getBlock(0).catch(() => null);
   // a pruned node does not have it; a local world always does
   return network.genesisHash !== null && first !== null && first.hash !== network.genesisHash;
+}
+
+const LEAST_STUCK_MS = 5_000;
+
+/** A transaction is stuck when it is not in a block after those that its fee cap was to survive. */
+function stuckPolicy(chain: Chain, networkConfig: NetworkConfig, { gas }: Config): StuckPolicy {
+  const { patienceBlocks } = gas;
+  const policy = { ...feePolicy(networkConfig, patienceBlocks), maxFeePerGas: null };
+  return {
+    afterMs: Math.max(LEAST_STUCK_MS, (patienceBlocks + 1) * chain.network.blockTimeMs),
+    cancelBudget: networkConfig.maxGasCost,
+    patienceBlocks,
+    // what it may cost is capped by what the trade earns, and by the budget
+    fees: async () => await suggestFees(chain, policy),
+  };
 }
 
 /** The configured executor of a network, else the one in its deployment record; null when there is none. */

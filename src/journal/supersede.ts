@@ -86,9 +86,11 @@ export async function supersedeSlot(writer: Writer, held: Held, nonce: number, n
     return attemptOf(held, nonce, number, next.kind, intent, { ...signed, raw: row.raw }, exposure, row.created_at);
   } catch (error) {
     if (sqlState(error) === UNIQUE_VIOLATION) {
-      throw new ArbError("refused", `no ${next.kind} for ${where}: another attempt of this intent or of this slot came first`, {
-        cause: error,
-      });
+      // equal bytes have one hash, and so belong to the intent that they were first signed for
+      const same = (error as { constraint?: string }).constraint === "attempt_pkey";
+      const why = same ? "the same bytes are journaled already" : "another attempt of this intent or of this slot came first";
+      const hint = same ? { hint: "any other fee or calldata makes another transaction of it" } : {};
+      throw new ArbError("refused", `no ${next.kind} for ${where}: ${why}`, { ...hint, cause: error });
     }
     throw databaseError(error, doing);
   }

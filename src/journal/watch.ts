@@ -1,4 +1,5 @@
 import { type Provider, toQuantity } from "ethers";
+import type { Recheck } from "../chain/confirm.js";
 import { classifyNodeError } from "../chain/errors.js";
 import type { Network } from "../config/network.js";
 import { findConsumer } from "./consumer.js";
@@ -6,7 +7,9 @@ import type { Journal } from "./journal.js";
 import type { Ownership } from "./owner.js";
 import { entriesOf, type LandedReceipt, readReceipt, type Requests } from "./receipt.js";
 import { isLive, isVacant } from "./rules.js";
-import type { JournaledAttempt, Slot } from "./types.js";
+import type { Inclusion, JournaledAttempt, Slot } from "./types.js";
+
+export type MinedAt = Omit<Inclusion, "succeeded">;
 
 /** An account that is watched on its chain. */
 export interface Watched {
@@ -16,6 +19,8 @@ export interface Watched {
   provider: Provider & Requests;
   /** Whether bytes may be sent by the account's route; default: all. Private ones must not come into a public mempool. */
   carries?: (attempt: JournaledAttempt) => boolean;
+  /** Whether a transaction is still where it was, by as many endpoints as there are; asked before it is called final. */
+  recheck?: (inclusion: MinedAt) => Promise<Recheck>;
   /** Sends bytes of the journal again, and notes the answers. */
   resend: (attempt: JournaledAttempt) => Promise<void>;
 }
@@ -23,9 +28,9 @@ export interface Watched {
 /** What is known of a slot after a look at the chain. */
 export type Finding =
   | { status: "final" | "mined"; attempt: JournaledAttempt; receipt: LandedReceipt | null }
-  /** A node has one of its transactions, not yet in a block. */
+  /** A node has its newest transaction, not yet in a block. */
   | { status: "pending" }
-  /** The nonce is free and no node has any of its transactions. */
+  /** The nonce is free and no node has its newest transaction. */
   | { status: "dropped" }
   /** Nothing of it can land any more: the next intent takes the slot. */
   | { status: "vacant" }
@@ -113,6 +118,14 @@ async function look(watched: Watched, slot: Slot, head: Head): Promise<Finding> 
     if (now === null) return { status: "unknown", detail: `the node has no block ${blockNumber} yet` };
     if (now === blockHash && attempt) {
       if (!isFinal(network, blockNumber, head)) return { status: "mined", attempt, receipt: null };
+      // one endpoint may be on a fork of its own
+      const seen = await watched.recheck?.({ hash, blockHash, blockNumber });
+      if (seen !== undefined && seen.status !== "kept")
+        return {
+          status: "unknown",
+          detail: seen.status === "unknown" ? seen.reason : `another endpoint says that it ${seen.status}`,
+        };
+      if (seen !== undefined && seen.depth <= network.finality.blocks) return { status: "mined", attempt, receipt: null };
       await journal.finalise(hash, blockHash);
       return { status: "final", attempt, receipt: null };
     }
@@ -123,10 +136,11 @@ async function look(watched: Watched, slot: Slot, head: Head): Promise<Finding> 
 
   if ((await provider.getTransactionCount(slot.account, "latest")) > slot.nonce) return await consumed(watched, slot, head);
   if (isVacant(slot, BigInt(head.number))) return { status: "vacant" };
-  for (const attempt of slot.attempts) {
-    if ((await provider.getTransaction(attempt.hash)) !== null) return { status: "pending" };
-  }
-  return { status: "dropped" };
+  // an older one that is still there is the one that had to be replaced: it says nothing of the newest
+  const newest = newestLive(slot, head);
+  return newest !== undefined && (await provider.getTransaction(newest.hash)) !== null
+    ? { status: "pending" }
+    : { status: "dropped" };
 }
 
 /** The nonce is used and no receipt of ours is there: says by what, or that it is not known. */
@@ -143,6 +157,11 @@ async function consumed(watched: Watched, slot: Slot, head: Head): Promise<Findi
       : `${consumer.hash} in block ${consumer.blockNumber}`;
   await journal.noteForeign(ownership, slot.nonce, evidence);
   return { status: "foreign", evidence };
+}
+
+/** The attempt that should land. */
+function newestLive(slot: Slot, head: Head): JournaledAttempt | undefined {
+  return slot.attempts.findLast((a) => isLive(a, BigInt(head.number)));
 }
 
 /** What a round over all open slots of an account found, by nonce. */
@@ -167,7 +186,7 @@ export async function reconcileAccount(watched: Watched): Promise<Round> {
     const finding = await lookAt(watched, slot, head);
     findings.set(slot.nonce, finding);
     if (finding.status !== "dropped") continue;
-    const newest = slot.attempts.findLast((a) => isLive(a, BigInt(head.number)));
+    const newest = newestLive(slot, head);
     if (newest === undefined || watched.carries?.(newest) === false) continue;
     await watched.resend(newest);
     resent.push(slot.nonce);

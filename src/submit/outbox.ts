@@ -18,22 +18,20 @@ export interface Outbox {
   send(attempt: JournaledAttempt, terms?: Partial<RouteTerms>): Promise<RouteAnswer>;
   /** Notes an answer. Gives it as it counts: a refusal of bytes that the node has is none. */
   note(record: RelayRecord): Promise<RouteAnswer | null>;
-  /** When the answers of all routes are noted. */
+  /** When every answer that is known is noted. Raises once what could not be. */
+  noted(): Promise<void>;
+  /** When all routes have answered. */
   idle(): Promise<void>;
 }
 
 const isBounded = (route: Route): boolean => route.visibility === "private" && (route.holds ?? "open") !== "open";
 
-/** `onFault`: an answer that came after the first acceptance could not be noted. */
-export function openOutbox(
-  journal: Journal,
-  chain: Chain,
-  routes: readonly Route[],
-  { sendMs, onFault }: { sendMs: number; onFault: (error: unknown) => void },
-): Outbox {
+export function openOutbox(journal: Journal, chain: Chain, routes: readonly Route[], sendMs: number): Outbox {
   const visibility = routes.some((route) => route.visibility === "public") ? "public" : "private";
   const bounded = routes.length > 0 && routes.every(isBounded);
   const late = new Set<Promise<unknown>>();
+  let noting: Promise<unknown> = Promise.resolve();
+  let unnoted: unknown = null;
   const routesFor = (attempt: Exposure): Route[] =>
     attempt.visibility === "private" && attempt.lastBlock !== null ? routes.filter(isBounded) : [...routes];
 
@@ -53,7 +51,10 @@ export function openOutbox(
     if (record.kind !== "answer" || record.action !== "send") return null;
     await journal.step("sent");
     const answer = await asItCounts(record.hash, record.answer);
-    await journal.noteSend(record.hash, record.routeId, answer, record.targetBlock ?? undefined);
+    const noted = journal.noteSend(record.hash, record.routeId, answer, record.targetBlock ?? undefined);
+    // the bytes are out: that the answer cannot be noted makes nothing undone. Until it is, the journal takes them for sent, which they are
+    if (answer.status === "refused") await noted;
+    else noting = Promise.all([noting, noted.catch((error: unknown) => void (unnoted ??= error))]);
     return answer;
   };
 
@@ -74,7 +75,8 @@ export function openOutbox(
     });
     const first = await decided;
     if (first.status === "accepted" && used.length > 1) {
-      const rest = settled.catch(onFault).finally(() => late.delete(rest));
+      const failed = (error: unknown): void => void (unnoted ??= error);
+      const rest = settled.catch(failed).finally(() => late.delete(rest));
       late.add(rest);
       return first;
     }
@@ -89,6 +91,15 @@ export function openOutbox(
     routesFor,
     send,
     note,
-    idle: async () => void (await Promise.all(late)),
+    noted: async () => {
+      await noting;
+      const error = unnoted;
+      unnoted = null;
+      if (error !== null) throw error as Error;
+    },
+    idle: async () => {
+      await Promise.all(late);
+      await noting;
+    },
   };
 }

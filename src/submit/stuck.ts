@@ -6,12 +6,24 @@ import { isLive, isPublic } from "../journal/rules.js";
 import { highestFees } from "../journal/supersede.js";
 import type { JournaledAttempt, Signed } from "../journal/types.js";
 import { DEFAULT_GAS_BUFFER_PPM } from "../wallet/gas.js";
+import type { PlanFees } from "../plan/planner.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { CANCEL_GAS, decideStuck, type Fees, type StuckAttempt, type StuckDecision } from "./replacement.js";
 import type { Outbox } from "./outbox.js";
 
 /** What it is worth to get a stuck transaction, or at least its nonce, going again. */
 export type StuckTerms = Pick<StuckAttempt, "baseFee" | "usefulTip" | "worth" | "cancelBudget" | "patienceBlocks">;
+
+/** When something counts as stuck, and what getting it going may cost. */
+export interface StuckPolicy {
+  /** How long the newest attempt of a nonce is out before it is replaced or cancelled, milliseconds. */
+  afterMs: number;
+  /** Most that getting a nonce free may cost, wei. */
+  cancelBudget: bigint;
+  patienceBlocks: number;
+  /** What lands now. */
+  fees: () => Promise<PlanFees>;
+}
 
 /** What signs and sends for the account. */
 export interface Sender {

@@ -7,18 +7,18 @@ import type { Journal } from "../journal/journal.js";
 import { accountName, type Ownership, stoppedError } from "../journal/owner.js";
 import { isOver } from "../journal/rules.js";
 import type { Exposure, Intent, JournaledAttempt, Signed, Slot, SlotState } from "../journal/types.js";
-import { type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccount } from "../journal/watch.js";
+import { type MinedAt, type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccount } from "../journal/watch.js";
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
-import type { Fees, StuckDecision } from "./replacement.js";
+import { CANCEL_GAS, type Fees, type StuckDecision } from "./replacement.js";
 import { type Outbox, openOutbox } from "./outbox.js";
 import { feesWithTip, ladderOf, PRIVATE_BLOCKS, type PrivateRun, type SendTerms, startPrivateRun } from "./private-run.js";
 import { firstTip } from "./ladder.js";
 import type { BundleClient } from "./relays/bundle-client.js";
 import type { Route } from "./route.js";
 import type { UnlandedStatus } from "./bundle-campaign.js";
-import { fillGaps, type Sender, type StuckTerms, unstick } from "./stuck.js";
+import { fillGaps, type Sender, type StuckPolicy, type StuckTerms, unstick } from "./stuck.js";
 
 export interface ExecutorOptions {
   /** Record of what is signed; without one nothing is sent. */
@@ -88,6 +88,8 @@ export class TransactionExecutor {
   #vacant: number[] = [];
   /** What the account can surely still pay, wei; null: ask. */
   #funds: bigint | null = null;
+  /** What an intent's transaction may cost, wei, and until when, milliseconds since 1970. */
+  readonly #worth = new Map<string, { wei: bigint; until: number }>();
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -104,7 +106,7 @@ export class TransactionExecutor {
     this.#sendMs = options.sendMs ?? SEND_MS;
     this.#recheckMs = options.recheckMs ?? chain.network.blockTimeMs;
     this.#pollMs = options.pollMs ?? Math.max(20, Math.min(500, chain.network.blockTimeMs / 8));
-    this.#outbox = journal && openOutbox(journal, chain, routes, { sendMs: this.#sendMs, onFault });
+    this.#outbox = journal && openOutbox(journal, chain, routes, this.#sendMs);
   }
 
   /** Whether what is sent here can land right behind a pending transaction. */
@@ -150,15 +152,7 @@ export class TransactionExecutor {
    * slot is not open, or nothing of it is out. Raises ArbError as `send`.
    */
   unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
-    return this.#inTurn(async () => {
-      const done = await unstick(await this.#sender(), intentId, terms);
-      const attempt = done?.attempt ?? null;
-      if (attempt !== null) {
-        this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
-        this.#open.push({ attempt, seenAt: 0 });
-      }
-      return done?.decision ?? null;
-    });
+    return this.#inTurn(async () => await this.#unstick(intentId, terms));
   }
 
   /** Fills nonces in which nothing can land any more, where something public waits above them. Gives the filled ones. */
@@ -172,13 +166,45 @@ export class TransactionExecutor {
     });
   }
 
-  /** Looks at everything that is open, again and again, until `close`. A round that fails is told, and followed by the next. */
-  keepWatching(everyMs: number, onFault: (error: unknown) => void): void {
+  /**
+   * Looks at everything that is open, again and again, until `close`: notes receipts, makes final what is deep enough, and with
+   * `stuck` gets going what no block takes. A round that fails is told, and followed by the next.
+   */
+  keepWatching(everyMs: number, onFault: (error: unknown) => void, stuck: StuckPolicy | null = null): void {
     const round = async (): Promise<void> => {
       await this.settle().catch(onFault);
+      if (stuck !== null) await this.tend(stuck).catch(onFault);
       if (!this.#closed) this.#timer = setTimeout(() => void round(), everyMs).unref();
     };
     this.#timer ??= setTimeout(() => void round(), everyMs).unref();
+  }
+
+  /**
+   * Replaces or cancels the transaction that the account's others wait for, where it is out for `afterMs`; fills nonces below public
+   * ones. What is done is journaled first. Gives the decision about the oldest; null where nothing is stuck.
+   */
+  tend(policy: StuckPolicy): Promise<StuckDecision | null> {
+    return this.#inTurn(async () => {
+      const sender = await this.#sender();
+      const slots = (await sender.journal.openSlots(sender.account)).filter((slot) => slot.state === "open");
+      const waiting = slots.find(({ nonce }) => !this.#vacant.includes(nonce));
+      const newest = waiting?.attempts.at(-1);
+      const stuck = newest !== undefined && !isBounded(newest) && Date.now() - newest.createdAt.getTime() >= policy.afterMs;
+      if (!stuck && this.#vacant.length === 0) return null;
+      const fees = await policy.fees();
+      if (fees.maxFeePerGas * CANCEL_GAS <= policy.cancelBudget) {
+        const filled = await fillGaps(sender, this.#vacant, fees);
+        this.#vacant = this.#vacant.filter((nonce) => !filled.includes(nonce));
+      }
+      const intentId = waiting?.attempts.find((a) => a.intentId !== null)?.intentId ?? null;
+      if (!stuck || intentId === null) return null;
+      // of an earlier run it is not known what it earns; its plan has most likely expired
+      const known = this.#worth.get(intentId);
+      const worth = known !== undefined && Date.now() < known.until ? known.wei : 0n;
+      const { cancelBudget, patienceBlocks } = policy;
+      const [baseFee, usefulTip] = [fees.nextBaseFee, fees.maxPriorityFeePerGas];
+      return await this.#unstick(intentId, { baseFee, usefulTip, worth, cancelBudget, patienceBlocks });
+    });
   }
 
   /** Ends the watching, after the send in progress. The account stays the journal's until that is closed. */
@@ -241,6 +267,16 @@ export class TransactionExecutor {
     };
   }
 
+  async #unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
+    const done = await unstick(await this.#sender(), intentId, terms);
+    const attempt = done?.attempt ?? null;
+    if (attempt !== null) {
+      this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
+      this.#open.push({ attempt, seenAt: 0 });
+    }
+    return done?.decision ?? null;
+  }
+
   #required(): Journal {
     if (this.#journal !== null) return this.#journal;
     throw new ArbError("config", "nothing is sent without a journal", {
@@ -279,10 +315,20 @@ export class TransactionExecutor {
   #watched(journal: Journal, ownership: Ownership): Watched {
     const { network, provider } = this.chain;
     const resend = async (attempt: JournaledAttempt): Promise<void> => void (await this.#sending().send(attempt));
-    return { journal, ownership, network, provider, resend, carries: (attempt) => this.#carries(attempt) };
+    const { pool } = this.chain;
+    return {
+      journal,
+      ownership,
+      network,
+      provider,
+      resend,
+      carries: (attempt) => this.#carries(attempt),
+      ...(pool && { recheck: async (inclusion: MinedAt) => await pool.recheck(inclusion) }),
+    };
   }
 
   async #settle(journal: Journal, account: Ownership): Promise<Round> {
+    await this.#sending().noted();
     const round = await reconcileAccount(this.#watched(journal, account));
     const slots = await journal.openSlots(account);
     this.#vacant = round.vacant;
@@ -324,6 +370,10 @@ export class TransactionExecutor {
       return attemptOf(attempt);
     }
     const { maxTimestamp } = terms;
+    this.#worth.set(intent.id, {
+      wei: gasLimit * (terms.feeCeiling ?? fees.maxFeePerGas),
+      until: maxTimestamp === undefined ? Infinity : maxTimestamp * 1000,
+    });
     const answer = await outbox.send(attempt, {
       ...(terms.lastBlock !== undefined && { lastBlock: terms.lastBlock }),
       ...(maxTimestamp !== undefined && { maxTimestamp }),
@@ -428,6 +478,13 @@ export class TransactionExecutor {
   async #confirmOpen(journal: Journal, account: Ownership): Promise<void> {
     // what relays alone have is no step for anything above it: its slot is taken, or has landed
     if (this.#open.some((o) => isBounded(o.attempt))) await this.#settle(journal, account);
+    const held = this.#open.find((o) => isBounded(o.attempt))?.attempt;
+    if (held !== undefined && !this.#sending().inPrivate) {
+      throw new ArbError("locked", `nonce ${held.nonce} is in private until block ${held.lastBlock}`, {
+        where: held.hash,
+        hint: "the account goes on when it has landed, or that block has passed",
+      });
+    }
     const due = this.#open.filter(({ attempt, seenAt }) => !isBounded(attempt) && Date.now() - seenAt >= this.#recheckMs);
     if (due.length === 0) return;
     const { provider, network } = this.chain;

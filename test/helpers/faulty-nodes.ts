@@ -99,9 +99,9 @@ export async function ipcNode(
   };
 }
 
-/** Asks until the answer is true; throws when it is not within ten seconds. */
-export async function eventually(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
+/** Asks until the answer is true; throws when it is not in time, by default ten seconds. */
+export async function eventually(what: string, check: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+  const end = performance.now() + ms;
   while (!(await check())) {
     if (performance.now() > end) throw new Error(`${what} did not happen in time`);
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -108,6 +108,23 @@ describe("journal: slots against the chain", () => {
       await booksAgree();
     });
 
+    it("replaced, but the replacement never sent: sends it, though a node still has the first", async () => {
+      const first = await site.prepare("outbid", undefined, { maxFeePerGas: 2n, maxPriorityFeePerGas: 1n });
+      await site.send(first);
+      const second = await journal.supersede(site.account, 0, {
+        kind: "replacement",
+        intent: { id: "outbid" },
+        build: signer(site.wallet, FEES),
+        exposure: PUBLIC,
+        head: 0n,
+      });
+      expect((await reconcileAccount(site.watched)).resent).to.deep.equal([0]);
+      await site.mine();
+      expect(await round()).to.deep.equal(new Map([[0, "mined"]]));
+      expect(await journal.outcome(1, "outbid")).to.include({ status: "landed", hash: second.hash });
+      await booksAgree();
+    });
+
     it("taken by a rival of the same slot: the other intent is superseded", async () => {
       await site.prepare("loser", PRIVATE(1n));
       const intent = { id: "winner" };
@@ -292,6 +309,31 @@ describe("journal: slots against the chain", () => {
         expect(await round()).to.deep.equal(new Map([[0, "mined"]]));
         expect(await journal.outcome(1, `instead-${depth}`)).to.include({ status: "superseded", hash: cancel.hash });
         await booksAgree();
+      });
+
+      it("an earlier attempt of the slot, which its replacement had outbid: the books follow that one", async () => {
+        const id = `earlier-${depth}`;
+        const first = await site.prepare(id);
+        await site.send(first);
+        const build = signer(site.wallet, BUMP);
+        const second = await journal.supersede(site.account, 0, {
+          kind: "replacement",
+          intent: { id },
+          build,
+          exposure: PUBLIC,
+          head: 0n,
+        });
+        await site.send(second);
+        for (let i = 0; i < depth; i++) await site.mine();
+        await round();
+        expect(await journal.outcome(1, id)).to.include({ status: "landed", hash: second.hash });
+        const [paid] = [(await booksAgree()).ledger];
+        await reorg(async () => await site.send(first));
+        await round();
+        expect(await round()).to.deep.equal(new Map([[0, "mined"]]));
+        expect(await journal.outcome(1, id)).to.include({ status: "landed", hash: first.hash });
+        expect((await booksAgree()).ledger, "it paid less").to.be.greaterThan(paid);
+        expect(await entries(), "booked, reversed, booked").to.equal(6);
       });
 
       it("gone: the slot is open again, nothing of it stays booked, and the same bytes are sent again", async () => {

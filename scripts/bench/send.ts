@@ -1,0 +1,264 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createInterface } from "node:readline";
+import { concat, Contract, encodeBytes32String, JsonRpcProvider, Wallet } from "ethers";
+import { Tally__factory } from "../../types/contracts/index.js";
+import { type Chain, connectChain } from "../../src/chain/connect.js";
+import { Secret } from "../../src/config/secrets.js";
+import { networkById } from "../../src/config/networks.js";
+import { openJournalOf } from "../../src/journal/open.js";
+import type { Journal } from "../../src/journal/journal.js";
+import { encodePlan } from "../../src/plan/codec.js";
+import type { Plan } from "../../src/plan/plan.js";
+import type { Call } from "../../src/plan/transaction-builder.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
+import { WalletManager } from "../../src/wallet/wallet-manager.js";
+import { measureSigning, type SendRow } from "./sign.js";
+
+const ROUNDS = 60;
+const WARM_UP = 15;
+const COMMITS = 1_000;
+const GAS = 200_000n;
+const FEES = { maxFeePerGas: 50_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n, nextBaseFee: 1_000_000_000n };
+
+/** Two V2 hops; the pools' addresses do not matter to what is measured. */
+const WETH = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2";
+const TOKEN = "0x0000000091a2b3C4855e6f7891A2b3c4855e6F79";
+const HOP = { kind: "v2", feePips: 3000 } as const;
+const PLAN: Plan = {
+  chainId: 1,
+  amounts: "fixed",
+  funding: { source: "flash-swap", lender: null, maxFee: 0n },
+  profitToken: WETH,
+  hops: [
+    {
+      ...HOP,
+      pool: "0x000000079Be0246477Cf12eC9bE0246477cF12E6",
+      tokenIn: WETH,
+      tokenOut: TOKEN,
+      amountIn: 10n ** 18n,
+      amountOut: 2_000n * 10n ** 18n,
+    },
+    {
+      ...HOP,
+      pool: "0x00000007Ae147aDd087ae0DBae147Add087aE0D5",
+      tokenIn: TOKEN,
+      tokenOut: WETH,
+      amountIn: 2_000n * 10n ** 18n,
+      amountOut: 102n * 10n ** 16n,
+    },
+  ],
+  maxAmountIn: 2n ** 95n,
+  minProfit: 10n ** 16n,
+  deadline: null,
+  blocks: null,
+};
+
+interface Node {
+  url: string;
+  wsUrl: string;
+  keys: string[];
+  tally: string;
+}
+
+/** A journal's commit against the least that PostgreSQL can do with a flush; milliseconds. */
+export interface CommitRow {
+  case: string;
+  p50: number;
+  p99: number;
+  unit: "ms";
+}
+
+export interface SendReport {
+  name: "send";
+  rows: SendRow[];
+  /** `journal.prepare`: signature, nonce, intent and owner's check in one statement and one flush. */
+  commits: CommitRow[];
+}
+
+/**
+ * From a plan to the node's answer, all in one run: ours and ethers' own contract call take turns on one node, which is a process of its
+ * own; then signatures, and the journal's commits.
+ */
+export async function measureSending(progress: (what: string) => void): Promise<SendReport> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "arb-bench-send-"));
+  const { child, node } = await startNode(progress);
+  const opened = await openJournalOf({ folder });
+  const chain = await connectChain(networkById(1)!, [node.wsUrl], { local: true });
+  try {
+    progress("plan to node's answer");
+    const sends = await measureTurns(node, chain, opened.journal);
+    progress("signatures");
+    const signatures = await measureSigning();
+    progress("journal commits");
+    const commits = await measureCommits(opened.journal, chain);
+    return { name: "send", rows: [...sends, ...signatures, ...commits.rows], commits: commits.commits };
+  } finally {
+    chain.close();
+    await opened.close();
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function startNode(progress: (what: string) => void): Promise<{ child: ChildProcess; node: Node }> {
+  progress("starting a node");
+  const args = ["--import", "tsx", path.join(import.meta.dirname, "send-node.ts")];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const line = await createInterface({ input: child.stdout! })[Symbol.asyncIterator]().next();
+  if (line.done === true) throw new Error("the node of the benchmark did not start");
+  return { child, node: JSON.parse(line.value) as Node };
+}
+
+/** Milliseconds of each way to send one call of the contract, by name. */
+async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise<SendRow[]> {
+  const ours = new WalletManager(new Secret(node.keys[3]!));
+  const bare = new WalletManager(new Secret(node.keys[4]!));
+  const provider = new JsonRpcProvider(node.url);
+  const known = new JsonRpcProvider(node.url, 1, { staticNetwork: true, batchMaxCount: 1 });
+  const [theirs, expert] = [new Wallet(node.keys[5]!, provider), new Wallet(node.keys[6]!, known)];
+  const contract = Tally__factory.connect(node.tally, theirs);
+  const route = chainRoute(chain);
+  let answered = 0;
+  const timed = {
+    ...route,
+    send: async (...given: Parameters<typeof route.send>) => {
+      const answer = await route.send(...given);
+      answered = performance.now();
+      if (answer.status !== "accepted") throw new Error(`the node did not take it: ${answer.detail}`);
+      return answer;
+    },
+  };
+  const executor = new TransactionExecutor(chain, ours, [timed], { journal });
+  await executor.start();
+  // as a session has it
+  executor.keepWatching(chain.network.blockTimeMs, (error) => {
+    throw error;
+  });
+  const abi = Tally__factory.createInterface();
+  const selector = abi.getFunction("done").selector;
+  /** The plan's bytes stand behind the call, as what a real one weighs. */
+  const callOf = (id: string): Call => ({ to: node.tally, data: concat([selector, id, encodePlan(PLAN)]), value: 0n });
+  const times: Record<"journaled" | "whole" | "bare" | "ethers" | "expert" | "socket", number[]> = {
+    journaled: [],
+    whole: [],
+    bare: [],
+    ethers: [],
+    expert: [],
+    socket: [],
+  };
+  for (let round = 0; round < ROUNDS + WARM_UP; round++) {
+    const id = encodeBytes32String(`round ${round}`);
+    let from = performance.now();
+    await executor.send(`bench-${round}`, callOf(id), GAS, FEES);
+    times.whole.push(performance.now() - from);
+    times.journaled.push(answered - from);
+
+    from = performance.now();
+    const signed = bare.sign({
+      chainId: 1,
+      nonce: round,
+      ...callOf(id),
+      gasLimit: GAS,
+      maxFeePerGas: FEES.maxFeePerGas,
+      maxPriorityFeePerGas: FEES.maxPriorityFeePerGas,
+    });
+    const { raw, hash } = signed;
+    await timed.send({ raw, hash, from: bare.address, nonce: round }, { deadlineMs: 5_000 });
+    times.bare.push(answered - from);
+
+    from = performance.now();
+    await chain.provider.send("eth_chainId", []);
+    times.socket.push(performance.now() - from);
+
+    // within 250 ms ethers would give the nonce of its last answer once more
+    await sleep(260);
+    from = performance.now();
+    await contract.done(id);
+    times.ethers.push(performance.now() - from);
+
+    from = performance.now();
+    const populated = {
+      ...(await new Contract(node.tally, abi).getFunction("done").populateTransaction(id)),
+      type: 2,
+      chainId: 1,
+      nonce: round,
+      gasLimit: GAS,
+      maxFeePerGas: FEES.maxFeePerGas,
+      maxPriorityFeePerGas: FEES.maxPriorityFeePerGas,
+    };
+    await known.send("eth_sendRawTransaction", [await expert.signTransaction(populated)]);
+    times.expert.push(performance.now() - from);
+  }
+  await executor.close();
+  provider.destroy();
+  known.destroy();
+  ours.close();
+  bare.close();
+  const ms = (name: keyof typeof times): number => median(times[name].slice(WARM_UP));
+  const row = (what: string, mine: keyof typeof times, peer: keyof typeof times, peerName: string): SendRow => ({
+    case: what,
+    ours: rounded(ms(mine)),
+    peer: rounded(ms(peer)),
+    peerName,
+    ratio: rounded(ms(peer) / ms(mine)),
+    unit: "ms",
+  });
+  const usual = "ethers contract.done(), as it comes";
+  const all = "ethers, every field given, eth_sendRawTransaction";
+  return [
+    row("plan, journaled, node's answer", "journaled", "ethers", usual),
+    row("plan, journaled, node's answer, answer noted", "whole", "ethers", usual),
+    row("plan, node's answer, no journal", "bare", "ethers", usual),
+    row("plan, journaled, node's answer", "journaled", "expert", all),
+    row("plan, node's answer, no journal", "bare", "expert", all),
+    row("a request that the node need not think about", "socket", "ethers", usual),
+  ];
+}
+
+async function measureCommits(journal: Journal, chain: Chain): Promise<{ rows: SendRow[]; commits: CommitRow[] }> {
+  const wallet = new WalletManager(new Secret(Wallet.createRandom().privateKey));
+  const account = await journal.claim(1, wallet.address, async () => ({ latest: 0, pending: 0 }));
+  const { pool } = journal.db;
+  await pool.query("create table if not exists bench_row (id bigint primary key, raw text not null)");
+  const terms = { gasLimit: GAS, maxFeePerGas: FEES.maxFeePerGas, maxPriorityFeePerGas: FEES.maxPriorityFeePerGas };
+  const data = encodePlan(PLAN);
+  const to = chain.network.multicall3.address;
+  const ours: number[] = [];
+  const floor: number[] = [];
+  let raw = "";
+  for (let i = 0; i < COMMITS; i++) {
+    // signed before: what is measured is the commit
+    const ready = { ...terms, ...wallet.sign({ chainId: 1, nonce: i, to, data, value: 0n, ...terms }) };
+    raw = ready.raw;
+    let from = performance.now();
+    await journal.prepare(account, `commit-${i}`, () => ready);
+    ours.push(performance.now() - from);
+    from = performance.now();
+    await pool.query({ name: "bench-row", text: "insert into bench_row values ($1, $2)", values: [i, raw] });
+    floor.push(performance.now() - from);
+  }
+  wallet.close();
+  const [mine, least] = [ours.slice(100), floor.slice(100)];
+  const commits: CommitRow[] = [
+    { case: "journal.prepare", p50: rounded(at(mine, 0.5)), p99: rounded(at(mine, 0.99)), unit: "ms" },
+    { case: "insert of one row", p50: rounded(at(least, 0.5)), p99: rounded(at(least, 0.99)), unit: "ms" },
+  ];
+  const row = (share: number): SendRow => ({
+    case: `journal commit, p${share * 100}`,
+    ours: rounded(at(mine, share)),
+    peer: rounded(at(least, share)),
+    peerName: "insert of one row with the same bytes",
+    ratio: rounded(at(least, share) / at(mine, share)),
+    unit: "ms",
+  });
+  return { rows: [row(0.5), row(0.99)], commits };
+}
+
+const at = (list: number[], share: number): number => list.toSorted((a, b) => a - b)[Math.floor(list.length * share)]!;
+const median = (list: number[]): number => at(list, 0.5);
+const rounded = (n: number): number => Math.round(n * 100) / 100;
