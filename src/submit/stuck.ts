@@ -10,6 +10,7 @@ import type { PlanFees } from "../plan/planner.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { CANCEL_GAS, decideStuck, type Fees, type StuckAttempt, type StuckDecision } from "./replacement.js";
 import type { Outbox } from "./outbox.js";
+import { isBounded } from "./watching.js";
 
 /** What it is worth to get a stuck transaction, or at least its nonce, going again. */
 export type StuckTerms = Pick<StuckAttempt, "baseFee" | "usefulTip" | "worth" | "cancelBudget" | "patienceBlocks">;
@@ -90,6 +91,31 @@ export async function fillGaps(sender: Sender, vacant: readonly number[], fees: 
     filled.push(nonce);
   }
   return filled;
+}
+
+/**
+ * Fills the vacant nonces below public ones, and says which intent all others wait for, where its newest attempt is out for too long.
+ * Relays' own attempts are never stuck: they end with their last block.
+ */
+export async function findStuck(
+  sender: Sender,
+  vacant: readonly number[],
+  policy: StuckPolicy,
+  worthOf: (intentId: string) => bigint,
+): Promise<{ filled: number[]; stuck: { intentId: string; terms: StuckTerms } | null }> {
+  const { afterMs, cancelBudget, patienceBlocks } = policy;
+  const open = (await sender.journal.openSlots(sender.account)).filter((slot) => slot.state === "open");
+  const waiting = open.find(({ nonce }) => !vacant.includes(nonce));
+  const newest = waiting?.attempts.at(-1);
+  const isStuck = newest !== undefined && !isBounded(newest) && Date.now() - newest.createdAt.getTime() >= afterMs;
+  if (!isStuck && vacant.length === 0) return { filled: [], stuck: null };
+  const fees = await policy.fees();
+  const filled = fees.maxFeePerGas * CANCEL_GAS <= cancelBudget ? await fillGaps(sender, vacant, fees) : [];
+  const intentId = waiting?.attempts.find((a) => a.intentId !== null)?.intentId ?? null;
+  if (!isStuck || intentId === null) return { filled, stuck: null };
+  const [baseFee, usefulTip] = [fees.nextBaseFee, fees.maxPriorityFeePerGas];
+  const terms = { baseFee, usefulTip, worth: worthOf(intentId), cancelBudget, patienceBlocks };
+  return { filled, stuck: { intentId, terms } };
 }
 
 /** The same call, nonce and gas with other fees. */

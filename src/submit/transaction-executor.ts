@@ -1,24 +1,23 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Chain } from "../chain/connect.js";
-import { type ReceiptResult, waitForReceipt } from "../chain/receipts.js";
 import { ArbError } from "../errors.js";
 import type { Attempt } from "../execution/outcome.js";
 import type { Journal } from "../journal/journal.js";
 import { accountName, type Ownership, stoppedError } from "../journal/owner.js";
 import { isOver } from "../journal/rules.js";
-import type { Exposure, Intent, JournaledAttempt, Signed, Slot, SlotState } from "../journal/types.js";
+import type { Exposure, Intent, JournaledAttempt, Signed, Slot } from "../journal/types.js";
 import { type MinedAt, type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccount } from "../journal/watch.js";
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
-import { CANCEL_GAS, type Fees, type StuckDecision } from "./replacement.js";
+import type { Fees, StuckDecision } from "./replacement.js";
 import { type Outbox, openOutbox } from "./outbox.js";
 import { feesWithTip, ladderOf, PRIVATE_BLOCKS, type PrivateRun, type SendTerms, startPrivateRun } from "./private-run.js";
 import { firstTip } from "./ladder.js";
 import type { BundleClient } from "./relays/bundle-client.js";
 import type { Route } from "./route.js";
-import type { UnlandedStatus } from "./bundle-campaign.js";
-import { fillGaps, type Sender, type StuckPolicy, type StuckTerms, unstick } from "./stuck.js";
+import { type Funds, openFunds } from "./funds.js";
+import { isBounded, type Standing, standingOf, watchAttempt, type Watching, type WatchResult } from "./watching.js";
+import { fillGaps, findStuck, type Sender, type StuckPolicy, type StuckTerms, unstick } from "./stuck.js";
 
 export interface ExecutorOptions {
   /** Record of what is signed; without one nothing is sent. */
@@ -35,26 +34,6 @@ export interface ExecutorOptions {
   onFault?: (error: unknown) => void;
 }
 
-/** What became of a watched attempt. `superseded`: the slot landed another intent, or a cancel. */
-export type WatchResult =
-  | ReceiptResult
-  | { status: "superseded"; by: JournaledAttempt }
-  /** No block took it while relays had it; nothing was paid. Its hashes stay watched. */
-  | { status: "unlanded"; end: UnlandedStatus };
-
-/** Where a slot stands by the journal. */
-export interface Standing {
-  nonce: number;
-  /** Routes that said that they took what landed. */
-  routes: string[];
-  /** "final": nothing takes it back any more. */
-  journal: SlotState;
-  /** How often it was signed. */
-  attempts: number;
-  /** Blocks on top of it and its own; 0 = it is in none. */
-  depth: number;
-}
-
 /** An attempt without a known end. */
 interface Open {
   attempt: JournaledAttempt;
@@ -64,7 +43,6 @@ interface Open {
 
 const SEND_MS = 5_000;
 const RUNS_KEPT = 100;
-const ANSWERS_MS = 1_000;
 
 /**
  * Sends the transactions of one account on one chain, one at a time, and watches them to their end. Everything is signed and written
@@ -86,8 +64,7 @@ export class TransactionExecutor {
   #open: Open[] = [];
   /** Slots in which nothing can land any more; the next intents take them. */
   #vacant: number[] = [];
-  /** What the account can surely still pay, wei; null: ask. */
-  #funds: bigint | null = null;
+  readonly #funds: Funds;
   /** What an intent's transaction may cost, wei, and until when, milliseconds since 1970. */
   readonly #worth = new Map<string, { wei: bigint; until: number }>();
   #timer: NodeJS.Timeout | null = null;
@@ -102,6 +79,7 @@ export class TransactionExecutor {
     const { journal, onFault = () => undefined } = options;
     this.#journal = journal;
     this.#onFault = onFault;
+    this.#funds = openFunds(chain, wallet.address);
     this.#simulator = options.simulator ?? null;
     this.#sendMs = options.sendMs ?? SEND_MS;
     this.#recheckMs = options.recheckMs ?? chain.network.blockTimeMs;
@@ -186,24 +164,14 @@ export class TransactionExecutor {
   tend(policy: StuckPolicy): Promise<StuckDecision | null> {
     return this.#inTurn(async () => {
       const sender = await this.#sender();
-      const slots = (await sender.journal.openSlots(sender.account)).filter((slot) => slot.state === "open");
-      const waiting = slots.find(({ nonce }) => !this.#vacant.includes(nonce));
-      const newest = waiting?.attempts.at(-1);
-      const stuck = newest !== undefined && !isBounded(newest) && Date.now() - newest.createdAt.getTime() >= policy.afterMs;
-      if (!stuck && this.#vacant.length === 0) return null;
-      const fees = await policy.fees();
-      if (fees.maxFeePerGas * CANCEL_GAS <= policy.cancelBudget) {
-        const filled = await fillGaps(sender, this.#vacant, fees);
-        this.#vacant = this.#vacant.filter((nonce) => !filled.includes(nonce));
-      }
-      const intentId = waiting?.attempts.find((a) => a.intentId !== null)?.intentId ?? null;
-      if (!stuck || intentId === null) return null;
-      // of an earlier run it is not known what it earns; its plan has most likely expired
-      const known = this.#worth.get(intentId);
-      const worth = known !== undefined && Date.now() < known.until ? known.wei : 0n;
-      const { cancelBudget, patienceBlocks } = policy;
-      const [baseFee, usefulTip] = [fees.nextBaseFee, fees.maxPriorityFeePerGas];
-      return await this.#unstick(intentId, { baseFee, usefulTip, worth, cancelBudget, patienceBlocks });
+      const worthOf = (intentId: string): bigint => {
+        // of an earlier run it is not known what it earns; its plan has most likely expired
+        const known = this.#worth.get(intentId);
+        return known !== undefined && Date.now() < known.until ? known.wei : 0n;
+      };
+      const { filled, stuck } = await findStuck(sender, this.#vacant, policy, worthOf);
+      this.#vacant = this.#vacant.filter((nonce) => !filled.includes(nonce));
+      return stuck && (await this.#unstick(stuck.intentId, stuck.terms));
     });
   }
 
@@ -222,49 +190,18 @@ export class TransactionExecutor {
    * "unknown", never "failed".
    */
   async watch(attempt: Attempt, deadlineMs: number, pollMs: number): Promise<WatchResult> {
-    const start = performance.now();
-    let lastError: string | null = null;
-    for (let polls = 1; ; polls++) {
-      const left = deadlineMs - (performance.now() - start);
-      const attempts = await this.#attemptsOf(attempt);
-      for (const each of attempts) {
-        // one question each: the slot may get further attempts meanwhile
-        const once = { deadlineMs: Math.max(1, Math.min(left, this.#sendMs)), pollMs: Infinity };
-        const result = await waitForReceipt(this.chain.provider, each.hash, once);
-        if (result.status === "mined") {
-          await this.#book(attempt);
-          return each.intentId === attempt.opportunityId ? result : { status: "superseded", by: each };
-        }
-        ({ lastError } = result);
-      }
-      const end = this.#runs.get(attempt.opportunityId)?.end ?? null;
-      const withRelays = attempts.length > 0 && attempts.every(isBounded);
-      if (withRelays && end !== null && end.status !== "landed" && end.status !== "stalled" && lastError === null)
-        return { status: "unlanded", end: end.status };
-      const waitedMs = Math.round(performance.now() - start);
-      if (waitedMs + pollMs > deadlineMs) return { status: "unknown", hash: attempt.hash, waitedMs, polls, lastError };
-      await sleep(pollMs);
-    }
+    return await watchAttempt(this.#watching(attempt), attempt, deadlineMs, pollMs);
   }
 
   /** Where the transaction that landed for an attempt stands. Raises as the journal and the node do. */
   async standing(attempt: Attempt): Promise<Standing> {
-    const run = this.#runs.get(attempt.opportunityId);
-    // answers of relays that came before the block are noted by then, or do not matter
-    if (run) await Promise.race([run.over, sleep(ANSWERS_MS, undefined, { ref: false })]);
-    const account = { chainId: attempt.chainId, account: attempt.from };
-    const [slot] = await this.#required().slots(account, { nonce: attempt.nonce });
-    const inclusion = slot?.inclusion ?? null;
-    const landed = slot?.attempts.find((a) => a.hash === inclusion?.hash);
-    const took = landed?.sends.filter((s) => s.status === "accepted").map((s) => s.route) ?? [];
-    const head = inclusion === null ? 0 : await this.chain.provider.getBlockNumber();
-    return {
-      nonce: attempt.nonce,
-      routes: [...new Set(took)].toSorted(),
-      journal: slot?.state ?? "open",
-      attempts: slot?.attempts.length ?? 0,
-      depth: inclusion === null ? 0 : Math.max(1, head - inclusion.blockNumber + 1),
-    };
+    return await standingOf(this.#watching(attempt), attempt);
+  }
+
+  #watching(attempt: Attempt): Watching {
+    const [chain, journal, askMs] = [this.chain, this.#required(), this.#sendMs];
+    const run = this.#runs.get(attempt.opportunityId) ?? null;
+    return { chain, journal, run, askMs, book: async () => await this.#book(attempt) };
   }
 
   async #unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
@@ -332,6 +269,8 @@ export class TransactionExecutor {
     const round = await reconcileAccount(this.#watched(journal, account));
     const slots = await journal.openSlots(account);
     this.#vacant = round.vacant;
+    const waiting = new Set(slots.flatMap(({ attempts }) => attempts.map((a) => a.intentId)));
+    for (const id of this.#worth.keys()) if (!waiting.has(id)) this.#worth.delete(id);
     this.#open = slots
       .filter((slot) => slot.state === "open" && !round.vacant.includes(slot.nonce))
       .flatMap(({ nonce, attempts }): Open[] => {
@@ -349,7 +288,7 @@ export class TransactionExecutor {
     const outbox = this.#sending();
     const { inPrivate } = outbox;
     const paid = inPrivate ? feesWithTip(fees, firstTip(ladderOf(fees, gasLimit, terms)), terms.feeCeiling) : fees;
-    await this.#requireFunds(gasLimit * paid.maxFeePerGas + call.value);
+    await this.#funds.require(gasLimit * paid.maxFeePerGas + call.value);
     const head = BigInt(await this.chain.provider.getBlockNumber());
     const lastBlock = inPrivate ? (terms.lastBlock ?? head + PRIVATE_BLOCKS) : null;
     const exposure = outbox.exposure(lastBlock);
@@ -380,7 +319,7 @@ export class TransactionExecutor {
     });
     if (answer.status === "refused") {
       this.#vacant.push(attempt.nonce);
-      this.#funds = null;
+      this.#funds.forget();
       throw new ArbError("network", `${this.chain.network.title} refused the transaction: ${answer.kind}`, {
         where: attempt.hash,
       });
@@ -519,32 +458,6 @@ export class TransactionExecutor {
     }
   }
 
-  /** Asks for the balance only where what was read last does not surely cover it. */
-  async #requireFunds(needed: bigint): Promise<void> {
-    if (this.#funds === null || this.#funds < needed) {
-      this.#funds = await this.chain.provider.getBalance(this.wallet.address, "pending");
-    }
-    if (this.#funds < needed) {
-      const { address } = this.wallet;
-      const balance = this.#funds;
-      this.#funds = null;
-      throw new ArbError(
-        "refused",
-        `${address} holds ${balance} wei on ${this.chain.network.title}, the transaction may cost ${needed}`,
-        {
-          hint: "fund the operator, or lower the gas price limit",
-          reason: "insufficient-gas-funds",
-        },
-      );
-    }
-    this.#funds -= needed;
-  }
-
-  async #attemptsOf(attempt: Attempt): Promise<JournaledAttempt[]> {
-    const account = { chainId: attempt.chainId, account: attempt.from };
-    return (await this.#required().slots(account, { nonce: attempt.nonce }))[0]?.attempts ?? [];
-  }
-
   /** Notes and books the receipt of a slot. What does not succeed now is done by the next round of `settle`. */
   async #book(attempt: Attempt): Promise<void> {
     const journal = this.#required();
@@ -554,9 +467,6 @@ export class TransactionExecutor {
     this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
   }
 }
-
-/** Bytes that only relays have, for some blocks. */
-const isBounded = ({ visibility, lastBlock }: JournaledAttempt): boolean => visibility === "private" && lastBlock !== null;
 
 function attemptOf({ intentId, chainId, account, nonce, hash, raw, createdAt }: JournaledAttempt): Attempt {
   return { opportunityId: intentId ?? "", chainId, from: account, nonce, hash, raw, sentAt: createdAt.getTime() };
