@@ -15,6 +15,6 @@ const run = (tool, ...args) => {
 };
 const hash = sourceHash();
 rmSync(path.join(root, "dist"), { recursive: true, force: true });
-run("hardhat", "build", "--quiet");
+run("hardhat", "build", "--quiet", "--no-tests");
 run("tsc", "-p", "tsconfig.build.json");
 writeFileSync(stampFile, hash);

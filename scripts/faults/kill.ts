@@ -61,7 +61,7 @@ const SETTLE_MS = 90_000;
 const STEP_MS = 8_000;
 const START_MS = 60_000;
 /** How long an account may have nothing to do before it gets one more intent. */
-const FILL_MS = 3_000;
+const FILL_MS = 1_000;
 
 /**
  * Kills the driver again and again while it trades. A round: the driver starts, settles what the last kill left, everything until then is

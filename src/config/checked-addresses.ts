@@ -1,7 +1,9 @@
 import { id, type Provider } from "ethers";
 import { ArbError } from "../errors.js";
 import { acrossFacts } from "./across.js";
+import { cctpFacts } from "./cctp.js";
 import type { Network, Sourced } from "./network.js";
+import { stargateFacts } from "./stargate.js";
 
 /** One address of the registry with its place ("uniswap-v3.factory") and, where there is one, a cheap proof of identity. */
 export interface RegistryEntry {
@@ -45,6 +47,13 @@ export function registryEntries(network: Network): RegistryEntry[] {
   push("lenders.morpho", network.lenders.morpho);
   push("lenders.erc3156", network.lenders.erc3156);
   push("poolManager", network.poolManager);
+  const cctp = cctpFacts(network.chainId);
+  push("cctp.tokenMessenger", cctp?.tokenMessenger, "localMessageTransmitter()", cctp?.messageTransmitter.address);
+  push("cctp.messageTransmitter", cctp?.messageTransmitter, "localDomain()", cctp === null ? undefined : String(cctp.domain));
+  const stargate = stargateFacts(network.chainId);
+  push("stargate.usdcPool", stargate?.usdcPool, "endpoint()", stargate?.endpoint.address);
+  push("stargate.tokenMessaging", stargate?.tokenMessaging, "endpoint()", stargate?.endpoint.address);
+  push("stargate.endpoint", stargate?.endpoint, "eid()", stargate === null ? undefined : String(stargate.eid));
   push("multicall3", network.multicall3);
   push("permit2", network.permit2);
   push("create2Proxy", network.create2Proxy);

@@ -13,6 +13,7 @@ import { findToken, networkByName } from "./networks.js";
 import { defaultRoutes, knownRoutes, type RoutesConfig } from "./routes.js";
 import { configSchema, type ParsedConfig, type ParsedNetwork, type ParsedWallet } from "./schema.js";
 import { readSecret } from "./secrets.js";
+import { resolveVault, type VaultConfig } from "./vault.js";
 
 /** One network to trade on. Amounts in wei; fees in wei per gas. */
 export interface NetworkConfig {
@@ -34,6 +35,8 @@ export interface NetworkConfig {
   maxGasCost: bigint;
   /** The ways that transactions take; `openRoutes` opens them. */
   submission: RoutesConfig;
+  /** What the vault's owner allows its operators; null = no vault is configured. */
+  vault: VaultConfig | null;
   /** Pools allowed beside those of the registry's factories. */
   pools: PoolId[];
   /** Least net profit in base units by token address; a token that is not here is not traded for profit. */
@@ -290,6 +293,7 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], wallet
     maxPriorityFee: n.maxPriorityFee ?? null,
     maxGasCost: n.maxGasCost ?? maxGasCost,
     submission: resolveRoutes(network, n, faults),
+    vault: n.vault ? resolveVault(network, n.vault, faults) : null,
     pools,
     minNetProfit,
     wallets,

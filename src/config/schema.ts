@@ -123,6 +123,59 @@ const refund = z.strictObject({
   recipient: address,
 });
 
+const lossShare = percent
+  .refine((ppm) => ppm <= 50_000, "is more than 5 %, which the vault refuses")
+  .refine((ppm) => ppm % 100 === 0, "is finer than 0.01 %");
+const seconds = duration.refine((ms) => ms % 1000 === 0, "is no whole number of seconds").transform((ms) => ms / 1000);
+const limit = z
+  .string()
+  .refine((s) => unitOf(s) !== null, 'has no unit, write for example "5 WETH"')
+  .describe('Most per day, in the token that leaves, for example "5 WETH"');
+
+const priceSource = z.strictObject({
+  feedIn: address.optional().describe("Price feed of the sold token"),
+  feedOut: address.optional().describe("Price feed of the bought token, in the same currency"),
+  maxAgeIn: seconds.optional().describe("Greatest age of feedIn's answer: its heartbeat and a little more"),
+  maxAgeOut: seconds.optional().describe("Greatest age of feedOut's answer"),
+  sequencer: address.optional().describe("Feed that tells whether the sequencer is up; required with feeds on an L2"),
+  pool: address.optional().describe("Instead of feeds: a V3-type pool of the two tokens, whose average counts"),
+  window: seconds
+    .refine((s) => s >= 600, "is shorter than 10 min, which the vault refuses")
+    .optional()
+    .describe('Time that the pool is averaged over, for example "30 min"'),
+});
+
+const market = z.strictObject({
+  pool: address,
+  kind: z.enum(["v2", "v3"]).describe("Type of the pool"),
+  fee: percent
+    .refine((ppm) => ppm > 0 && ppm < 1_000_000, "is no fee of a pair")
+    .optional()
+    .describe("Fee of a V2-type pool"),
+  sell: z.string().describe("Token of the network, by symbol or address"),
+  buy: z.string().describe("The pool's other token"),
+  maxLoss: lossShare.describe('Least output below the price, for example "0.5 %"'),
+  dailyLimit: limit,
+  price: priceSource,
+});
+
+const vaultRoute = z.strictObject({
+  bridge: z.enum(["across", "cctp", "stargate"]),
+  contract: address.describe("SpokePool, TokenMessengerV2 or Stargate pool of this network"),
+  token: z.string().describe("Token that is sent, by symbol or address"),
+  tokenOut: address.optional().describe("Across: the token that arrives, of the same decimals"),
+  destination: z.int().min(0).describe("Chain id (Across), domain (CCTP) or endpoint id (Stargate)"),
+  maxFee: lossShare.describe('Greatest fee, for example "0.2 %"'),
+  dailyLimit: limit,
+  maxFill: seconds.optional().describe("Across: longest time that relayers are given; then a refund is due"),
+});
+
+const vault = z.strictObject({
+  address: address.optional().describe("The vault; without it, the one in deployments/NAME-vault.json"),
+  markets: z.array(market).default([]).describe("Pools in which operators may sell"),
+  routes: z.array(vaultRoute).default([]).describe("Bridges by which operators may send to the twin"),
+});
+
 const network = z.strictObject({
   enabled: z.boolean().default(true),
   rpc: z.array(node).min(1, "needs at least one endpoint").describe("Endpoints in order of preference"),
@@ -164,6 +217,7 @@ const network = z.strictObject({
     .describe('"sync" waits for the receipt (EIP-7966), "conditional" has the sequencer check the deadline (ERC-7796)'),
   expressLaneKey: secret.optional().describe("Arbitrum: key of the account that controls Timeboost's express lane"),
   refund: refund.optional().describe("What builders that give refunds are asked for"),
+  vault: vault.optional().describe("What the owner allows the vault's operators; see docs/vault.md"),
 });
 
 const tier = z.strictObject({ above: percent, allow: share });

@@ -25,6 +25,8 @@ export const EXTRACTS = {
   universalRouter: ".extracts/@uniswap/universal-router@2.1.0/artifacts/contracts",
   opStack: ".extracts/@eth-optimism/contracts-bedrock@0.17.3/forge-artifacts",
   across: ".extracts/@across-protocol/contracts@5.0.27/dist/evm/artifacts",
+  stargate: ".extracts/@stargatefinance/stg-evm-v2@2.0.6/artifacts/src",
+  layerzero: ".extracts/@layerzerolabs/lz-evm-protocol-v2@3.0.168/artifacts/contracts",
   permit2: ".extracts/@uniswap/v4-periphery@1.0.3/lib/permit2/test/utils",
 } as const;
 

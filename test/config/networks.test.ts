@@ -19,11 +19,13 @@ import {
   UNISWAP_V3_INIT_HASH,
   unverified,
 } from "../../src/config/facts.js";
+import { cctpFacts } from "../../src/config/cctp.js";
 import type { Network } from "../../src/config/network.js";
+import { stargateFacts } from "../../src/config/stargate.js";
 import { findToken, networkById, networkByName, NETWORKS } from "../../src/config/networks.js";
 import { VENUES } from "../../src/venues/index.js";
 import type { PoolTraits, VenueId } from "../../src/venues/venue.js";
-import { aaveToken, knownAddresses, sushi, textOf } from "./packages.js";
+import { aaveToken, circleChain, knownAddresses, layerzeroEid, stargateDeployment, sushi, textOf } from "./packages.js";
 
 const net = (name: Network["name"]): Network => networkByName(name)!;
 
@@ -70,6 +72,18 @@ describe("network registry", () => {
       "base slipstream.factory",
       "base slipstream.implementation",
     ]);
+  });
+
+  it("CCTP's domains are those of Circle's provider", () => {
+    for (const n of NETWORKS) expect(cctpFacts(n.chainId)?.domain, n.name).to.equal(circleChain(n.chainId)?.domain);
+  });
+
+  it("Stargate's endpoint ids are LayerZero's, and its pools were made for the registry's USDC", () => {
+    for (const n of NETWORKS.filter((each) => !each.testnet)) {
+      expect(stargateFacts(n.chainId)!.eid, n.name).to.equal(layerzeroEid(n.chainId));
+      const token = stargateDeployment(n.chainId, "StargatePoolUSDC")!.args[2]!;
+      expect(getAddress(token), n.name).to.equal(findToken(n, "USDC")!.address);
+    }
   });
 
   it("a second package agrees on the main networks' tokens and factories", () => {

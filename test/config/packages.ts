@@ -3,8 +3,11 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { getAddress } from "ethers";
 import { ACROSS_DEPLOYMENTS } from "../../src/config/across.js";
+
+import { CCTP_PROVIDER } from "../../src/config/cctp.js";
 import { PACKAGES } from "../../src/config/facts.js";
 import type { Network } from "../../src/config/network.js";
+import { LAYERZERO_EIDS, STARGATE_DEPLOYMENTS } from "../../src/config/stargate.js";
 
 const require = createRequire(import.meta.url);
 const folder = path.resolve(import.meta.dirname, "../../node_modules/.extracts");
@@ -153,6 +156,12 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
   known.set("poolManager", checksummed(uniswap["CHAIN_TO_ADDRESSES_MAP"][id].v4PoolManagerAddress));
   if (id === 10)
     known.set("slipstream.factory", addressIn(velodromeOf("optimism"), /SLIPSTREAM_FACTORY_ADDRESS: "(0x[0-9a-fA-F]{40})"/));
+
+  const circle = circleChain(id);
+  known.set("cctp.tokenMessenger", circle?.tokenMessenger).set("cctp.messageTransmitter", circle?.messageTransmitter);
+  const usdcPool = stargateDeployment(id, "StargatePoolUSDC");
+  known.set("stargate.usdcPool", usdcPool?.address).set("stargate.endpoint", usdcPool?.args[5]);
+  known.set("stargate.tokenMessaging", stargateDeployment(id, "TokenMessaging")?.address);
   const viem = textOf(`${PACKAGES.viem}/${VIEM_FILES[id]}.ts`);
   known.set("multicall3", addressIn(viem, /multicall3: \{\s*address: '(0x[0-9a-fA-F]{40})'/));
   known.set("permit2", addressIn(textOf(PACKAGES.permit2), /PERMIT2_ADDRESS = '(0x[0-9a-fA-F]{40})'/));
@@ -190,3 +199,34 @@ const morpho = (chainId: number): string | undefined =>
 
 /** A chain's part of the package's list. */
 const velodromeOf = (chain: string): string => textOf(PACKAGES.velodrome).split(`CHAIN: ${chain},`)[1]?.split("CHAIN:")[0] ?? "";
+
+/** What Circle's provider says of a network's CCTP v2. */
+export function circleChain(chainId: number): { domain: number; tokenMessenger: string; messageTransmitter: string } | null {
+  const definition = textOf(CCTP_PROVIDER)
+    .split("= defineChain({")
+    .find((text) => new RegExp(`^\\s{4}chainId: ${chainId},`, "m").test(text));
+  const cctp =
+    /cctp: \{\s*domain: (\d+),[\s\S]*?v2: \{[\s\S]*?tokenMessenger: '(0x\w{40})'[\s\S]*?messageTransmitter: '(0x\w{40})'/.exec(
+      definition ?? "",
+    );
+  return cctp ? { domain: Number(cctp[1]), tokenMessenger: cctp[2]!, messageTransmitter: cctp[3]! } : null;
+}
+
+const STARGATE_NAMES: Record<number, string> = { 1: "ethereum", 42161: "arbitrum", 10: "optimism", 8453: "base" };
+
+/** A contract of Stargate's own deployments, with its constructor's arguments. */
+export function stargateDeployment(chainId: number, name: string): { address: string; args: string[] } | null {
+  const network = STARGATE_NAMES[chainId];
+  if (network === undefined) return null;
+  const { address, args } = JSON.parse(textOf(`${STARGATE_DEPLOYMENTS}/${network}-mainnet/${name}.json`)) as {
+    address: string;
+    args: string[];
+  };
+  return { address, args };
+}
+
+/** LayerZero's number of a network. */
+export function layerzeroEid(chainId: number): number {
+  const name = STARGATE_NAMES[chainId]?.toUpperCase();
+  return Number(new RegExp(`"${name}_V2_MAINNET"\\] = (\\d+)\\]`).exec(textOf(LAYERZERO_EIDS))?.[1]);
+}
