@@ -18,7 +18,9 @@ export interface Outbox {
   send(attempt: JournaledAttempt, terms?: Partial<RouteTerms>): Promise<RouteAnswer>;
   /** Notes an answer. Gives it as it counts: a refusal of bytes that the node has is none. */
   note(record: RelayRecord): Promise<RouteAnswer | null>;
-  /** When every answer that is known is noted. Raises once what could not be. */
+  /** When every answer that is known is noted, or could not be. */
+  written(): Promise<void>;
+  /** The same. Raises once what could not be noted. */
   noted(): Promise<void>;
   /** When all routes have answered. */
   idle(): Promise<void>;
@@ -91,6 +93,7 @@ export function openOutbox(journal: Journal, chain: Chain, routes: readonly Rout
     routesFor,
     send,
     note,
+    written: async () => void (await noting),
     noted: async () => {
       await noting;
       const error = unnoted;

@@ -201,7 +201,8 @@ export class TransactionExecutor {
   #watching(attempt: Attempt): Watching {
     const [chain, journal, askMs] = [this.chain, this.#required(), this.#sendMs];
     const run = this.#runs.get(attempt.opportunityId) ?? null;
-    return { chain, journal, run, askMs, book: async () => await this.#book(attempt) };
+    const written = async () => await this.#sending().written();
+    return { chain, journal, run, askMs, written, book: async () => await this.#book(attempt) };
   }
 
   async #unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
@@ -287,9 +288,11 @@ export class TransactionExecutor {
     await this.#confirmOpen(journal, account);
     const outbox = this.#sending();
     const { inPrivate } = outbox;
+    const running = this.#runs.get(intent.id);
+    // most sends need no head, and so no question
+    const head = inPrivate || this.#vacant.length > 0 ? BigInt(await this.chain.provider.getBlockNumber()) : 0n;
     const paid = inPrivate ? feesWithTip(fees, firstTip(ladderOf(fees, gasLimit, terms)), terms.feeCeiling) : fees;
     await this.#funds.require(gasLimit * paid.maxFeePerGas + call.value);
-    const head = BigInt(await this.chain.provider.getBlockNumber());
     const lastBlock = inPrivate ? (terms.lastBlock ?? head + PRIVATE_BLOCKS) : null;
     const exposure = outbox.exposure(lastBlock);
     const sign = async (nonce: number, at: PlanFees) => await this.#sign(nonce, call, gasLimit, at);
@@ -297,15 +300,18 @@ export class TransactionExecutor {
     if (attempt.sends.length > 0) {
       // an intent that was sent before: what is mined is not sent again
       const [slot] = await journal.slots(account, { nonce: attempt.nonce });
-      if (slot?.state !== "open" || isOver(attempt, head)) return attemptOf(attempt);
+      if (slot?.state !== "open" || (inPrivate && isOver(attempt, head))) return attemptOf(attempt);
     }
+    if (running !== undefined && running.end === null) return attemptOf(attempt);
     this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
     this.#vacant = this.#vacant.filter((nonce) => nonce !== attempt.nonce);
     if (lastBlock !== null) {
       await journal.step("before-send");
-      const again = (at: PlanFees) => this.#raise(account, attempt.nonce, intent.id, exposure, (nonce) => sign(nonce, at));
+      // as it was journaled, which may have been by an earlier run
+      const asBefore = { visibility: attempt.visibility, lastBlock: attempt.lastBlock };
+      const again = (at: PlanFees) => this.#raise(account, attempt.nonce, intent.id, asBefore, (nonce) => sign(nonce, at));
       this.#open.push({ attempt, seenAt: Date.now() });
-      this.#carry(attempt, fees, lastBlock, terms, again);
+      this.#carry(attempt, fees, attempt.lastBlock ?? lastBlock, terms, again);
       return attemptOf(attempt);
     }
     const { maxTimestamp } = terms;

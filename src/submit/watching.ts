@@ -35,12 +35,11 @@ export interface Watching {
   run: PrivateRun | null;
   /** Notes and books what was found. */
   book: () => Promise<void>;
+  /** When the answers that are known are noted. Never rejects. */
+  written: () => Promise<void>;
   /** Longest wait for one answer, milliseconds. */
   askMs: number;
 }
-
-/** How long answers are waited for that relays may still give, milliseconds. */
-const ANSWERS_MS = 1_000;
 
 /** Bytes that only relays have, for some blocks. */
 export const isBounded = ({ visibility, lastBlock }: JournaledAttempt): boolean => visibility === "private" && lastBlock !== null;
@@ -85,7 +84,8 @@ export async function watchAttempt(tools: Watching, attempt: Attempt, deadlineMs
 /** Where the transaction that landed for an attempt stands. Raises as the journal and the node do. */
 export async function standingOf(tools: Watching, attempt: Attempt): Promise<Standing> {
   // answers of relays that came before the block are noted by then, or do not matter
-  if (tools.run) await Promise.race([tools.run.over, sleep(ANSWERS_MS, undefined, { ref: false })]);
+  if (tools.run) await Promise.race([tools.run.over, sleep(tools.askMs, undefined, { ref: false })]);
+  await tools.written();
   const slot = await slotOf(tools, attempt);
   const inclusion = slot?.inclusion ?? null;
   const landed = slot?.attempts.find((a) => a.hash === inclusion?.hash);

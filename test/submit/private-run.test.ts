@@ -152,6 +152,22 @@ describe("TransactionExecutor by relays", function () {
     expect(relay.requests.filter((r) => r.method === "eth_sendBundle")).to.have.length(1);
   });
 
+  it("lands right behind a pending transaction, and is simulated behind it first", async () => {
+    const other = new WalletManager(new Secret(hexlify(randomBytes(32))));
+    await local.rpc("hardhat_setBalance", [other.address, "0xde0b6b3a7640000"]);
+    const { maxFeePerGas, maxPriorityFeePerGas } = FEES;
+    const transfer = { to: local.accounts[1]!, data: "0x", value: 1n, gasLimit: 21_000n, maxFeePerGas, maxPriorityFeePerGas };
+    const followed = other.sign({ chainId: 1, nonce: 0, ...transfer });
+    expect(executor.canFollow).to.equal(true);
+    const attempt = await send("behind", { lastBlock: (await head()) + 3n, after: followed });
+    await bundles(1);
+    const methods = relay.requests.map((r) => r.method);
+    expect(methods.indexOf("eth_callBundle")).to.be.lessThan(methods.indexOf("eth_sendBundle"));
+    const { txs } = await relay.buildBlock();
+    expect(txs).to.deep.equal([followed.hash, attempt.hash]);
+    expect((await executor.watch(attempt, 20_000, 5)).status).to.equal("mined");
+  });
+
   it("goes on with the same bytes after a restart, until their last block", async () => {
     relay.faults.add({ kind: "accept-and-drop" }, { times: 1 });
     const attempt = await send("again", { lastBlock: (await head()) + 9n });
