@@ -14,7 +14,8 @@ import type { Journal } from "../../src/journal/journal.js";
 import { encodePlan } from "../../src/plan/codec.js";
 import type { Plan } from "../../src/plan/plan.js";
 import type { Call } from "../../src/plan/transaction-builder.js";
-import { nodeRoute, TransactionExecutor } from "../../src/submit/transaction-executor.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import { measureSigning, type SendRow } from "./sign.js";
 
@@ -121,7 +122,7 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
   const known = new JsonRpcProvider(node.url, 1, { staticNetwork: true, batchMaxCount: 1 });
   const [theirs, expert] = [new Wallet(node.keys[5]!, provider), new Wallet(node.keys[6]!, known)];
   const contract = Tally__factory.connect(node.tally, theirs);
-  const route = nodeRoute(chain.provider);
+  const route = chainRoute(chain);
   let answered = 0;
   const timed = {
     ...route,
@@ -132,7 +133,7 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
       return answer;
     },
   };
-  const executor = new TransactionExecutor(chain, ours, timed, { journal });
+  const executor = new TransactionExecutor(chain, ours, [timed], { journal });
   await executor.start();
   // as a session has it
   executor.keepWatching(chain.network.blockTimeMs, (error) => {

@@ -14,7 +14,8 @@ import { openJournalOf } from "../../src/journal/open.js";
 import type { JournalStep } from "../../src/journal/types.js";
 import { scanBlock } from "../../src/market/watcher.js";
 import { SlippageManager } from "../../src/plan/slippage.js";
-import { nodeRoute, TransactionExecutor } from "../../src/submit/transaction-executor.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import type { Wish } from "./plan.js";
 import { type DriverWorld, FINAL_BLOCKS } from "./world.js";
@@ -89,7 +90,7 @@ const { secretUrl } = journal.db as typeof journal.db & { secretUrl: Secret };
 const desks: Desk[][] = chains.map((chain, i) =>
   wallets[i]!.map((wallet) => {
     const site = world.chains[i]!;
-    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal });
+    const transactions = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal });
     const trader = new SameChainExecutor({
       chain,
       executor: site.executor,

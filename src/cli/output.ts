@@ -67,7 +67,8 @@ export function outcomeJson(outcome: Outcome): { status: Outcome["status"] } & R
   switch (outcome.status) {
     case "landed": {
       const { blockNumber, minProfit: _, ...trade } = outcome.trade;
-      return { status, ...trade, gasUsed: Number(trade.gasUsed), block: blockNumber };
+      const final = trade.journal === "final";
+      return { status, ...trade, gasUsed: Number(trade.gasUsed), block: blockNumber, final };
     }
     case "dry-run": {
       const { txHash: _, ...trade } = outcome.trade;

@@ -1,7 +1,7 @@
 import { formatTokenShort, shortDecimal } from "../config/format-token.js";
 import type { Network } from "../config/network.js";
 import { NETWORKS } from "../config/networks.js";
-import type { Outcome, Trade } from "../execution/outcome.js";
+import type { LandedTrade, Outcome, Trade } from "../execution/outcome.js";
 import { ETHER } from "../units.js";
 
 const WIDTH = 156;
@@ -30,7 +30,14 @@ const amount = (networks: Networks, { chainId, profitToken }: Trade, value: bigi
 const title = (networks: Networks, { chainId }: Trade): string =>
   networks.find((n) => n.chainId === chainId)?.title ?? `chain ${chainId}`;
 const pathOf = (trade: Trade): string => trade.path.map((p) => p.venue).join(" > ");
-const shortHash = (hash: string): string => `${hash.slice(0, 10)}...${hash.slice(-8)}`;
+const shortHash = (hash: string): string => `${hash.slice(0, 8)}..${hash.slice(-6)}`;
+
+/** By what routes it went, and whether it may still be taken back. */
+function standing(networks: Networks, { chainId, routes, nonce, journal, depth }: LandedTrade): string {
+  const needed = networks.find((n) => n.chainId === chainId)?.finality.blocks;
+  const how = journal === "final" ? "final" : `${depth} of ${needed ?? "?"} blocks deep, not final yet`;
+  return `by ${routes.length > 0 ? routes.join(", ") : "a route that did not answer"}, nonce ${nonce}, ${how}`;
+}
 
 /** One outcome for a person, with whole hashes; amounts are cut to six digits (--json has them exact). */
 export function outcomeText(outcome: Outcome, networks: Networks): string {
@@ -45,10 +52,12 @@ export function outcomeText(outcome: Outcome, networks: Networks): string {
   switch (outcome.status) {
     case "landed": {
       const { profit, gasUsed, feeWei, blockNumber, seconds } = outcome.trade;
+      const stands = standing(networks, outcome.trade);
       return [
         `${head}: ${units(profit)} profit (expected ${units(trade.expectedProfit)})`,
         `  ${how}, ${gasUsed} gas, fee ${shortDecimal(feeWei, ETHER.decimals)} ETH, block ${blockNumber}, ${seconds} s`,
         `  ${trade.txHash}`,
+        `  ${stands}`,
       ].join("\n");
     }
     case "dry-run":
@@ -70,7 +79,7 @@ export function tradesTable(outcomes: readonly Outcome[], networks: Networks = N
   const sections: string[] = [];
   const landed = outcomes.filter((o) => o.status === "landed").map((o) => o.trade);
   if (landed.length > 0) {
-    const head = ["chain", "path", "funding", "amount in", "expected profit", "profit", "gas", "transaction"];
+    const head = ["chain", "path", "funding", "amount in", "expected profit", "profit", "gas", "route", "transaction"];
     const rows = landed.map((t) => [
       title(networks, t),
       pathOf(t),
@@ -79,9 +88,11 @@ export function tradesTable(outcomes: readonly Outcome[], networks: Networks = N
       amount(networks, t, t.expectedProfit),
       amount(networks, t, t.profit),
       t.gasUsed.toString(),
+      t.routes.join("+"),
       shortHash(t.txHash),
     ]);
-    sections.push(`${landed.length} executed\n${columns([head, ...rows])}`);
+    const final = landed.filter((t) => t.journal === "final").length;
+    sections.push(`${landed.length} executed and journaled, ${final} of them final\n${columns([head, ...rows])}`);
   }
   const others: [Outcome["status"], string][] = [
     ["dry-run", "planned and simulated, not sent"],

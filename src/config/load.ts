@@ -79,6 +79,8 @@ export interface Config {
   timeouts: { rpcMs: number; opportunityMs: number; receiptMs: number };
   fundingPreference: FundingId[];
   guards: GuardSettings;
+  /** How tips climb while private routes have a trade. */
+  tips: { budgetPpm: number; stepPpm: number; blocksPerTip: number };
   /** Folder of the embedded database (absolute), reference to the URL of another, and whether either was set. */
   database: { folder: string; url: string | null; given: boolean };
 }
@@ -167,6 +169,7 @@ function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
     timeouts: { rpcMs: c.timeouts.rpc, opportunityMs: c.timeouts.opportunity, receiptMs: c.timeouts.receipt },
     fundingPreference: c.funding.preference,
     guards: guardsOf(c.guards, faults),
+    tips: { budgetPpm: c.tips.budget, stepPpm: c.tips.step, blocksPerTip: c.tips.blocksPerTip },
     database: {
       folder: path.resolve(path.dirname(file), c.database?.folder ?? "arb-data"),
       url: c.database?.url ?? null,

@@ -286,6 +286,15 @@ const tip = z.strictObject({
   cap: ether.refine((wei) => wei > 0n, "is zero").describe("At most this much"),
 });
 
+const tips = z.strictObject({
+  budget: share.prefault("10 %").describe("Share of a trade's expected profit that its tips for private routes may climb to"),
+  step: percent
+    .refine((ppm) => ppm > 0 && ppm <= 10_000_000, "is not between 0 % and 1000 %")
+    .prefault("25 %")
+    .describe("How much each raise adds to the tip"),
+  blocksPerTip: z.int().min(1).max(100).default(1).describe("Blocks that are missed with one tip before it is raised"),
+});
+
 const guards = z.strictObject({
   firstPool: z
     .enum(["l2", "always", "never"])
@@ -377,6 +386,7 @@ export const configSchema = z.strictObject({
   timeouts: timeouts.prefault({}),
   funding: funding.prefault({}),
   guards: guards.prefault({}),
+  tips: tips.prefault({}).describe("How tips climb while private routes have a trade"),
   database: database.optional().describe("Where signed transactions and outcomes are kept"),
 });
 

@@ -1,4 +1,5 @@
 import type { FundingId } from "../funding/funding.js";
+import type { SlotState } from "../journal/types.js";
 import type { Rejection } from "../opportunity/reject.js";
 import type { VenueId } from "../venues/venue.js";
 
@@ -37,6 +38,13 @@ export interface LandedTrade extends Trade {
   /** Everything paid for inclusion, in wei: gas, and the L1 part where the network has one. */
   feeWei: bigint;
   blockNumber: number;
+  nonce: number;
+  /** Routes that said that they took it. */
+  routes: string[];
+  /** What the journal says of its nonce: "mined" until no reorganisation can take it back, then "final". */
+  journal: SlotState;
+  /** Blocks on top of it and its own, when it was booked. */
+  depth: number;
 }
 
 /**

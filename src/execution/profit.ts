@@ -9,10 +9,10 @@ const DEPOSIT = id("Deposit(address,uint256)");
 const WITHDRAWAL = id("Withdrawal(address,uint256)");
 const NOBODY = zeroPadValue(ZeroAddress, 32);
 
-type Log = TransactionReceipt["logs"][number];
+type Log = Pick<TransactionReceipt["logs"][number], "address" | "topics" | "data">;
 
 /** What the holders together gained of `token` in one transaction by its logs, base units, negative when they lost. */
-export function profitFromLogs(receipt: Pick<TransactionReceipt, "logs">, token: string, holders: string | string[]): bigint {
+export function profitFromLogs(receipt: { logs: readonly Log[] }, token: string, holders: string | string[]): bigint {
   const mine = new Set([holders].flat().map((holder) => zeroPadValue(holder, 32).toLowerCase()));
   const isMine = (topic: string | undefined): boolean => mine.has(topic?.toLowerCase() ?? "");
   const logs = receipt.logs.filter((log) => log.address.toLowerCase() === token.toLowerCase());

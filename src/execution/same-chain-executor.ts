@@ -16,9 +16,13 @@ import { type PlannedTrade, type PlannerSettings, makePlan } from "../plan/plann
 import { simulate } from "../plan/simulate.js";
 import type { SlippageManager } from "../plan/slippage.js";
 import { TransactionBuilder } from "../plan/transaction-builder.js";
+import type { UnlandedStatus } from "../submit/bundle-campaign.js";
+import type { SendTerms } from "../submit/private-run.js";
 import type { TransactionExecutor } from "../submit/transaction-executor.js";
+import type { Standing } from "../submit/watching.js";
 import { ErrorHandler } from "./error-handler.js";
-import type { Outcome, Trade } from "./outcome.js";
+import type { Attempt, Outcome, Trade } from "./outcome.js";
+import { checkFinally, type LadderSettings, termsOf } from "./final-check.js";
 import { balanceChange, feePaid, profitFromLogs } from "./profit.js";
 
 export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit"> {
@@ -32,6 +36,8 @@ export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit">
   /** Most that one transaction may cost, wei. */
   maxGasCost: bigint;
   fees: FeePolicy;
+  /** How tips climb while relays have a trade; absent = they do not. */
+  tips?: LadderSettings;
 }
 
 export interface SameChainContext {
@@ -51,7 +57,7 @@ export interface SameChainContext {
 const PRICED_GAS = 1_000_000n;
 
 /** Steps of one execution, for progress and for a hook between them. */
-export type Step = "quoted" | "planned" | "sent";
+export type Step = "quoted" | "planned" | "simulated" | "sent";
 export type OnStep = (
   step: Step,
   detail: { opportunity: Opportunity; trade?: PlannedTrade; txHash?: string },
@@ -117,12 +123,17 @@ export class SameChainExecutor {
     if ("status" in prepared) return prepared;
     const { transactions } = this.context;
     const sent = (txHash: string): Trade => ({ ...tradeOf(prepared), txHash, seconds: seconds() });
+    const refused = await this.#orRejection(opportunity, () => this.#check(prepared));
+    if (refused !== null) return refused;
+    await onStep("simulated", { opportunity, trade: prepared });
     if (transactions === null) return { status: "dry-run", trade: sent("") };
 
     const { call, gasLimit, fees } = prepared;
     const estimate = { token: prepared.plan.profitToken, profit: prepared.quote.profit };
     const intent = { id: opportunity.id, holder: this.context.executor, estimate };
-    const attempt = await this.#orRejection(opportunity, () => transactions.send(intent, call, gasLimit, fees));
+    const attempt = await this.#orRejection(opportunity, async () =>
+      transactions.send(intent, call, gasLimit, fees, await this.#terms(prepared)),
+    );
     if ("status" in attempt) return attempt;
     // From here on the transaction is out: whatever fails now leaves it known as sent, never as rejected.
     try {
@@ -142,7 +153,8 @@ export class SameChainExecutor {
           `nonce ${by.nonce} went to ${by.intentId ?? `a ${by.kind}`}: ${by.hash}`,
         );
       }
-      return await this.#book(watched.receipt, sent(watched.receipt.hash), prepared);
+      if (watched.status === "unlanded") return reject(opportunity, "not-included", "nonce", UNLANDED[watched.end](attempt));
+      return await this.#book(watched.receipt, sent(watched.receipt.hash), prepared, await transactions.standing(attempt));
     } catch (error) {
       return {
         status: "unknown",
@@ -177,6 +189,20 @@ export class SameChainExecutor {
     return planned.value;
   }
 
+  /** The last look before it is signed. Null: go on. */
+  async #check(planned: PlannedTrade): Promise<Outcome | null> {
+    const { chain, operator, settings } = this.context;
+    const holders = await this.#holders(planned);
+    const rejection = await checkFinally(planned, { chain, operator, fees: settings.fees, holders });
+    return rejection && { status: "rejected", rejection };
+  }
+
+  async #terms(planned: PlannedTrade): Promise<SendTerms> {
+    const { chain, settings } = this.context;
+    const alive = async (): Promise<boolean> => (await this.#check(planned)) === null;
+    return { ...termsOf(planned, chain, await this.#head(), settings.tips), alive };
+  }
+
   async #orRejection<T>(opportunity: Opportunity, work: () => Promise<T>): Promise<T | Outcome> {
     try {
       return await work();
@@ -198,7 +224,7 @@ export class SameChainExecutor {
     return status === "mined" ? null : reject(opportunity, "after-not-found", "after", `${after} was not mined in ${left} ms`);
   }
 
-  async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade): Promise<Outcome> {
+  async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade, standing: Standing): Promise<Outcome> {
     const { provider } = this.context.chain;
     const feeWei = await feePaid(provider, receipt);
     const { gasUsed, blockNumber } = receipt;
@@ -221,7 +247,8 @@ export class SameChainExecutor {
         });
       }
     }
-    return { status: "landed", trade: { ...trade, profit, gasUsed, feeWei, blockNumber } };
+    const { attempts: _, ...stands } = standing;
+    return { status: "landed", trade: { ...trade, profit, gasUsed, feeWei, blockNumber, ...stands } };
   }
 
   /** Who has the profit afterwards: the executor that ran the plan, and its owner where the plan sweeps. */
@@ -268,6 +295,15 @@ export class SameChainExecutor {
     return { number: block.number, hash: block.hash, timestamp: block.timestamp };
   }
 }
+
+/** Why relays did not land it. Its hashes stay watched. */
+const UNLANDED: Record<UnlandedStatus, (attempt: Attempt) => string> = {
+  expired: ({ nonce, hash }) => `no block took nonce ${nonce} before its last one: ${hash}`,
+  died: ({ nonce, hash }) => `withdrawn from nonce ${nonce}, because it would not succeed any more: ${hash}`,
+  "slot-lost": ({ nonce, hash }) => `nonce ${nonce} was used, or is not ours any more: ${hash}`,
+  "followed-landed": ({ hash }) => `the transaction that it follows landed without it: ${hash}`,
+  stalled: ({ hash }) => `no new block came: ${hash}`,
+};
 
 function reject(opportunity: Opportunity, reason: RejectReason, where: string, detail: string): Outcome {
   return { status: "rejected", rejection: { opportunityId: opportunity.id, reason, detail, where } };

@@ -7,11 +7,14 @@ import { type Config, type NetworkConfig, resolveEndpoints } from "../config/loa
 import { databaseSettings } from "../database/settings.js";
 import { readDeployment, stepRecordName } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
-import { feePolicy } from "../fees/fees.js";
+import { feePolicy, suggestFees } from "../fees/fees.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
 import { type OpenJournal, openJournalOf } from "../journal/open.js";
-import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
+import { openRoutes, type Routes } from "../submit/open-routes.js";
+import { readRoundTiming } from "../submit/relays/express-lane.js";
+import type { StuckPolicy } from "../submit/stuck.js";
+import { TransactionExecutor } from "../submit/transaction-executor.js";
 import { VENUES } from "../venues/index.js";
 import { refuseDelegated } from "../wallet/delegation.js";
 import { openWallets } from "../wallet/open.js";
@@ -50,6 +53,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
   const wallets = await openWallets(config);
   const drivers = new Map<string, Promise<SameChainExecutor>>();
   const onFault = options.onFault ?? (() => undefined);
+  const ways = new Map<string, Promise<Routes>>();
   const chains: Chain[] = [];
   const senders: TransactionExecutor[] = [];
   let opening: Promise<OpenJournal> | null = null;
@@ -57,6 +61,14 @@ export async function openSession(config: Config, options: SessionOptions): Prom
     opening ??= databaseSettings(config).then((settings) => openJournalOf(settings, { onFault }));
     opening.catch(() => (opening = null));
     return (await opening).journal;
+  };
+  // relays know all accounts of a network by one key
+  const routesOf = async (chain: Chain, networkConfig: NetworkConfig): Promise<Routes> => {
+    const { name } = networkConfig.network;
+    const opened = ways.get(name) ?? openRoutesOf(chain, networkConfig);
+    ways.set(name, opened);
+    opened.catch(() => ways.delete(name));
+    return await opened;
   };
   const open = async (networkConfig: NetworkConfig, wallet: WalletManager | null): Promise<SameChainExecutor> => {
     const chain = await connectTo(networkConfig, config);
@@ -89,10 +101,11 @@ export async function openSession(config: Config, options: SessionOptions): Prom
     let transactions: TransactionExecutor | null = null;
     if (send && wallet !== null) {
       await requireCheckedAddresses(networkConfig.network, chain.provider, chain.local);
-      transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal: await journal() });
+      const { routes, simulator } = await routesOf(chain, networkConfig);
+      transactions = new TransactionExecutor(chain, wallet, routes, { journal: await journal(), simulator, onFault });
       // what an earlier run left is settled before anything new is looked at
       await transactions.start();
-      transactions.keepWatching(networkConfig.network.blockTimeMs, onFault);
+      transactions.keepWatching(networkConfig.network.blockTimeMs, onFault, stuckPolicy(chain, networkConfig, config));
       senders.push(transactions);
     }
     return new SameChainExecutor({
@@ -113,6 +126,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
         maxGasCost: networkConfig.maxGasCost,
         guards: config.guards,
         fees: feePolicy(networkConfig, config.gas.patienceBlocks),
+        tips: config.tips,
       },
     });
   };
@@ -145,6 +159,50 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       for (const chain of chains) chain.close();
       for (const wallet of wallets.values()) wallet.close();
     },
+  };
+}
+
+/**
+ * Opens the configured routes of a network. In a local world they must be named: what is signed there counts on the real network too,
+ * and the registry's endpoints are the real ones. Raises ArbError "config".
+ */
+async function openRoutesOf(chain: Chain, networkConfig: NetworkConfig): Promise<Routes> {
+  const { network, submission } = networkConfig;
+  if (chain.local === true && (await isLocalWorld(chain))) {
+    const own = new Set([...submission.relays.map((relay) => relay.id), "node"]);
+    if (submission.sequencer !== null) own.add("sequencer").add("express-lane");
+    const foreign = submission.routes.find((name) => !own.has(name.replace(/-private$/, "")));
+    if (foreign !== undefined) {
+      throw new ArbError("config", `the route ${foreign} leads to the real ${network.title}, but the endpoint is a local world`, {
+        where: `networks.${network.name}.routes`,
+        hint: 'name routes of the local world: "node", a relay of its own under relays, or set sequencer',
+      });
+    }
+  }
+  const ask = async (method: string, params: unknown[]) => await chain.provider.send(method, params);
+  const express = submission.routes.includes("express-lane") ? { expressLaneTiming: await readRoundTiming(ask) } : {};
+  return await openRoutes(networkConfig, { nodes: await resolveEndpoints(networkConfig), ask, ...express });
+}
+
+/** Whether a loopback endpoint is a world of its own, and no node of the real network. */
+async function isLocalWorld({ network, provider }: Chain): Promise<boolean> {
+  const first = await provider.getBlock(0).catch(() => null);
+  // a pruned node does not have it; a local world always does
+  return network.genesisHash !== null && first !== null && first.hash !== network.genesisHash;
+}
+
+const LEAST_STUCK_MS = 5_000;
+
+/** A transaction is stuck when it is not in a block after those that its fee cap was to survive. */
+function stuckPolicy(chain: Chain, networkConfig: NetworkConfig, { gas }: Config): StuckPolicy {
+  const { patienceBlocks } = gas;
+  const policy = { ...feePolicy(networkConfig, patienceBlocks), maxFeePerGas: null };
+  return {
+    afterMs: Math.max(LEAST_STUCK_MS, (patienceBlocks + 1) * chain.network.blockTimeMs),
+    cancelBudget: networkConfig.maxGasCost,
+    patienceBlocks,
+    // what it may cost is capped by what the trade earns, and by the budget
+    fees: async () => await suggestFees(chain, policy),
   };
 }
 

@@ -1,4 +1,5 @@
 import { type Provider, toQuantity } from "ethers";
+import type { Recheck } from "../chain/confirm.js";
 import { classifyNodeError } from "../chain/errors.js";
 import type { Network } from "../config/network.js";
 import { findConsumer } from "./consumer.js";
@@ -6,7 +7,9 @@ import type { Journal } from "./journal.js";
 import type { Ownership } from "./owner.js";
 import { entriesOf, type LandedReceipt, readReceipt, type Requests } from "./receipt.js";
 import { isLive, isVacant } from "./rules.js";
-import type { JournaledAttempt, Slot } from "./types.js";
+import type { Inclusion, JournaledAttempt, Slot } from "./types.js";
+
+export type MinedAt = Omit<Inclusion, "succeeded">;
 
 /** An account that is watched on its chain. */
 export interface Watched {
@@ -16,6 +19,8 @@ export interface Watched {
   provider: Provider & Requests;
   /** Whether bytes may be sent by the account's route; default: all. Private ones must not come into a public mempool. */
   carries?: (attempt: JournaledAttempt) => boolean;
+  /** Whether a transaction is still where it was, by as many endpoints as there are; asked before it is called final. */
+  recheck?: (inclusion: MinedAt) => Promise<Recheck>;
   /** Sends bytes of the journal again, and notes the answers. */
   resend: (attempt: JournaledAttempt) => Promise<void>;
 }
@@ -113,6 +118,14 @@ async function look(watched: Watched, slot: Slot, head: Head): Promise<Finding> 
     if (now === null) return { status: "unknown", detail: `the node has no block ${blockNumber} yet` };
     if (now === blockHash && attempt) {
       if (!isFinal(network, blockNumber, head)) return { status: "mined", attempt, receipt: null };
+      // one endpoint may be on a fork of its own
+      const seen = await watched.recheck?.({ hash, blockHash, blockNumber });
+      if (seen !== undefined && seen.status !== "kept")
+        return {
+          status: "unknown",
+          detail: seen.status === "unknown" ? seen.reason : `another endpoint says that it ${seen.status}`,
+        };
+      if (seen !== undefined && seen.depth <= network.finality.blocks) return { status: "mined", attempt, receipt: null };
       await journal.finalise(hash, blockHash);
       return { status: "final", attempt, receipt: null };
     }

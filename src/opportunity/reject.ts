@@ -24,6 +24,7 @@ export const REJECT_REASONS = {
   "risk-limit": "a risk limit or the kill switch refused it",
   "insufficient-gas-funds": "the wallet cannot pay the gas",
   duplicate: "the journal already has a transaction for its id",
+  "not-included": "no block took it while relays had it; nothing was paid",
   superseded: "another transaction of ours took its nonce first",
   "after-not-found": "the pending transaction that it follows is not known",
 } as const;

@@ -15,7 +15,8 @@ import type { LocalChain } from "./chain.js";
 import { type Desk, openDesk } from "./desk.js";
 import { tokenOf } from "./protocols/tokens.js";
 import { findPool, movePrice, rival, shareOf } from "./trader.js";
-import { startLocalWorld } from "./world.js";
+import { type LocalWays, startLocalWays } from "./ways.js";
+import { LOCAL_CHAIN_IDS, startLocalWorld } from "./world.js";
 
 /** A pool by venue, two tokens and fee in pips. */
 type PoolName = [venue: VenueId, tokenA: string, tokenB: string, feePips: number];
@@ -126,14 +127,19 @@ const SCENES: Scene[] = [
  */
 export async function runDemo(note: (text: string) => void): Promise<Outcome[]> {
   note("starting Ethereum, Arbitrum, Optimism and Base with real protocol bytecode ...");
-  const world = await startLocalWorld();
+  const world = await startLocalWorld(LOCAL_CHAIN_IDS, { blockOrder: "fifo" });
   const desks: Desk[] = [];
+  const ways: LocalWays[] = [];
   const folder = mkdtempSync(path.join(os.tmpdir(), "arb-demo-"));
   let opened: OpenJournal | null = null;
   try {
     opened = await openJournalOf({ folder });
     const { journal } = opened;
-    for (const local of world.chains) desks.push(await openDesk(local, journal));
+    for (const local of world.chains) {
+      const way = await startLocalWays(local);
+      ways.push(way);
+      desks.push(await openDesk(local, journal, way.routes));
+    }
     const networks = world.chains.map((c) => c.network);
     const intake = createIntake(() => ({ networks, allowedPools: [], now: Math.floor(Date.now() / 1000) }));
     const outcomes: Outcome[] = [];
@@ -147,7 +153,8 @@ export async function runDemo(note: (text: string) => void): Promise<Outcome[]> 
     }
     return outcomes;
   } finally {
-    for (const desk of desks) desk.close();
+    for (const desk of desks) await desk.close();
+    for (const way of ways) await way.close();
     await opened?.close();
     await world.close();
     rmSync(folder, { recursive: true, force: true });
@@ -167,7 +174,7 @@ async function play(scene: Scene, number: number, desk: Desk, intake: Intake): P
   if (!opportunity.ok) return { status: "rejected", rejection: opportunity.rejection };
   const bought = pool.token0 === sold.address ? pool.token1 : pool.token0;
   const interfere: OnStep = async (step) => {
-    if (step === "planned" && scene.rival) await rival(local, scene.rival, pool, bought);
+    if (step === "simulated" && scene.rival) await rival(local, scene.rival, pool, bought);
   };
   return await driver.execute(opportunity.value, interfere);
 }
@@ -201,10 +208,10 @@ function poolOf(local: LocalChain, [venue, a, b, feePips]: PoolName): PoolId {
 function sentence(outcome: Outcome, { network }: LocalChain): string {
   switch (outcome.status) {
     case "landed": {
-      const { funding, amountIn, profit, expectedProfit, profitToken, gasUsed } = outcome.trade;
+      const { funding, amountIn, profit, expectedProfit, profitToken, gasUsed, routes, nonce, journal } = outcome.trade;
       const units = (amount: bigint) => formatTokenShort(network, profitToken, amount);
       const against = profit === expectedProfit ? "as estimated to the wei" : `estimated ${units(expectedProfit)}`;
-      return `landed: ${units(amountIn)} in, ${units(profit)} profit (${against}), ${funding}, ${gasUsed} gas`;
+      return `landed: ${units(amountIn)} in, ${units(profit)} profit (${against}), ${funding}, ${gasUsed} gas, by ${routes.join(" and ")}, journaled as nonce ${nonce}, ${journal}`;
     }
     case "rejected":
       return `rejected before sending, ${outcome.rejection.reason}: ${outcome.rejection.detail}`;

@@ -11,7 +11,9 @@ import { stepRecordName } from "../deploy/record.js";
 import { SameChainExecutor } from "../execution/same-chain-executor.js";
 import type { Journal } from "../journal/journal.js";
 import { SlippageManager } from "../plan/slippage.js";
-import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
+import { chainRoute } from "../submit/relays/node.js";
+import type { Routes } from "../submit/open-routes.js";
+import { TransactionExecutor } from "../submit/transaction-executor.js";
 import { createKeystore } from "../wallet/keystore.js";
 import { WalletManager } from "../wallet/wallet-manager.js";
 import type { LocalChain } from "./chain.js";
@@ -25,7 +27,7 @@ export interface Desk {
   executor: string;
   stepExecutor: string;
   driver: SameChainExecutor;
-  close(): void;
+  close(): Promise<void>;
 }
 
 const ETHER = 10n ** 18n;
@@ -37,9 +39,14 @@ const FEES: FeePolicy = { priorityFee: 1_000_000n, patienceBlocks: 2, maxFeePerG
 
 /**
  * Makes an operator with an encrypted keystore, funds it, deploys the executor by the CREATE2 proxy, and gives it the one unit
- * of each token that an executor in use holds. Without a journal the desk does everything but send.
+ * of each token that an executor in use holds. Without a journal the desk does everything but
+ * send; without routes it sends to the chain's node.
  */
-export async function openDesk(local: LocalChain, journal: Journal | null): Promise<Desk> {
+export async function openDesk(
+  local: LocalChain,
+  journal: Journal | null,
+  ways: Pick<Routes, "routes" | "simulator"> | null = null,
+): Promise<Desk> {
   const chain = await connectChain(local.network, [local.url], { local: true, pollMs: 20, timeoutMs: RPC_DEADLINE_MS });
   const folder = mkdtempSync(path.join(os.tmpdir(), "arb-desk-"));
   try {
@@ -67,12 +74,15 @@ export async function openDesk(local: LocalChain, journal: Journal | null): Prom
     const name = `local-${local.network.name}`;
     const executor = await deployed(ArbExecutor__factory, name);
     const stepExecutor = await deployed(StepExecutor__factory, stepRecordName(name));
+    const { routes, simulator } = ways ?? { routes: [chainRoute(chain)], simulator: null };
+    const transactions =
+      journal && new TransactionExecutor(chain, wallet, routes, { journal, simulator, sendMs: RPC_DEADLINE_MS, pollMs: 10 });
     const driver = new SameChainExecutor({
       chain,
       executor,
       stepExecutor,
       operator: wallet.address,
-      transactions: journal && new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal }),
+      transactions,
       slippage: new SlippageManager(),
       settings: {
         costMarginPpm: 100_000,
@@ -84,9 +94,14 @@ export async function openDesk(local: LocalChain, journal: Journal | null): Prom
         funding: ["flash-swap", "balancer-v2", "uniswap-v4", "uniswap-v3-flash", "aave-v3", "own-balance"],
         maxGasCost: ETHER / 100n,
         fees: FEES,
+        tips: { budgetPpm: 100_000, stepPpm: 250_000, blocksPerTip: 1 },
       },
     });
-    return { local, chain, wallet, owner, executor, stepExecutor, driver, close: () => chain.close() };
+    const close = async (): Promise<void> => {
+      await transactions?.close();
+      chain.close();
+    };
+    return { local, chain, wallet, owner, executor, stepExecutor, driver, close };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

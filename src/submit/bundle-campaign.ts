@@ -40,6 +40,8 @@ export interface CampaignTools {
   /** eth_callBundle of a relay. Needed for campaigns with `after`; others are sent without. */
   simulate?(txs: string[], blockNumber: bigint): Promise<SimulationAnswer>;
   record: Recorder;
+  /** Whether it is still worth sending; asked before every block but the first. What throws does not say that it is not. */
+  alive?(): Promise<boolean>;
   /** Ends the campaign: the opportunity is gone. */
   signal: AbortSignal;
   /** Milliseconds that a route may take. */
@@ -110,6 +112,7 @@ export async function runCampaign(campaign: Campaign, tools: CampaignTools): Pro
     if (tools.signal.aborted) return await end("died");
     if (head >= lastBlock) return await end("expired");
     if (after && (await look([after.hash]))) return await end("followed-landed");
+    if (sent.size > 0 && tools.alive && !(await tools.alive().catch(() => true))) return await end("died");
     const targetBlock = head + 1n;
     if (current !== null && blocks >= blocksPerTip) {
       const raised = nextTip(ladder, tip);

@@ -6,6 +6,11 @@ export interface Route {
   id: string;
   /** "public": anybody may see the bytes before they are in a block. */
   visibility: "public" | "private";
+  /**
+   * How long it may land what it took: in `targetBlock` only, up to `lastBlock`, or (the default) for ever. Bytes that went only to
+   * routes of the first two kinds are over after their last block.
+   */
+  holds?: "target" | "last" | "open";
   /** Sends bytes that were read back from the journal. Never throws for an answer: a refusal is a value; only a bug throws. */
   send(signed: SignedBytes, terms: RouteTerms): Promise<RouteAnswer>;
   /** Asks for the bytes not to be included. Its answer is a promise of nobody: the hash stays watched. */

@@ -6,12 +6,25 @@ import { isLive, isPublic } from "../journal/rules.js";
 import { highestFees } from "../journal/supersede.js";
 import type { JournaledAttempt, Signed } from "../journal/types.js";
 import { DEFAULT_GAS_BUFFER_PPM } from "../wallet/gas.js";
+import type { PlanFees } from "../plan/planner.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { CANCEL_GAS, decideStuck, type Fees, type StuckAttempt, type StuckDecision } from "./replacement.js";
-import type { Route } from "./route.js";
+import type { Outbox } from "./outbox.js";
+import { isBounded } from "./watching.js";
 
 /** What it is worth to get a stuck transaction, or at least its nonce, going again. */
 export type StuckTerms = Pick<StuckAttempt, "baseFee" | "usefulTip" | "worth" | "cancelBudget" | "patienceBlocks">;
+
+/** When something counts as stuck, and what getting it going may cost. */
+export interface StuckPolicy {
+  /** How long the newest attempt of a nonce is out before it is replaced or cancelled, milliseconds. */
+  afterMs: number;
+  /** Most that getting a nonce free may cost, wei. */
+  cancelBudget: bigint;
+  patienceBlocks: number;
+  /** What lands now. */
+  fees: () => Promise<PlanFees>;
+}
 
 /** What signs and sends for the account. */
 export interface Sender {
@@ -19,8 +32,7 @@ export interface Sender {
   account: Ownership;
   chain: Chain;
   wallet: WalletManager;
-  route: Route;
-  broadcast(attempt: JournaledAttempt): Promise<unknown>;
+  outbox: Outbox;
 }
 
 /**
@@ -50,10 +62,10 @@ export async function unstick(
     intent: replaces ? { id: intentId } : null,
     build: async (nonce) =>
       replaces ? await again(sender, ours.raw, decision.fees) : await nothing(sender, nonce, decision.fees),
-    exposure: { visibility: sender.route.visibility, lastBlock: null },
+    exposure: sender.outbox.exposure(null),
     head,
   });
-  await sender.broadcast(attempt);
+  await sender.outbox.send(attempt);
   return { decision, attempt };
 }
 
@@ -62,7 +74,7 @@ export async function unstick(
  * nonces that were filled.
  */
 export async function fillGaps(sender: Sender, vacant: readonly number[], fees: Fees): Promise<number[]> {
-  const { journal, account, chain, route } = sender;
+  const { journal, account, chain, outbox } = sender;
   if (vacant.length === 0) return [];
   const open = await journal.openSlots(account);
   const highest = Math.max(-1, ...open.filter((s) => s.state === "open" && s.attempts.some(isPublic)).map((s) => s.nonce));
@@ -72,13 +84,38 @@ export async function fillGaps(sender: Sender, vacant: readonly number[], fees: 
       kind: "no-op",
       intent: null,
       build: async () => await nothing(sender, nonce, fees),
-      exposure: { visibility: route.visibility, lastBlock: null },
+      exposure: outbox.exposure(null),
       head: BigInt(await chain.provider.getBlockNumber()),
     });
-    await sender.broadcast(attempt);
+    await sender.outbox.send(attempt);
     filled.push(nonce);
   }
   return filled;
+}
+
+/**
+ * Fills the vacant nonces below public ones, and says which intent all others wait for, where its newest attempt is out for too long.
+ * Relays' own attempts are never stuck: they end with their last block.
+ */
+export async function findStuck(
+  sender: Sender,
+  vacant: readonly number[],
+  policy: StuckPolicy,
+  worthOf: (intentId: string) => bigint,
+): Promise<{ filled: number[]; stuck: { intentId: string; terms: StuckTerms } | null }> {
+  const { afterMs, cancelBudget, patienceBlocks } = policy;
+  const open = (await sender.journal.openSlots(sender.account)).filter((slot) => slot.state === "open");
+  const waiting = open.find(({ nonce }) => !vacant.includes(nonce));
+  const newest = waiting?.attempts.at(-1);
+  const isStuck = newest !== undefined && !isBounded(newest) && Date.now() - newest.createdAt.getTime() >= afterMs;
+  if (!isStuck && vacant.length === 0) return { filled: [], stuck: null };
+  const fees = await policy.fees();
+  const filled = fees.maxFeePerGas * CANCEL_GAS <= cancelBudget ? await fillGaps(sender, vacant, fees) : [];
+  const intentId = waiting?.attempts.find((a) => a.intentId !== null)?.intentId ?? null;
+  if (!isStuck || intentId === null) return { filled, stuck: null };
+  const [baseFee, usefulTip] = [fees.nextBaseFee, fees.maxPriorityFeePerGas];
+  const terms = { baseFee, usefulTip, worth: worthOf(intentId), cancelBudget, patienceBlocks };
+  return { filled, stuck: { intentId, terms } };
 }
 
 /** The same call, nonce and gas with other fees. */

@@ -1,38 +1,23 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Chain, RpcProvider } from "../chain/connect.js";
-import { classifyNodeError } from "../chain/errors.js";
-import { type ReceiptResult, beforeDeadline, waitForReceipt } from "../chain/receipts.js";
+import type { Chain } from "../chain/connect.js";
 import { ArbError } from "../errors.js";
 import type { Attempt } from "../execution/outcome.js";
 import type { Journal } from "../journal/journal.js";
 import { accountName, type Ownership, stoppedError } from "../journal/owner.js";
-import { NOT_TAKEN } from "../journal/rules.js";
-import type { Intent, JournaledAttempt, Signed, Slot } from "../journal/types.js";
-import { type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccount } from "../journal/watch.js";
+import { isOver } from "../journal/rules.js";
+import type { Exposure, Intent, JournaledAttempt, Signed, Slot } from "../journal/types.js";
+import { type MinedAt, type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccount } from "../journal/watch.js";
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import type { Fees, StuckDecision } from "./replacement.js";
-import type { Route, RouteAnswer } from "./route.js";
-import { fillGaps, type Sender, type StuckTerms, unstick } from "./stuck.js";
-
-/** Sends through the chain's own endpoint: a sequencer, or the public mempool where the chain has one. */
-export function nodeRoute(provider: RpcProvider): Route {
-  return {
-    id: "node",
-    visibility: "public",
-    async send(signed, { deadlineMs }) {
-      try {
-        await beforeDeadline(provider.send("eth_sendRawTransaction", [signed.raw]), deadlineMs);
-        return { status: "accepted" };
-      } catch (error) {
-        const { kind, message } = classifyNodeError(error);
-        if (kind === "already-known") return { status: "accepted", detail: message };
-        return NOT_TAKEN.has(kind) ? { status: "refused", kind, detail: message } : { status: "unknown", detail: message };
-      }
-    },
-  };
-}
+import { type Outbox, openOutbox } from "./outbox.js";
+import { feesWithTip, ladderOf, PRIVATE_BLOCKS, type PrivateRun, type SendTerms, startPrivateRun } from "./private-run.js";
+import { firstTip } from "./ladder.js";
+import type { BundleClient } from "./relays/bundle-client.js";
+import type { Route } from "./route.js";
+import { type Funds, openFunds } from "./funds.js";
+import { isBounded, type Standing, standingOf, watchAttempt, type Watching, type WatchResult } from "./watching.js";
+import { fillGaps, findStuck, type Sender, type StuckPolicy, type StuckTerms, unstick } from "./stuck.js";
 
 export interface ExecutorOptions {
   /** Record of what is signed; without one nothing is sent. */
@@ -41,10 +26,13 @@ export interface ExecutorOptions {
   sendMs?: number;
   /** How long a transaction that a node took is believed to be there, milliseconds; default: the network's block time. */
   recheckMs?: number;
+  /** Between two looks at the chain while relays have something, milliseconds. */
+  pollMs?: number;
+  /** The relay that simulates bundles; without one nothing follows a pending transaction. */
+  simulator?: BundleClient | null;
+  /** What fails in the background, where it is tried again or watched. */
+  onFault?: (error: unknown) => void;
 }
-
-/** What became of a watched attempt. `superseded`: the slot landed another intent, or a cancel. */
-export type WatchResult = ReceiptResult | { status: "superseded"; by: JournaledAttempt };
 
 /** An attempt without a known end. */
 interface Open {
@@ -54,6 +42,7 @@ interface Open {
 }
 
 const SEND_MS = 5_000;
+const RUNS_KEPT = 100;
 
 /**
  * Sends the transactions of one account on one chain, one at a time, and watches them to their end. Everything is signed and written
@@ -62,6 +51,12 @@ const SEND_MS = 5_000;
  */
 export class TransactionExecutor {
   readonly #journal: Journal | null;
+  readonly #outbox: Outbox | null;
+  readonly #simulator: BundleClient | null;
+  readonly #onFault: (error: unknown) => void;
+  readonly #pollMs: number;
+  /** What relays have, by intent. */
+  readonly #runs = new Map<string, PrivateRun>();
   readonly #sendMs: number;
   readonly #recheckMs: number;
   #queue: Promise<unknown> = Promise.resolve();
@@ -69,35 +64,44 @@ export class TransactionExecutor {
   #open: Open[] = [];
   /** Slots in which nothing can land any more; the next intents take them. */
   #vacant: number[] = [];
-  /** What the account can surely still pay, wei; null: ask. */
-  #funds: bigint | null = null;
-  /** Notes of answers that are being written, and the error of one that was not. */
-  #noting: Promise<unknown> = Promise.resolve();
-  #unnoted: unknown = null;
+  readonly #funds: Funds;
+  /** What an intent's transaction may cost, wei, and until when, milliseconds since 1970. */
+  readonly #worth = new Map<string, { wei: bigint; until: number }>();
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
   constructor(
     readonly chain: Chain,
     readonly wallet: WalletManager,
-    readonly route: Route,
+    readonly routes: readonly Route[],
     options: ExecutorOptions,
   ) {
-    this.#journal = options.journal;
+    const { journal, onFault = () => undefined } = options;
+    this.#journal = journal;
+    this.#onFault = onFault;
+    this.#funds = openFunds(chain, wallet.address);
+    this.#simulator = options.simulator ?? null;
     this.#sendMs = options.sendMs ?? SEND_MS;
     this.#recheckMs = options.recheckMs ?? chain.network.blockTimeMs;
+    this.#pollMs = options.pollMs ?? Math.max(20, Math.min(500, chain.network.blockTimeMs / 8));
+    this.#outbox = journal && openOutbox(journal, chain, routes, this.#sendMs);
+  }
+
+  /** Whether what is sent here can land right behind a pending transaction. */
+  get canFollow(): boolean {
+    return this.#simulator !== null && this.#outbox?.inPrivate === true && this.routes.some((r) => r.holds === "target");
   }
 
   /**
    * Signs, journals and sends, once per intent: a known intent gives its attempt again, which is sent again while its end is not known.
-   * A send whose answer is lost counts as sent, never as failed. Throws "network" where the node surely did not take it or the
+   * A send whose answer is lost counts as sent, never as failed. What relays are given is carried from block to block in the background. Throws "network" where the node surely did not take it or the
    * journal does not answer, "refused" where the account cannot pay, "config" without a journal, and "locked" while the account is
    * another driver's or stopped, or an earlier attempt is neither known to the node nor taken by it.
    */
-  send(intent: string | Intent, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
+  send(intent: string | Intent, call: Call, gasLimit: bigint, fees: PlanFees, terms: SendTerms = {}): Promise<Attempt> {
     const wanted = typeof intent === "string" ? { id: intent } : intent;
     // one after another: nodes refuse a nonce whose predecessor they do not have yet
-    return this.#inTurn(() => this.#send(wanted, call, gasLimit, fees));
+    return this.#inTurn(() => this.#send(wanted, call, gasLimit, fees, terms));
   }
 
   /**
@@ -126,15 +130,7 @@ export class TransactionExecutor {
    * slot is not open, or nothing of it is out. Raises ArbError as `send`.
    */
   unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
-    return this.#inTurn(async () => {
-      const done = await unstick(await this.#sender(), intentId, terms);
-      const attempt = done?.attempt ?? null;
-      if (attempt !== null) {
-        this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
-        this.#open.push({ attempt, seenAt: 0 });
-      }
-      return done?.decision ?? null;
-    });
+    return this.#inTurn(async () => await this.#unstick(intentId, terms));
   }
 
   /** Fills nonces in which nothing can land any more, where something public waits above them. Gives the filled ones. */
@@ -148,21 +144,45 @@ export class TransactionExecutor {
     });
   }
 
-  /** Looks at everything that is open, again and again, until `close`. A round that fails is told, and followed by the next. */
-  keepWatching(everyMs: number, onFault: (error: unknown) => void): void {
+  /**
+   * Looks at everything that is open, again and again, until `close`: notes receipts, makes final what is deep enough, and with
+   * `stuck` gets going what no block takes. A round that fails is told, and followed by the next.
+   */
+  keepWatching(everyMs: number, onFault: (error: unknown) => void, stuck: StuckPolicy | null = null): void {
     const round = async (): Promise<void> => {
       await this.settle().catch(onFault);
+      if (stuck !== null) await this.tend(stuck).catch(onFault);
       if (!this.#closed) this.#timer = setTimeout(() => void round(), everyMs).unref();
     };
     this.#timer ??= setTimeout(() => void round(), everyMs).unref();
+  }
+
+  /**
+   * Replaces or cancels the transaction that the account's others wait for, where it is out for `afterMs`; fills nonces below public
+   * ones. What is done is journaled first. Gives the decision about the oldest; null where nothing is stuck.
+   */
+  tend(policy: StuckPolicy): Promise<StuckDecision | null> {
+    return this.#inTurn(async () => {
+      const sender = await this.#sender();
+      const worthOf = (intentId: string): bigint => {
+        // of an earlier run it is not known what it earns; its plan has most likely expired
+        const known = this.#worth.get(intentId);
+        return known !== undefined && Date.now() < known.until ? known.wei : 0n;
+      };
+      const { filled, stuck } = await findStuck(sender, this.#vacant, policy, worthOf);
+      this.#vacant = this.#vacant.filter((nonce) => !filled.includes(nonce));
+      return stuck && (await this.#unstick(stuck.intentId, stuck.terms));
+    });
   }
 
   /** Ends the watching, after the send in progress. The account stays the journal's until that is closed. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const run of this.#runs.values()) run.stop();
+    await Promise.all([...this.#runs.values()].map((run) => run.over));
     await this.#queue.catch(() => undefined);
-    await this.#noting;
+    await this.#outbox?.idle();
   }
 
   /**
@@ -170,25 +190,29 @@ export class TransactionExecutor {
    * "unknown", never "failed".
    */
   async watch(attempt: Attempt, deadlineMs: number, pollMs: number): Promise<WatchResult> {
-    const start = performance.now();
-    let lastError: string | null = null;
-    for (let polls = 1; ; polls++) {
-      const left = deadlineMs - (performance.now() - start);
-      const attempts = await this.#attemptsOf(attempt);
-      for (const each of attempts) {
-        // one question each: the slot may get further attempts meanwhile
-        const once = { deadlineMs: Math.max(1, Math.min(left, this.#sendMs)), pollMs: Infinity };
-        const result = await waitForReceipt(this.chain.provider, each.hash, once);
-        if (result.status === "mined") {
-          await this.#book(attempt);
-          return each.intentId === attempt.opportunityId ? result : { status: "superseded", by: each };
-        }
-        ({ lastError } = result);
-      }
-      const waitedMs = Math.round(performance.now() - start);
-      if (waitedMs + pollMs > deadlineMs) return { status: "unknown", hash: attempt.hash, waitedMs, polls, lastError };
-      await sleep(pollMs);
+    return await watchAttempt(this.#watching(attempt), attempt, deadlineMs, pollMs);
+  }
+
+  /** Where the transaction that landed for an attempt stands. Raises as the journal and the node do. */
+  async standing(attempt: Attempt): Promise<Standing> {
+    return await standingOf(this.#watching(attempt), attempt);
+  }
+
+  #watching(attempt: Attempt): Watching {
+    const [chain, journal, askMs] = [this.chain, this.#required(), this.#sendMs];
+    const run = this.#runs.get(attempt.opportunityId) ?? null;
+    const written = async () => await this.#sending().written();
+    return { chain, journal, run, askMs, written, book: async () => await this.#book(attempt) };
+  }
+
+  async #unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
+    const done = await unstick(await this.#sender(), intentId, terms);
+    const attempt = done?.attempt ?? null;
+    if (attempt !== null) {
+      this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
+      this.#open.push({ attempt, seenAt: 0 });
     }
+    return done?.decision ?? null;
   }
 
   #required(): Journal {
@@ -217,25 +241,37 @@ export class TransactionExecutor {
 
   async #sender(): Promise<Sender> {
     const journal = this.#required();
-    const { chain, wallet, route } = this;
-    const broadcast = async (attempt: JournaledAttempt) => await this.#broadcast(journal, attempt);
-    return { journal, account: await this.start(), chain, wallet, route, broadcast };
+    const { chain, wallet } = this;
+    return { journal, account: await this.start(), chain, wallet, outbox: this.#sending() };
+  }
+
+  #sending(): Outbox {
+    if (this.#outbox === null) throw new ArbError("internal", "an executor without a journal has nothing to send");
+    return this.#outbox;
   }
 
   #watched(journal: Journal, ownership: Ownership): Watched {
     const { network, provider } = this.chain;
-    const resend = async (attempt: JournaledAttempt): Promise<void> => void (await this.#broadcast(journal, attempt));
-    return { journal, ownership, network, provider, resend, carries: (attempt) => this.#carries(attempt) };
+    const resend = async (attempt: JournaledAttempt): Promise<void> => void (await this.#sending().send(attempt));
+    const { pool } = this.chain;
+    return {
+      journal,
+      ownership,
+      network,
+      provider,
+      resend,
+      carries: (attempt) => this.#carries(attempt),
+      ...(pool && { recheck: async (inclusion: MinedAt) => await pool.recheck(inclusion) }),
+    };
   }
 
   async #settle(journal: Journal, account: Ownership): Promise<Round> {
-    await this.#noting;
-    const unnoted = this.#unnoted;
-    this.#unnoted = null;
-    if (unnoted !== null) throw unnoted;
+    await this.#sending().noted();
     const round = await reconcileAccount(this.#watched(journal, account));
     const slots = await journal.openSlots(account);
     this.#vacant = round.vacant;
+    const waiting = new Set(slots.flatMap(({ attempts }) => attempts.map((a) => a.intentId)));
+    for (const id of this.#worth.keys()) if (!waiting.has(id)) this.#worth.delete(id);
     this.#open = slots
       .filter((slot) => slot.state === "open" && !round.vacant.includes(slot.nonce))
       .flatMap(({ nonce, attempts }): Open[] => {
@@ -246,30 +282,100 @@ export class TransactionExecutor {
     return round;
   }
 
-  async #send(intent: Intent, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Attempt> {
+  async #send(intent: Intent, call: Call, gasLimit: bigint, fees: PlanFees, terms: SendTerms): Promise<Attempt> {
     const journal = this.#required();
     const account = await this.start();
     await this.#confirmOpen(journal, account);
-    const needed = gasLimit * fees.maxFeePerGas + call.value;
-    await this.#requireFunds(needed);
-    const attempt = await this.#journaled(journal, account, intent, (nonce) => this.#sign(nonce, call, gasLimit, fees));
+    const outbox = this.#sending();
+    const { inPrivate } = outbox;
+    const running = this.#runs.get(intent.id);
+    // most sends need no head, and so no question
+    const head = inPrivate || this.#vacant.length > 0 ? BigInt(await this.chain.provider.getBlockNumber()) : 0n;
+    const paid = inPrivate ? feesWithTip(fees, firstTip(ladderOf(fees, gasLimit, terms)), terms.feeCeiling) : fees;
+    await this.#funds.require(gasLimit * paid.maxFeePerGas + call.value);
+    const lastBlock = inPrivate ? (terms.lastBlock ?? head + PRIVATE_BLOCKS) : null;
+    const exposure = outbox.exposure(lastBlock);
+    const sign = async (nonce: number, at: PlanFees) => await this.#sign(nonce, call, gasLimit, at);
+    const attempt = await this.#journaled(journal, account, intent, head, (nonce) => sign(nonce, paid), exposure);
     if (attempt.sends.length > 0) {
       // an intent that was sent before: what is mined is not sent again
       const [slot] = await journal.slots(account, { nonce: attempt.nonce });
-      if (slot?.state !== "open") return attemptOf(attempt);
+      if (slot?.state !== "open" || (inPrivate && isOver(attempt, head))) return attemptOf(attempt);
     }
-    const answer = await this.#broadcast(journal, attempt);
+    if (running !== undefined && running.end === null) return attemptOf(attempt);
     this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
     this.#vacant = this.#vacant.filter((nonce) => nonce !== attempt.nonce);
+    if (lastBlock !== null) {
+      await journal.step("before-send");
+      // as it was journaled, which may have been by an earlier run
+      const asBefore = { visibility: attempt.visibility, lastBlock: attempt.lastBlock };
+      const again = (at: PlanFees) => this.#raise(account, attempt.nonce, intent.id, asBefore, (nonce) => sign(nonce, at));
+      this.#open.push({ attempt, seenAt: Date.now() });
+      this.#carry(attempt, fees, attempt.lastBlock ?? lastBlock, terms, again);
+      return attemptOf(attempt);
+    }
+    const { maxTimestamp } = terms;
+    this.#worth.set(intent.id, {
+      wei: gasLimit * (terms.feeCeiling ?? fees.maxFeePerGas),
+      until: maxTimestamp === undefined ? Infinity : maxTimestamp * 1000,
+    });
+    const answer = await outbox.send(attempt, {
+      ...(terms.lastBlock !== undefined && { lastBlock: terms.lastBlock }),
+      ...(maxTimestamp !== undefined && { maxTimestamp }),
+    });
     if (answer.status === "refused") {
       this.#vacant.push(attempt.nonce);
-      this.#funds = null;
+      this.#funds.forget();
       throw new ArbError("network", `${this.chain.network.title} refused the transaction: ${answer.kind}`, {
         where: attempt.hash,
       });
     }
     this.#open.push({ attempt, seenAt: answer.status === "accepted" ? Date.now() : 0 });
     return attemptOf(attempt);
+  }
+
+  /** Gives an attempt to the relays, block by block, in the background. */
+  #carry(
+    attempt: JournaledAttempt,
+    fees: PlanFees,
+    lastBlock: bigint,
+    terms: SendTerms,
+    again: (fees: PlanFees) => Promise<JournaledAttempt | null>,
+  ): void {
+    const [onFault, deadlineMs, pollMs] = [this.#onFault, this.#sendMs, this.#pollMs];
+    const tools = { chain: this.chain, outbox: this.#sending(), simulator: this.#simulator, again, onFault, deadlineMs, pollMs };
+    const { intentId } = attempt;
+    this.#runs.set(intentId ?? "", startPrivateRun(attempt, fees, lastBlock, terms, tools));
+    // whoever asks how a run ended does so soon; the journal has the rest
+    for (const [id, run] of this.#runs) if (run.end !== null && this.#runs.size > RUNS_KEPT) this.#runs.delete(id);
+  }
+
+  /** Journals another attempt of an intent in its slot; null where that may not be. */
+  #raise(
+    account: Ownership,
+    nonce: number,
+    intentId: string,
+    exposure: Exposure,
+    build: (nonce: number) => Promise<Signed>,
+  ): Promise<JournaledAttempt | null> {
+    return this.#inTurn(async () => {
+      const journal = this.#required();
+      const head = BigInt(await this.chain.provider.getBlockNumber());
+      try {
+        const attempt = await journal.supersede(account, nonce, {
+          kind: "replacement",
+          intent: { id: intentId },
+          build,
+          exposure,
+          head,
+        });
+        await journal.step("before-send");
+        return attempt;
+      } catch (error) {
+        if (error instanceof ArbError && (error.code === "refused" || error.code === "locked")) return null;
+        throw error;
+      }
+    });
   }
 
   async #sign(nonce: number, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Signed> {
@@ -281,66 +387,33 @@ export class TransactionExecutor {
     };
   }
 
-  /** The attempt of an intent: in a slot in which nothing can land any more, else in the next nonce. */
+  /**
+   * The attempt of an intent: in the lowest slot in which nothing can land any more, or where relays alone have something, which then is
+   * its rival: nothing above that slot could land before it. Else in the next nonce.
+   */
   async #journaled(
     journal: Journal,
     account: Ownership,
     intent: Intent,
+    head: bigint,
     build: (nonce: number) => Promise<Signed>,
+    exposure: Exposure,
   ): Promise<JournaledAttempt> {
-    const exposure = { visibility: this.route.visibility, lastBlock: null };
-    const [vacant] = this.#vacant;
-    if (vacant === undefined || (await journal.find(account.chainId, intent.id)) !== null) {
+    const contested = this.#open.filter((o) => isBounded(o.attempt)).map((o) => o.attempt.nonce);
+    const nonce = Math.min(...this.#vacant, ...contested);
+    if (!Number.isFinite(nonce) || (await journal.find(account.chainId, intent.id)) !== null) {
       return await journal.prepare(account, intent, build, exposure);
     }
     const stopped = journal.stopped(account);
     if (stopped !== null) throw stoppedError(accountName(account.chainId, account.account), stopped);
-    const head = BigInt(await this.chain.provider.getBlockNumber());
-    return await journal.supersede(account, vacant, { kind: "trade", intent, build, exposure, head });
+    const rival = !this.#vacant.includes(nonce);
+    return await journal.supersede(account, nonce, { kind: "trade", intent, build, exposure, head, rival });
   }
 
-  /**
-   * The bytes are out: that the answer cannot be noted makes nothing undone, and so is no failure of the send. The next round of `settle`
-   * raises it. Until the note is there the journal takes them for sent, which they are.
-   */
-  #noteLater(noted: Promise<void>): void {
-    const done = noted.catch((error: unknown) => void (this.#unnoted ??= error));
-    this.#noting = Promise.all([this.#noting, done]);
-  }
-
-  /** Bytes that are private until a block are left to their relays: in a public mempool they would be for everybody. */
-  #carries({ visibility, lastBlock }: JournaledAttempt): boolean {
-    return this.route.visibility === "private" || visibility === "public" || lastBlock === null;
-  }
-
-  /** Sends bytes of the journal by the route and notes what it answered. */
-  async #broadcast(journal: Journal, attempt: JournaledAttempt): Promise<RouteAnswer> {
-    const { raw, hash, account: from, nonce } = attempt;
-    if (this.route.visibility === "public" && attempt.visibility === "private") await journal.expose(hash);
-    await journal.step("before-send");
-    const said = await this.route.send({ raw, hash, from, nonce }, { deadlineMs: this.#sendMs });
-    await journal.step("sent");
-    // a gateway that repeats a request answers with the refusal of what its first try took
-    const answer =
-      said.status === "refused" && (!NOT_TAKEN.has(said.kind) || !(await this.#isUnknown(hash)))
-        ? { status: "unknown" as const, detail: `${said.kind}: ${said.detail}` }
-        : said;
-    const noted = journal.noteSend(hash, this.route.id, answer);
-    if (answer.status === "refused") await noted;
-    else this.#noteLater(noted);
-    return answer;
-  }
-
-  /**
-   * Whether the node has no such transaction after it refused the bytes. A node that does not answer has not said so.
-   */
-  async #isUnknown(hash: string): Promise<boolean> {
-    try {
-      return (await this.chain.provider.getTransaction(hash)) === null;
-    } catch {
-      // not known: the caller goes on to watch it
-      return false;
-    }
+  /** Whether an attempt may be sent again now: not what relays are given already, nor private bytes where no relay is. */
+  #carries(attempt: JournaledAttempt): boolean {
+    const run = this.#runs.get(attempt.intentId ?? "");
+    return (run === undefined || run.end !== null) && this.#sending().routesFor(attempt).length > 0;
   }
 
   /**
@@ -348,13 +421,16 @@ export class TransactionExecutor {
    * asked for in a while, are looked up, and sent again where they are gone. Throws "locked" where the node does not take one.
    */
   async #confirmOpen(journal: Journal, account: Ownership): Promise<void> {
-    const overdue = (): Open[] => this.#open.filter(({ seenAt }) => Date.now() - seenAt >= this.#recheckMs);
-    let due = overdue();
-    if (due.some(({ attempt }) => !this.#carries(attempt))) {
-      // its block may have passed
-      await this.#settle(journal, account);
-      due = overdue();
+    // what relays alone have is no step for anything above it: its slot is taken, or has landed
+    if (this.#open.some((o) => isBounded(o.attempt))) await this.#settle(journal, account);
+    const held = this.#open.find((o) => isBounded(o.attempt))?.attempt;
+    if (held !== undefined && !this.#sending().inPrivate) {
+      throw new ArbError("locked", `nonce ${held.nonce} is in private until block ${held.lastBlock}`, {
+        where: held.hash,
+        hint: "the account goes on when it has landed, or that block has passed",
+      });
     }
+    const due = this.#open.filter(({ attempt, seenAt }) => !isBounded(attempt) && Date.now() - seenAt >= this.#recheckMs);
     if (due.length === 0) return;
     const { provider, network } = this.chain;
     const mined = await provider.getTransactionCount(this.wallet.address, "latest");
@@ -370,13 +446,7 @@ export class TransactionExecutor {
       } else if (attempt.nonce < pending) {
         open.seenAt = Date.now();
       } else {
-        if (!this.#carries(attempt)) {
-          throw new ArbError("locked", `nonce ${attempt.nonce} is in private until block ${attempt.lastBlock}`, {
-            where: attempt.hash,
-            hint: "the account goes on when it has landed, or that block has passed",
-          });
-        }
-        const answer = await this.#broadcast(journal, attempt);
+        const answer = await this.#sending().send(attempt);
         if (answer.status !== "accepted") {
           const kind = answer.status === "refused" ? answer.kind : answer.detail;
           const what = attempt.intentId ?? `a ${attempt.kind}`;
@@ -392,32 +462,6 @@ export class TransactionExecutor {
         open.seenAt = Date.now();
       }
     }
-  }
-
-  /** Asks for the balance only where what was read last does not surely cover it. */
-  async #requireFunds(needed: bigint): Promise<void> {
-    if (this.#funds === null || this.#funds < needed) {
-      this.#funds = await this.chain.provider.getBalance(this.wallet.address, "pending");
-    }
-    if (this.#funds < needed) {
-      const { address } = this.wallet;
-      const balance = this.#funds;
-      this.#funds = null;
-      throw new ArbError(
-        "refused",
-        `${address} holds ${balance} wei on ${this.chain.network.title}, the transaction may cost ${needed}`,
-        {
-          hint: "fund the operator, or lower the gas price limit",
-          reason: "insufficient-gas-funds",
-        },
-      );
-    }
-    this.#funds -= needed;
-  }
-
-  async #attemptsOf(attempt: Attempt): Promise<JournaledAttempt[]> {
-    const account = { chainId: attempt.chainId, account: attempt.from };
-    return (await this.#required().slots(account, { nonce: attempt.nonce }))[0]?.attempts ?? [];
   }
 
   /** Notes and books the receipt of a slot. What does not succeed now is done by the next round of `settle`. */

@@ -29,6 +29,10 @@ const trade: LandedTrade = {
   gasUsed: 160131n,
   feeWei: 127264383672045n,
   blockNumber: 163,
+  nonce: 7,
+  routes: ["sequencer"],
+  journal: "mined" as const,
+  depth: 1,
 };
 
 describe("tables for people", () => {

@@ -10,6 +10,7 @@ import { quoteAtBlock } from "../../src/market/market.js";
 import { scanBlock } from "../../src/market/watcher.js";
 import { type OpportunityJson, toJson } from "../../src/opportunity/schema.js";
 import type { LocalChain } from "../../src/sim/chain.js";
+import { type LocalSequencer, startLocalSequencer } from "../../src/sim/relay/sequencer.js";
 import { findPool, movePrice, shareOf, submitMove } from "../../src/sim/trader.js";
 import { type LocalWorld, startLocalWorld } from "../../src/sim/world.js";
 import type { VenueId } from "../../src/venues/venue.js";
@@ -22,7 +23,7 @@ import { PASSWORD, PRIVATE_KEY, type Run, type RunOptions, arb, jsonLines, tempo
 const ETHER = 10n ** 18n;
 const OWNER = "0x00000000000000000000000000000000000A11cE";
 const LANDED_FIELDS =
-  "amountIn block chainId expectedProfit feeWei funding gasUsed opportunityId path profit profitToken seconds status txHash";
+  "amountIn block chainId depth expectedProfit feeWei final funding gasUsed journal nonce opportunityId path profit profitToken routes seconds status txHash";
 
 const LIVE = { mode: "live", database: { url: "file:database-url" } };
 
@@ -30,12 +31,14 @@ describe("arb: trading on local chains over loopback", function () {
   const { folder: cwd, remove } = temporaryFolder();
   let world: LocalWorld;
   let base: LocalChain;
+  let sequencer: LocalSequencer;
   let operator: string;
   let executor: string;
 
   before(async () => {
     world = await startLocalWorld([8453, 10]);
     base = world.chain(8453);
+    sequencer = await startLocalSequencer(base);
     write("password", `${PASSWORD}\n`);
     write("wrong", "another password\n");
     // a cheap keystore: what its real cost is, the tests of the wallet tell
@@ -46,6 +49,7 @@ describe("arb: trading on local chains over loopback", function () {
     writeConfig("live.jsonc", LIVE);
   });
   after(async () => {
+    await sequencer.close();
     await world.close();
     remove();
   });
@@ -55,7 +59,7 @@ describe("arb: trading on local chains over loopback", function () {
   }
 
   function writeConfig(file: string, change: object): void {
-    const networks = { base: { rpc: [base.url] }, optimism: { rpc: [world.chain(10).url] } };
+    const networks = { base: { rpc: [base.url], sequencer: sequencer.url }, optimism: { rpc: [world.chain(10).url] } };
     const wallet = { keystore: "operator.json", password: "file:password" };
     // a busy machine answers late
     write(file, JSON.stringify({ networks, wallet, timeouts: { rpc: "30 s" }, ...change }));
@@ -315,9 +319,12 @@ describe("arb: trading on local chains over loopback", function () {
           const receipt = await base.rpc<Record<string, string>>("eth_getTransactionReceipt", [trade["txHash"]]);
           expect(receipt).to.include({ status: "0x1", to: executor.toLowerCase(), from: operator.toLowerCase() });
           expect([Number(receipt["gasUsed"]), Number(receipt["blockNumber"])]).to.deep.equal([trade["gasUsed"], trade["block"]]);
+          expect(trade).to.deep.include({ routes: ["sequencer"], journal: "mined", final: false, depth: 1 });
           expect(BigInt(trade["profit"]) > 0n && trade["profit"] === trade["expectedProfit"]).to.equal(true);
         }
         expect(await nonce()).to.equal(count + 2);
+        const sent = sequencer.requests.map(({ method }) => method);
+        expect(sent).to.deep.equal(["eth_sendRawTransaction", "eth_sendRawTransaction"]);
         expect(seen.stderr).to.include(`live-1 sent ${trades[0]!["txHash"]}`);
         const booked = trades.reduce((sum, t) => sum + BigInt(t["profit"]), 0n);
         expect(await held(base.network.wrappedNative)).to.equal(booked);

@@ -11,7 +11,8 @@ import { DEFAULT_GUARDS, type GuardSettings } from "../../src/plan/planner-guard
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";
 import { findPool, movePrice, rival, shareOf } from "../../src/sim/trader.js";
-import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { journalDatabase } from "../helpers/journal.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
 
@@ -38,7 +39,7 @@ describe("guards that the planner sets", () => {
     await local.rpc("evm_revert", [snapshot]);
   });
   after(async () => {
-    desk.close();
+    await desk.close();
     await local.close();
     await db.close();
   });
@@ -49,7 +50,7 @@ describe("guards that the planner sets", () => {
 
   function guarded(guards: Partial<GuardSettings>): SameChainExecutor {
     const { chain, wallet } = desk;
-    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal });
+    const transactions = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal });
     const settings = { ...desk.driver.context.settings, guards: { ...DEFAULT_GUARDS, ...guards } };
     return new SameChainExecutor({ ...desk.driver.context, settings, transactions });
   }
@@ -68,7 +69,7 @@ describe("guards that the planner sets", () => {
   async function run(driver: SameChainExecutor, opportunity: Opportunity, then?: () => Promise<unknown>) {
     let plan: Plan | undefined;
     const onStep: OnStep = async (step, { trade }) => {
-      if (step !== "planned") return;
+      if (step !== "simulated") return;
       plan = trade!.plan;
       await then?.();
     };

@@ -9,7 +9,8 @@ import { startFaultProxy } from "../../src/sim/fault-proxy.js";
 import { findPool, movePrice, rival, shareOf } from "../../src/sim/trader.js";
 import type { Database } from "../../src/database/open.js";
 import { type Journal, openJournal } from "../../src/journal/journal.js";
-import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { quoteAtBlock } from "../../src/market/market.js";
 import { SlippageManager } from "../../src/plan/slippage.js";
 import type { FundingId } from "../../src/funding/funding.js";
@@ -34,7 +35,7 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     await db.pool.query("truncate journal.driver cascade");
     journal = await openJournal(db);
     const { chain, wallet } = desk;
-    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal });
+    const transactions = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal });
     desk.driver = new SameChainExecutor({ ...desk.driver.context, transactions });
   });
   afterEach(async () => {
@@ -42,7 +43,7 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     await local.rpc("evm_revert", [snapshot]);
   });
   after(async () => {
-    desk.close();
+    await desk.close();
     await local.close();
     await db.close();
   });
@@ -113,7 +114,8 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     const { opportunity } = await openGap();
     const before = await Promise.all(["WETH", "USDC", "DAI"].map((s) => balance(token(s))));
     const adverse: OnStep = async (step) => {
-      if (step === "planned") await rival(local, "adverse", findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!, token("USDC"));
+      if (step === "simulated")
+        await rival(local, "adverse", findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!, token("USDC"));
     };
     const gasBefore = await desk.chain.provider.getBalance(desk.wallet.address);
     const outcome = await desk.driver.execute({ ...opportunity, amounts: "adaptive" }, adverse);
@@ -136,7 +138,8 @@ describe("SameChainExecutor on a chain with real protocols", () => {
     const driver = new SameChainExecutor({ ...desk.driver.context, chain: { ...desk.chain, provider: forgetful } });
     const outcome = await driver.execute({ ...opportunity, amounts: "adaptive" }, async (step) => {
       sent = step === "sent";
-      if (step === "planned") await rival(local, "adverse", findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!, token("USDC"));
+      if (step === "simulated")
+        await rival(local, "adverse", findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!, token("USDC"));
     });
     if (outcome.status !== "reverted") throw new Error(`expected a revert, got ${JSON.stringify(outcome.status)}`);
     expect(outcome.reason).to.include("missing trie node");

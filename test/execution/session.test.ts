@@ -20,7 +20,7 @@ describe("session", () => {
     desk = await openDesk(local, null);
   });
   after(async () => {
-    desk.close();
+    await desk.close();
     await local.close();
   });
 
@@ -64,6 +64,14 @@ describe("session", () => {
     expect(await session.driver(1, "a")).to.equal(drivers[0]);
     expect(() => session.driver(1, "c")).to.throw(/no account/);
     await session.close();
+
+    // what is signed in a local world counts on the real network too
+    const live = JSON.stringify({ ...(JSON.parse(text) as object), mode: "live" });
+    const astray = await openSession(parseConfig(live, path.join(folder, "c")), { deployments: "/nowhere", send: true });
+    const led = await rejection(astray.driver(1));
+    expect(led).to.include({ code: "config", where: "networks.ethereum.routes" });
+    expect(led.message).to.match(/flashbots leads to the real Ethereum/);
+    await astray.close();
 
     await local.rpc("hardhat_setCode", [addresses[1], `0xef0100${"77".repeat(20)}`]);
     const again = await openSession(parseConfig(text, path.join(folder, "c")), { deployments: "/nowhere", send: false });

@@ -11,7 +11,8 @@ import type { Opportunity, OpportunityHop } from "../../src/opportunity/opportun
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";
 import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
-import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { VENUES } from "../../src/venues/index.js";
 import { sortTokens } from "../../src/venues/v2-pair.js";
 import type { PoolTraits, VenueId } from "../../src/venues/venue.js";
@@ -42,7 +43,7 @@ describe("trades beyond V2 and V3 pools", () => {
     await db.pool.query("truncate journal.driver cascade");
     journal = await openJournal(db);
     const { chain, wallet } = desk;
-    const transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal });
+    const transactions = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal });
     desk.driver = new SameChainExecutor({ ...desk.driver.context, transactions });
   });
   afterEach(async () => {
@@ -50,7 +51,7 @@ describe("trades beyond V2 and V3 pools", () => {
     await local.rpc("evm_revert", [snapshot]);
   });
   after(async () => {
-    desk.close();
+    await desk.close();
     await local.close();
     await db.close();
   });

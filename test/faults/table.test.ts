@@ -9,7 +9,8 @@ import { ArbError } from "../../src/errors.js";
 import { type Journal, openJournal } from "../../src/journal/journal.js";
 import { reconcile } from "../../src/journal/ledger.js";
 import type { Exposure, Slot } from "../../src/journal/types.js";
-import { nodeRoute, TransactionExecutor } from "../../src/submit/transaction-executor.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import { type FaultAction, type FaultProxy, type ProxyCall, startFaultProxy } from "../../src/sim/fault-proxy.js";
 import { ethereum, eventually, type FaultyNodes, faultyNodes, SEED } from "../helpers/faulty-nodes.js";
@@ -106,7 +107,7 @@ describe("faults: each fault of a node in each state of an attempt", function ()
     const urls = proxies.map((p) => p.url);
     const chain = await connectChain(NETWORK, urls, { local: true, timeoutMs });
     const journal = await openJournal(db);
-    const executor = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal, sendMs: timeoutMs });
+    const executor = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal, sendMs: timeoutMs });
     const close = async (): Promise<void> => {
       await executor.close();
       await journal.close();

@@ -6,7 +6,7 @@ import type { Ownership } from "../../src/journal/owner.js";
 import type { Exposure, Intent, JournaledAttempt, Signed } from "../../src/journal/types.js";
 import type { Watched } from "../../src/journal/watch.js";
 import type { LocalChain } from "../../src/sim/chain.js";
-import { nodeRoute } from "../../src/submit/transaction-executor.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 
 export const FEES = { maxFeePerGas: 20_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n };
@@ -42,7 +42,7 @@ export async function openSite(local: LocalChain, journal: Journal): Promise<Sit
   const wallet = newWallet();
   await local.rpc("hardhat_setBalance", [wallet.address, "0xde0b6b3a7640000"]);
   const account = await journal.claim(1, wallet.address, ZERO);
-  const route = nodeRoute(chain.provider);
+  const route = chainRoute(chain);
   const send = async (attempt: JournaledAttempt) => {
     const { raw, hash, account: from, nonce } = attempt;
     await journal.noteSend(hash, route.id, await route.send({ raw, hash, from, nonce }, { deadlineMs: 5_000 }));

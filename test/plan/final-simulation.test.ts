@@ -36,7 +36,7 @@ describe("final simulation", function () {
   beforeEach(async () => (snapshot = await local.rpc<string>("evm_snapshot")));
   afterEach(async () => void (await local.rpc("evm_revert", [snapshot])));
   after(async () => {
-    desk.close();
+    await desk.close();
     await local.close();
   });
 

@@ -32,7 +32,7 @@ async function scene(chainId: number): Promise<{ local: LocalChain; desk: Desk; 
   const quote = await desk.driver.quote(found!.opportunity);
   if (!quote.ok) throw new Error(quote.rejection.detail);
   const close = async () => {
-    desk.close();
+    await desk.close();
     await closeJournal();
     await local.close();
   };

@@ -62,6 +62,11 @@ describe("the main job on four local chains", () => {
         "txHash",
         "block",
         "seconds",
+        "routes",
+        "nonce",
+        "journal",
+        "depth",
+        "final",
       ),
     );
     expect(fields(report.trades.flatMap((t) => t["path"] as Json[]))).to.deep.equal(of("venue", "pool"));
@@ -71,6 +76,17 @@ describe("the main job on four local chains", () => {
       for (const name of ["amountIn", "expectedProfit", "profit", "feeWei"]) expect(trade[name]).to.match(/^\d+$/);
       expect([trade["chainId"], trade["gasUsed"], trade["block"], trade["seconds"]].every(Number.isFinite)).to.equal(true);
     }
+  });
+
+  it("sends through a relay on Ethereum and the sequencer elsewhere, and has each in the journal", () => {
+    for (const { chainId, routes, journal, depth } of landed())
+      expect({ routes, journal, depth }).to.deep.equal({
+        routes: [chainId === 1 ? "relay" : "sequencer"],
+        journal: "mined",
+        depth: 1,
+      });
+    const nonces = landed().map((t) => `${t.chainId} ${t.nonce}`);
+    expect(new Set(nonces).size).to.equal(nonces.length);
   });
 
   it("says what it does, scene by scene", () => {

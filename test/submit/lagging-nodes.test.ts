@@ -50,7 +50,7 @@ function fakeNode(answers: {
   const chain = { network: networkById(1)!, provider, endpoint: "fake", genesisChecked: false, close: () => undefined } as Chain;
   const wallet = new WalletManager(new Secret(hexlify(randomBytes(32))));
   const options = { journal: opened.journal, recheckMs: answers.recheckMs ?? 60_000 };
-  const executor = new TransactionExecutor(chain, wallet, route, options);
+  const executor = new TransactionExecutor(chain, wallet, [route], options);
   return {
     known,
     sent,

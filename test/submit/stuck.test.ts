@@ -4,7 +4,11 @@ import { type Chain, connectChain } from "../../src/chain/connect.js";
 import { Secret } from "../../src/config/secrets.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import type { Journal } from "../../src/journal/journal.js";
-import { nodeRoute, TransactionExecutor } from "../../src/submit/transaction-executor.js";
+import type { Slot } from "../../src/journal/types.js";
+import type { SendTerms } from "../../src/submit/private-run.js";
+import type { StuckPolicy } from "../../src/submit/stuck.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import { freshJournal } from "../helpers/journal.js";
 import { rejection } from "../helpers/rejection.js";
@@ -31,7 +35,7 @@ describe("TransactionExecutor: what does not land", () => {
   beforeEach(async () => {
     wallet = new WalletManager(new Secret(hexlify(randomBytes(32))));
     await local.rpc("hardhat_setBalance", [wallet.address, "0xde0b6b3a7640000"]);
-    executor = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal });
+    executor = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal });
   });
   afterEach(async () => await executor.close());
   after(async () => {
@@ -114,9 +118,60 @@ describe("TransactionExecutor: what does not land", () => {
     expect(await executor.fillGaps(FEES), "nothing waits for it").to.deep.equal([]);
   });
 
+  const policy = (change: Partial<StuckPolicy> = {}): StuckPolicy => ({
+    afterMs: 0,
+    cancelBudget: ETHER,
+    patienceBlocks: 4,
+    fees: async () => ({ maxFeePerGas: FEES.maxFeePerGas, maxPriorityFeePerGas: 1_000_000n, nextBaseFee: 2_000_000_000n }),
+    ...change,
+  });
+  const planned = async (id: string, terms: SendTerms) => await executor.send(name(id), call(), 30_000n, TOO_LITTLE, terms);
+  const inAnHour = () => Math.floor(Date.now() / 1000) + 3_600;
+
+  it("tending replaces it up to the ceiling of its plan, never above", async () => {
+    await planned("ceiling", { feeCeiling: 3_000_000_000n, maxTimestamp: inAnHour() });
+    expect(await executor.tend(policy({ afterMs: 3_600_000 })), "not out for long").to.equal(null);
+    expect(await executor.tend(policy())).to.include({ action: "replace" });
+    const { attempts } = (await journal.find(1, name("ceiling")))!;
+    expect(attempts.map((a) => a.kind)).to.deep.equal(["trade", "replacement"]);
+    expect(attempts[1]!.maxFeePerGas).to.equal(3_000_000_000n);
+    expect(await outcome("ceiling")).to.include({ status: "landed" });
+    expect(await executor.tend(policy())).to.equal(null);
+  });
+
+  it("tending cancels what earns too little, and what has expired, but not for more than the budget", async () => {
+    await planned("poor", { feeCeiling: 3n, maxTimestamp: inAnHour() });
+    expect(await executor.tend(policy({ cancelBudget: 1n }))).to.deep.equal({ action: "wait", reason: "cannot-pay-more" });
+    expect(await executor.tend(policy())).to.include({ action: "cancel" });
+    expect(await outcome("poor")).to.include({ status: "superseded" });
+    await planned("old", { feeCeiling: 3_000_000_000n, maxTimestamp: 1 });
+    expect(await executor.tend(policy())).to.include({ action: "cancel" });
+    expect(await outcome("old")).to.include({ status: "superseded" });
+  });
+
+  it("keeps watching until it is final: stuck, replaced, mined, and deep enough", async () => {
+    await planned("whole way", { feeCeiling: 3_000_000_000n, maxTimestamp: inAnHour() });
+    const faults: unknown[] = [];
+    executor.keepWatching(20, (error) => faults.push(error), policy());
+    const until = async (what: string, holds: (slot: Slot) => boolean): Promise<void> => {
+      const end = Date.now() + 30_000;
+      for (;;) {
+        const slot = await journal.find(1, name("whole way"));
+        if (slot !== null && holds(slot)) return;
+        if (Date.now() > end) throw new Error(`never ${what}: ${String(faults[0])}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    await until("replaced", (slot) => slot.attempts.length > 1);
+    await local.rpc("evm_mine");
+    await until("mined", (slot) => slot.state === "mined");
+    await local.rpc("hardhat_mine", [`0x${(local.network.finality.blocks + 40).toString(16)}`]);
+    await until("final", (slot) => slot.state === "final");
+  });
+
   it("an answer that cannot be noted fails no send that is out, and is told by the next round", async () => {
     const deaf = { ...journal, noteSend: async () => await Promise.reject(new Error("the database went away")) };
-    const on = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal: deaf });
+    const on = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal: deaf });
     const attempt = await on.send(name("unnoted"), call(), 30_000n, FEES);
     expect((await rejection(on.settle())).message).to.equal("the database went away");
     await local.rpc("evm_mine");

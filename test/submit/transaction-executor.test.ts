@@ -4,7 +4,8 @@ import { type Chain, connectChain } from "../../src/chain/connect.js";
 import { Secret } from "../../src/config/secrets.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import type { Route } from "../../src/submit/route.js";
-import { TransactionExecutor, nodeRoute } from "../../src/submit/transaction-executor.js";
+import { chainRoute } from "../../src/submit/relays/node.js";
+import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import { freshJournal } from "../helpers/journal.js";
 import { rejection } from "../helpers/rejection.js";
@@ -30,12 +31,12 @@ describe("TransactionExecutor", () => {
     await local.close();
     await opened.close();
   });
-  const executorWith = (route: Route) => new TransactionExecutor(chain, wallet, route, { journal: opened.journal });
+  const executorWith = (route: Route) => new TransactionExecutor(chain, wallet, [route], { journal: opened.journal });
   const intent = (name: string) => `${name} ${wallet.address}`;
   const call = () => ({ to: local.accounts[0]!, data: "0x", value: 1n });
 
   it("gives every one of many sends at once a nonce of its own, and all land", async () => {
-    const executor = executorWith(nodeRoute(chain.provider));
+    const executor = executorWith(chainRoute(chain));
     const attempts = await Promise.all(
       Array.from({ length: 12 }, (_, i) => executor.send(intent(`o${i}`), call(), 21_000n, fees)),
     );
@@ -47,7 +48,7 @@ describe("TransactionExecutor", () => {
   });
 
   it("counts a send whose answer is lost as sent, and finds it by its hash", async () => {
-    const node = nodeRoute(chain.provider);
+    const node = chainRoute(chain);
     const deaf: Route = {
       ...node,
       send: async (signed, terms) => {
@@ -73,7 +74,7 @@ describe("TransactionExecutor", () => {
   });
 
   it("never signs a nonce twice: what the node lost is sent again, the same bytes, before the next nonce is used", async () => {
-    const node = nodeRoute(chain.provider);
+    const node = chainRoute(chain);
     let online = false;
     const sent: string[] = [];
     const flaky: Route = {
@@ -97,14 +98,14 @@ describe("TransactionExecutor", () => {
   });
 
   it("throws where the node surely refused, and keeps the nonce for the next send", async () => {
-    const executor = executorWith(nodeRoute(chain.provider));
+    const executor = executorWith(chainRoute(chain));
     const refused = await rejection(executor.send(intent("cheap"), call(), 21_000n, { ...fees, maxFeePerGas: 2n }));
     expect(refused).to.include({ code: "network" });
     expect((await executor.send(intent("next"), call(), 21_000n, fees)).nonce).to.equal(0);
   });
 
   it("refuses to send what the account cannot pay, before it signs", async () => {
-    const executor = executorWith(nodeRoute(chain.provider));
+    const executor = executorWith(chainRoute(chain));
     const poor = await rejection(executor.send(intent("poor"), { ...call(), value: 10n ** 18n }, 21_000n, fees));
     expect(poor).to.include({ code: "refused" });
     expect(await chain.provider.getTransactionCount(wallet.address, "pending")).to.equal(0);

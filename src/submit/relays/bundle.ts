@@ -12,6 +12,7 @@ export function bundleRoute(id: string, client: BundleClient, extras: BundleExtr
   return {
     id,
     visibility: "private",
+    holds: "target",
     async send(signed, terms) {
       const { targetBlock, after, deadlineMs, replacementUuid, minTimestamp, maxTimestamp } = terms;
       if (targetBlock === undefined)

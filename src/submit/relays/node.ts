@@ -1,3 +1,4 @@
+import type { Chain } from "../../chain/connect.js";
 import type { Route, RouteAnswer, RouteTerms } from "../route.js";
 import { answerOf, answerOfError, expectHash, postRpc, type RpcOptions } from "./rpc.js";
 
@@ -27,6 +28,11 @@ export function nodeRoute(url: string, id = "node"): Route {
 
 /** A JSON-RPC request to one or more nodes, with deadlines of its own; throws their errors. */
 export type Ask = (method: string, params: unknown[]) => Promise<unknown>;
+
+/** The endpoints of a chain that is connected already: its pool broadcasts to all of them. */
+export function chainRoute({ provider }: Pick<Chain, "provider">, id = "node"): Route {
+  return poolRoute(async (method, params) => await provider.send(method, params), id);
+}
 
 /** The same over a connection that is open already, for example a pool that broadcasts to every node. */
 export function poolRoute(ask: Ask, id = "node"): Route {

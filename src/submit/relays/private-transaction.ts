@@ -10,6 +10,7 @@ export function privateTransactionRoute(
   return {
     id,
     visibility: "private",
+    holds: "last",
     async send(signed, { after, lastBlock, deadlineMs }) {
       if (after !== undefined)
         return { status: "refused", kind: "unsupported-method", detail: "a single transaction cannot follow another one" };
