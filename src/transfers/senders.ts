@@ -9,8 +9,9 @@ import type { Journal } from "../journal/journal.js";
 import { isVoid } from "../journal/rules.js";
 import { readHead } from "../journal/watch.js";
 import type { Call } from "../plan/transaction-builder.js";
-import { nodeRoute, TransactionExecutor } from "../submit/transaction-executor.js";
+import { chainRoute } from "../submit/relays/node.js";
 import type { Route } from "../submit/route.js";
+import { TransactionExecutor } from "../submit/transaction-executor.js";
 import { estimateGas } from "../wallet/gas.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 
@@ -104,7 +105,7 @@ export class Senders {
     const wallet = this.wallets.find((w) => w.address.toLowerCase() === account.toLowerCase());
     if (!wallet)
       throw new ArbError("secrets", `this driver has no key of ${account}`, { hint: "list its wallet in the configuration" });
-    const sender = new TransactionExecutor(chain, wallet, route ?? nodeRoute(chain.provider), { journal: this.journal });
+    const sender = new TransactionExecutor(chain, wallet, [route ?? chainRoute(chain)], { journal: this.journal });
     await sender.start();
     sender.keepWatching(chain.network.blockTimeMs, this.onFault);
     return sender;
@@ -162,7 +163,7 @@ export class Senders {
     const outcome = await this.journal.outcome(chainId, intentId);
     if (outcome?.status === "foreign")
       return { status: "failed", detail: "its nonce was used by a transaction that is not ours", sent: false };
-    return { status: "open", detail: seen.lastError ?? `${attempt.hash} is not in a block yet` };
+    return { status: "open", detail: (seen.status === "unknown" ? seen.lastError : null) ?? `${attempt.hash} is not in a block yet` };
   }
 
   async receipt(chainId: number, hash: string): Promise<TransactionReceipt> {
