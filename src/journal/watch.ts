@@ -132,9 +132,15 @@ async function consumed(watched: Watched, slot: Slot, head: Head): Promise<Findi
   const { journal, ownership, provider, network } = watched;
   const consumer = await findConsumer(provider, slot, head, network);
   if (consumer === null) return { status: "unknown", detail: `nonce ${slot.nonce} is used, by what is not known yet` };
-  if (slot.attempts.some((a) => a.hash === consumer.hash)) {
+  // an attempt that was journaled since the slot was read is none of somebody else's
+  const [{ attempts } = slot] = await journal.slots(ownership, { nonce: slot.nonce });
+  if (attempts.some((a) => a.hash === consumer.hash)) {
     return { status: "unknown", detail: `mined in block ${consumer.blockNumber}, whose receipts the node does not have yet` };
   }
+  // too long ago to see by what: receipts that one node does not have (yet) do not make it another's
+  for (const { hash } of consumer.hash === null ? attempts : [])
+    if ((await provider.getTransaction(hash)) !== null)
+      return { status: "unknown", detail: `nonce ${slot.nonce} is used, and a node still has ${hash}, without its receipt` };
   const evidence =
     consumer.hash === null
       ? `by block ${consumer.blockNumber}, no transaction of the account is seen`
