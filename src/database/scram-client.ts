@@ -27,12 +27,13 @@ export class ScramClient extends Base {
   }
 
   override _handleAuthSASLFinal(message: unknown): void {
-    super._handleAuthSASLFinal(message);
+    super._handleAuthSASLFinal(message); // oxlint-disable-line no-underscore-dangle -- pg's own name
     // pg leaves the session where the server's proof was wrong
     this.#proved = this.saslSession === null;
   }
 
   override _handleReadyForQuery(message: unknown): void {
+    // oxlint-disable-next-line no-underscore-dangle -- pg's own name
     if (this.#proved) super._handleReadyForQuery(message);
     else this.#refuse("does not prove that it knows it");
   }

@@ -149,6 +149,9 @@ async function consumed(watched: Watched, slot: Slot, head: Head): Promise<Findi
   return { status: "foreign", evidence };
 }
 
+/** How long the attempts of a nonce that a stranger used are looked for: far beyond any depth of a reorganisation. */
+const FOREIGN_MS = 86_400_000;
+
 /** What a round over all open slots of an account found, by nonce. */
 export interface Round {
   head: Head;
@@ -175,6 +178,12 @@ export async function reconcileAccount(watched: Watched): Promise<Round> {
     if (newest === undefined) continue;
     await watched.resend(newest);
     resent.push(slot.nonce);
+  }
+  // a reorganisation may have taken the stranger's transaction back, and landed ours
+  for (const slot of await journal.slots(ownership, { states: ["foreign"] })) {
+    if (!slot.attempts.some(({ createdAt }) => Date.now() - createdAt.getTime() < FOREIGN_MS)) continue;
+    const found = await findReceipt(watched, slot);
+    if (found !== null) findings.set(slot.nonce, { status: "mined", ...found });
   }
   await journal.step("reconciled");
   const vacant = [...findings].flatMap(([nonce, f]) => (f.status === "vacant" ? [nonce] : []));

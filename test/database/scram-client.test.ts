@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:net";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import { Client, Pool } from "pg";
+import { type Client, Pool } from "pg";
 import { ScramClient } from "../../src/database/scram-client.js";
 import { freshDatabaseUrl } from "../helpers/database.js";
 import { rejection } from "../helpers/rejection.js";

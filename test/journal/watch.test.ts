@@ -147,6 +147,20 @@ describe("journal: slots against the chain", () => {
       expect(refused).to.include({ code: "locked" });
     });
 
+    it("used elsewhere, and then by ours on another branch: ours is booked", async () => {
+      const ours = await site.prepare("ours after all");
+      const fork = await local.rpc<string>("evm_snapshot");
+      await site.chain.provider.send("eth_sendRawTransaction", [signer(site.wallet, { value: 5n })(0).raw]);
+      await site.mine();
+      expect(await round()).to.deep.equal(new Map([[0, "foreign"]]));
+      await local.rpc("evm_revert", [fork]);
+      await site.send(ours);
+      await site.mine();
+      expect(await round()).to.deep.equal(new Map([[0, "mined"]]));
+      expect(await journal.outcome(1, "ours after all")).to.include({ status: "landed", hash: ours.hash });
+      await booksAgree();
+    });
+
     it("a node that does not answer, or lags behind its own count: unknown, and nothing is concluded or sent", async () => {
       const attempt = await site.prepare("quiet");
       await site.send(attempt);
