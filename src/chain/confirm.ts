@@ -14,6 +14,11 @@ export interface RawReceipt {
   gasUsed: string;
   effectiveGasPrice?: string;
   logs: { address: string; topics: string[]; data: string }[];
+  /** OP Stack: what is paid beside the gas follows from these. */
+  l1Fee?: string | null;
+  operatorFeeScalar?: string | null;
+  operatorFeeConstant?: string | null;
+  daFootprintGasScalar?: string | null;
 }
 
 /**
@@ -96,6 +101,7 @@ function isReceiptOf(receipt: RawReceipt, hash: string): boolean {
 const essence = (r: RawReceipt): string =>
   JSON.stringify([
     [r.blockHash, r.blockNumber, r.transactionIndex, r.status, r.gasUsed, r.effectiveGasPrice ?? ""],
+    [r.l1Fee ?? "", r.operatorFeeScalar ?? "", r.operatorFeeConstant ?? "", r.daFootprintGasScalar ?? ""],
     r.logs.map((log) => [log.address, log.topics, log.data]),
   ]).toLowerCase();
 

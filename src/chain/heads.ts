@@ -37,6 +37,8 @@ export function headOf(json: unknown): Head | null {
   const isQuantity = (value: unknown): value is string => typeof value === "string" && /^0x[0-9a-f]{1,16}$/i.test(value);
   const isHash = (value: unknown): value is string => typeof value === "string" && /^0x[0-9a-f]{64}$/i.test(value);
   if (!isQuantity(number) || !isQuantity(timestamp) || !isHash(hash) || !isHash(parentHash)) return null;
+  // BigInt would throw, in a socket's event where nobody catches it
+  if (typeof baseFeePerGas === "string" && !/^0x[0-9a-f]{1,64}$/i.test(baseFeePerGas)) return null;
   return {
     number: Number(number),
     hash: hash.toLowerCase(),
@@ -137,13 +139,15 @@ export function followHeads(
 
   /** One head after another: their blocks must be told in order. */
   const take = (head: Head, member: Endpoint): Promise<void> => {
-    adding = adding.then(async () => {
+    const add = async (): Promise<void> => {
       if (running === null) return;
       const events = await memory
         .add(head, member.name, (hash) => ask(member, "eth_getBlockByHash", hash))
         .catch((): BlockEvent[] => []); // the next poll asks again
       for (const event of events) for (const listener of listeners) listener(event);
-    });
+    };
+    // a listener that failed must not end the stream
+    adding = adding.then(add, add);
     return adding;
   };
 

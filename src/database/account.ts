@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chownSync, lstatSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { lchownSync, lstatSync, readFileSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { ArbError } from "../errors.js";
 import { type Binaries, cannotRun, worldReadable } from "./binaries.js";
@@ -125,9 +125,12 @@ export function environment(account: Account): Record<string, string> {
   return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC", ...account.binaries.env };
 }
 
-/** Gives a file to an owner; without one, or where we are not root, it stays ours. */
+/**
+ * Gives a file to an owner; without one, or where we are not root, it stays ours. Never what a link leads to: in the folder of an
+ * ordinary user it may lead to any file of root's.
+ */
 export function give(file: string, owner: { uid: number; gid: number } | undefined): void {
-  if (owner && process.getuid?.() === 0) chownSync(file, owner.uid, owner.gid);
+  if (owner && process.getuid?.() === 0) lchownSync(file, owner.uid, owner.gid);
 }
 
 /**
@@ -140,8 +143,7 @@ export function giveData(folder: string, account: Account): void {
   if (lstatSync(folder).uid === uid) return;
   const entries = readdirSync(folder, { recursive: true, encoding: "utf8" });
   for (const entry of entries) {
-    const at = path.join(folder, entry);
-    if (!lstatSync(at).isSymbolicLink()) chownSync(at, uid, gid);
+    lchownSync(path.join(folder, entry), uid, gid);
   }
-  chownSync(folder, uid, gid);
+  lchownSync(folder, uid, gid);
 }

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   cpSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -131,8 +132,11 @@ export function worldReadable(binaries: Binaries): Binaries {
     const home = path.join(base, name);
     try {
       if (!isThere(home)) copyTo(binaries.native, home);
-      const { uid, mode } = statSync(home);
-      if (uid === 0 && (mode & 0o022) === 0) return { ...binaries, native: path.join(home, "native"), env: {} };
+      // a link of somebody else's could lead elsewhere tomorrow
+      const found = lstatSync(home);
+      const { uid, mode } = found;
+      if (found.isDirectory() && uid === 0 && (mode & 0o022) === 0)
+        return { ...binaries, native: path.join(home, "native"), env: {} };
     } catch (error) {
       refused = error;
     }

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import {
   closeSync,
+  constants,
   existsSync,
+  ftruncateSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
-  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { randomInt } from "node:crypto";
@@ -15,7 +16,6 @@ import net from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { Client } from "pg";
 import { readPrivateFile, Secret } from "../config/secrets.js";
 import { ArbError } from "../errors.js";
 import { type Account, chooseAccount, command, environment, give, giveData, idsOf } from "./account.js";
@@ -23,6 +23,7 @@ import { findBinaries, withLinks } from "./binaries.js";
 import { isLost, isNotReady, isWrongPassword } from "./faults.js";
 import { initialise, placeOf, USER } from "./initialise.js";
 import { readPostmaster, whoIs } from "./postmaster.js";
+import { ScramClient } from "./scram-client.js";
 
 /** The database of the server that belongs to the program. */
 export const DATABASE = "arb";
@@ -160,7 +161,7 @@ function start(account: Account, data: string, logFile: string, port: number): S
     ...Object.entries(settings).flatMap(([k, v]) => ["-c", `${k}=${v}`]),
   ];
   const [file, all] = command(account, "postgres", args);
-  const log = openSync(logFile, "a", 0o600);
+  const log = openLog(logFile);
   give(logFile, account.keeper);
   // a group of its own: Ctrl-C in our terminal must not stop it before we have written our last rows
   const child = spawn(file, all, {
@@ -185,14 +186,14 @@ export const seenFrom = (account: Account, data: string): string =>
   account.kind !== "self" && process.platform === "linux" ? "/proc/self/cwd" : data;
 
 async function ask(port: number, password: Secret): Promise<"ready" | "waiting" | "stranger"> {
-  const client = new Client(clientOf({ port, password }, "postgres"));
+  const client = new ScramClient(clientOf({ port, password }, "postgres"));
   client.on("error", () => undefined);
   try {
     await client.connect();
     return "ready";
   } catch (error) {
     if (isNotReady(error) || isLost(error)) return "waiting";
-    // SCRAM also proves that the server knows the password: an answer of any other server is a refusal
+    // SCRAM also proves that the server knows the password: any other server, whatever it answers, is a stranger
     if (isWrongPassword(error)) return "stranger";
     throw error;
   } finally {
@@ -201,7 +202,7 @@ async function ask(port: number, password: Secret): Promise<"ready" | "waiting" 
 }
 
 async function ensureDatabase(port: number, password: Secret): Promise<void> {
-  const client = new Client(clientOf({ port, password }, "postgres"));
+  const client = new ScramClient(clientOf({ port, password }, "postgres"));
   client.on("error", () => undefined);
   await client.connect();
   try {
@@ -241,7 +242,8 @@ function keptPort(file: string): number | null {
 function keepPort(file: string, port: number, account: () => Account): void {
   if (keptPort(file) === port) return;
   const fresh = `${file}.${process.pid}`;
-  writeFileSync(fresh, `${port}\n`, { mode: 0o600 });
+  rmSync(fresh, { force: true });
+  writeFileSync(fresh, `${port}\n`, { mode: 0o600, flag: "wx" });
   give(fresh, account().keeper);
   renameSync(fresh, file);
 }
@@ -265,9 +267,19 @@ async function isFree(port: number): Promise<boolean> {
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
+/** Opens the log, but no link: below an ordinary user's folder it could lead root to any file. */
+function openLog(file: string): number {
+  const { O_APPEND, O_CREAT, O_WRONLY, O_NOFOLLOW } = constants;
+  return openSync(file, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600);
+}
+
 /** Empties a log that has grown large. Returns where the next lines will begin. */
 function rotate(file: string): number {
-  if (sizeOf(file) > LOG_LIMIT) truncateSync(file, 0);
+  if (sizeOf(file) > LOG_LIMIT) {
+    const log = openLog(file);
+    ftruncateSync(log, 0);
+    closeSync(log);
+  }
   return sizeOf(file);
 }
 

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { Pool, types } from "pg";
+import { type Client, Pool, types } from "pg";
 import { Secret } from "../config/secrets.js";
 import { ArbError } from "../errors.js";
 import { clientOf, DATABASE, ensureServer, type EmbeddedOptions, type Server, stopServer } from "./embedded.js";
@@ -10,6 +10,7 @@ import { databaseFault, folderFault, isLost } from "./faults.js";
 import { USER } from "./initialise.js";
 import { exclusively } from "./lock.js";
 import { type Presence, takePresence } from "./presence.js";
+import { ScramClient } from "./scram-client.js";
 import { parseDatabaseUrl } from "./url.js";
 
 /** Guarantees of an open database:
@@ -51,6 +52,8 @@ export interface DatabaseOptions extends EmbeddedOptions {
   onNotice?: (text: string) => void;
 }
 
+/** What connects to the server that belongs to the program. */
+const OWN = ScramClient as unknown as typeof Client;
 const CONNECT_MS = 10_000;
 const LOCK_MS = 15_000;
 const CLOSE_MS = 10_000;
@@ -97,7 +100,7 @@ async function openFolder(given: string, options: DatabaseOptions): Promise<Data
   const end = Date.now() + startMs;
   const open = async (): Promise<{ server: Server; presence: Presence }> => {
     const server = await ensure();
-    return { server, presence: await present(clientOf(server), shownOf(server), options) };
+    return { server, presence: await present(clientOf(server), shownOf(server), options, OWN) };
   };
   let opened = await locked(open).catch(retryable(end));
   // another program was just stopping it
@@ -108,7 +111,7 @@ async function openFolder(given: string, options: DatabaseOptions): Promise<Data
   const { presence } = opened;
   let { server } = opened;
   const shown = shownOf(server);
-  const pool = makePool(clientOf(server), options);
+  const pool = makePool(clientOf(server), options, OWN);
   presence.onLost(() =>
     reconnect(presence, options, async () => {
       server = await locked(() => ensure(server.port));
@@ -146,10 +149,20 @@ const retryable =
   };
 
 /** The first connection: proves that the database fits, and shows others that it is in use. */
-async function present(client: pg.ClientConfig, shown: string, options: DatabaseOptions): Promise<Presence> {
+async function present(
+  client: pg.ClientConfig,
+  shown: string,
+  options: DatabaseOptions,
+  connects?: typeof Client,
+): Promise<Presence> {
   const config = { ...client, ...deadlines(options), application_name: options.name ?? "arb" };
   try {
-    return await takePresence(config, { shown, alone: options.alone === true, check: checkServer });
+    return await takePresence(config, {
+      shown,
+      alone: options.alone === true,
+      check: checkServer,
+      ...(connects && { connects }),
+    });
   } catch (error) {
     throw databaseFault(error, shown);
   }
@@ -181,9 +194,10 @@ const deadlines = (options: DatabaseOptions): pg.ClientConfig => {
   };
 };
 
-function makePool(client: pg.ClientConfig, options: DatabaseOptions): pg.Pool {
+function makePool(client: pg.ClientConfig, options: DatabaseOptions, connects?: typeof Client): pg.Pool {
   const pool = new Pool({
     ...client,
+    ...(connects && { Client: connects }),
     ...deadlines(options),
     // a server where it is off by default would lose the last commits in a power cut
     options: "-c synchronous_commit=on",

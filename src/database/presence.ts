@@ -30,6 +30,8 @@ export interface PresenceTerms {
   shown: string;
   /** Takes the lock for us alone. */
   alone: boolean;
+  /** The kind of client that connects; default: pg's own. */
+  connects?: typeof Client;
   /** Refuses a server that does not fit, by throwing. */
   check: (client: pg.Client, shown: string) => Promise<void>;
 }
@@ -41,7 +43,7 @@ export async function takePresence(config: pg.ClientConfig, terms: PresenceTerms
   let over = false;
 
   async function connect(): Promise<boolean> {
-    const fresh = new Client(config);
+    const fresh = new (terms.connects ?? Client)(config);
     let gone = false;
     const lost = (): void => {
       if (gone) return;

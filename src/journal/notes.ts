@@ -20,6 +20,7 @@ export async function noteSend(
   targetBlock: bigint | null,
 ): Promise<void> {
   const kind = answer.status === "refused" ? answer.kind : null;
+  // PostgreSQL takes no zero byte in a text, and a relay may answer with one
   await db.pool
     .query({
       name: "journal-send",
@@ -27,7 +28,7 @@ export async function noteSend(
           insert into journal.send (hash, route, status, kind, detail, target_block) values ($1, $2, $3, $4, $5, $6)
         )
         update journal.attempt set broadcast_at = coalesce(broadcast_at, clock_timestamp()) where hash = $1`,
-      values: [hash, route, answer.status, kind, (answer.detail ?? "").slice(0, 500), targetBlock],
+      values: [hash, route, answer.status, kind, (answer.detail ?? "").replaceAll("\0", "").slice(0, 500), targetBlock],
     })
     .catch((error: unknown) => {
       throw databaseError(error, `what ${route} answered cannot be noted`);

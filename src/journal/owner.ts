@@ -71,6 +71,9 @@ function isDead(host: string | null, pid: number | null): boolean {
   }
 }
 
+/** In containers every program is process 1: the number alone says nothing. */
+const isSelf = (row: AccountRow): boolean => row.host === HOST && row.pid === process.pid;
+
 const ACCOUNT = `select a.owner, a.epoch, a.next, a.stopped, a.until, a.until > clock_timestamp() as alive, d.host, d.pid
   from journal.account a left join journal.driver d on d.id = a.owner where a.chain_id = $1 and a.account = $2`;
 
@@ -86,7 +89,7 @@ export function accountName(chainId: number, account: string): string {
 /**
  * Takes an account: a new one at the chain's count, a free one, one whose lease has run out, or one whose holder's process is dead.
  * Raises ArbError "locked" with the holder's name, and for a new account that has transactions on their way which the journal does
- * not know. An account whose nonces were used elsewhere is taken stopped.
+ * not know, as after a backup was restored. An account whose nonces were used elsewhere is taken stopped.
  */
 export async function claimAccount(
   db: JournalDatabase,
@@ -106,9 +109,7 @@ export async function claimAccount(
     );
     if (made.rowCount === 1) {
       if (count.pending > count.latest) {
-        throw new ArbError("locked", `${name} has ${count.pending - count.latest} transactions on their way that are not ours`, {
-          hint: "wait until they are mined; a second program with this key must not run",
-        });
+        throw onTheirWay(name, count.pending - count.latest);
       }
       return held(chainId, account, key, 1n, count.latest, null);
     }
@@ -121,6 +122,8 @@ export async function claimAccount(
       count.latest > next
         ? `the chain counts ${count.latest} transactions, the journal gave out ${next}: the key was used elsewhere`
         : null;
+    // of a backup's journal, or of another program: the next intent would take the nonce of one of them
+    if (elsewhere === null && count.pending > next) throw onTheirWay(name, count.pending - next);
     const taken = await sql.query<{ epoch: unknown; stopped: string | null }>(
       `update journal.account set owner = $3, epoch = epoch + 1, until = clock_timestamp() + $4 * interval '1 ms',
          stopped = coalesce(stopped, $5), stopped_at = case when stopped is null and $5::text is null then null
@@ -136,6 +139,12 @@ export async function claimAccount(
 
 function held(chainId: number, account: string, key: string, epoch: bigint, next: number, stopped: string | null): Held {
   return { chainId, account: getAddress(account), key, epoch, next, stopped, lost: false, tail: Promise.resolve() };
+}
+
+function onTheirWay(name: string, many: number): ArbError {
+  return new ArbError("locked", `${name} has ${many} transactions on their way that are not in the journal`, {
+    hint: "wait until they are mined; a second program with this key must not run",
+  });
 }
 
 /** The refusal of an account that another driver holds. */
@@ -213,7 +222,7 @@ export async function resumeAccount(
     const { rows } = await sql.query<AccountRow>(`${ACCOUNT} for update of a`, [chainId, key]);
     const row = rows[0];
     if (!row || row.stopped === null) throw new ArbError("usage", `${name} is not stopped`);
-    if (row.owner !== null && row.alive && !isDead(row.host, row.pid) && row.pid !== process.pid) throw heldBy(name, row);
+    if (row.owner !== null && row.alive && !isDead(row.host, row.pid) && !isSelf(row)) throw heldBy(name, row);
     if (count.pending > count.latest) {
       const open = await sql.query(
         `select 1 from journal.slot where chain_id = $1 and account = $2 and nonce >= $3 and state = 'open' limit 1`,

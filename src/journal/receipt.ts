@@ -69,7 +69,8 @@ const WITHDRAWAL = id("Withdrawal(address,uint256)");
 
 /**
  * What a landed transaction changed for its account and for the contract that it worked through: fees, value, and by logs the tokens.
- * A reverted one pays fees only. ETH that a contract sends within a transaction leaves no log and is not in it.
+ * A reverted one pays fees only. ETH that a contract sends within a transaction leaves no log and is not in it. Any contract may log
+ * anything: what is no amount, or adds up to more than a balance can hold, is no money and must not stop the books.
  */
 export function entriesOf(receipt: LandedReceipt, raw: string, network: Network, holders: string[]): Entry[] {
   const transaction = Transaction.from(raw);
@@ -92,16 +93,20 @@ export function entriesOf(receipt: LandedReceipt, raw: string, network: Network,
     for (const log of receipt.logs) {
       const asset = log.address.toLowerCase();
       const [topic, first, second] = log.topics;
+      if (!/^0x[0-9a-f]{64}$/i.test(log.data)) continue;
+      const amount = BigInt(log.data);
       if (topic === TRANSFER && log.topics.length === 3 && first !== undefined && second !== undefined) {
-        add(addressIn(first), asset, "transfer", -BigInt(log.data));
-        add(addressIn(second), asset, "transfer", BigInt(log.data));
+        add(addressIn(first), asset, "transfer", -amount);
+        add(addressIn(second), asset, "transfer", amount);
       }
       if (asset !== network.wrappedNative.toLowerCase() || log.topics.length !== 2 || first === undefined) continue;
-      if (topic === DEPOSIT) add(addressIn(first), asset, "wrap", BigInt(log.data));
-      if (topic === WITHDRAWAL) add(addressIn(first), asset, "wrap", -BigInt(log.data));
+      if (topic === DEPOSIT) add(addressIn(first), asset, "wrap", amount);
+      if (topic === WITHDRAWAL) add(addressIn(first), asset, "wrap", -amount);
     }
   }
-  return [...totals.values()].filter((e) => e.amount !== 0n);
+  return [...totals.values()].filter((e) => e.amount !== 0n && e.amount < LIMIT && e.amount > -LIMIT);
 }
+
+const LIMIT = 1n << 256n;
 
 const addressIn = (topic: string): string => getAddress(dataSlice(topic, 12)).toLowerCase();

@@ -148,9 +148,15 @@ async function consumed(watched: Watched, slot: Slot, head: Head): Promise<Findi
   const { journal, ownership, provider, network } = watched;
   const consumer = await findConsumer(provider, slot, head, network);
   if (consumer === null) return { status: "unknown", detail: `nonce ${slot.nonce} is used, by what is not known yet` };
-  if (slot.attempts.some((a) => a.hash === consumer.hash)) {
+  // an attempt that was journaled since the slot was read is none of somebody else's
+  const [{ attempts } = slot] = await journal.slots(ownership, { nonce: slot.nonce });
+  if (attempts.some((a) => a.hash === consumer.hash)) {
     return { status: "unknown", detail: `mined in block ${consumer.blockNumber}, whose receipts the node does not have yet` };
   }
+  // too long ago to see by what: receipts that one node does not have (yet) do not make it another's
+  for (const { hash } of consumer.hash === null ? attempts : [])
+    if ((await provider.getTransaction(hash)) !== null)
+      return { status: "unknown", detail: `nonce ${slot.nonce} is used, and a node still has ${hash}, without its receipt` };
   const evidence =
     consumer.hash === null
       ? `by block ${consumer.blockNumber}, no transaction of the account is seen`
@@ -163,6 +169,9 @@ async function consumed(watched: Watched, slot: Slot, head: Head): Promise<Findi
 function newestLive(slot: Slot, head: Head): JournaledAttempt | undefined {
   return slot.attempts.findLast((a) => isLive(a, BigInt(head.number)));
 }
+
+/** How long the attempts of a nonce that a stranger used are looked for: far beyond any depth of a reorganisation. */
+const FOREIGN_MS = 86_400_000;
 
 /** What a round over all open slots of an account found, by nonce. */
 export interface Round {
@@ -190,6 +199,12 @@ export async function reconcileAccount(watched: Watched): Promise<Round> {
     if (newest === undefined || watched.carries?.(newest) === false) continue;
     await watched.resend(newest);
     resent.push(slot.nonce);
+  }
+  // a reorganisation may have taken the stranger's transaction back, and landed ours
+  for (const slot of await journal.slots(ownership, { states: ["foreign"] })) {
+    if (!slot.attempts.some(({ createdAt }) => Date.now() - createdAt.getTime() < FOREIGN_MS)) continue;
+    const found = await findReceipt(watched, slot);
+    if (found !== null) findings.set(slot.nonce, { status: "mined", ...found });
   }
   await journal.step("reconciled");
   const vacant = [...findings].flatMap(([nonce, f]) => (f.status === "vacant" ? [nonce] : []));

@@ -50,7 +50,8 @@ export function parseKeystore(text: string): KeystoreV3 | null {
     return null;
   if (parsed.data.crypto.kdf === "scrypt") {
     const { n, r, p } = parsed.data.crypto.kdfparams;
-    if (128 * n * r > MAX_SCRYPT_BYTES || n * r * p > MAX_SCRYPT_WORK || n < 2 || !Number.isInteger(Math.log2(n))) return null;
+    if (128 * r * (n + p) > MAX_SCRYPT_BYTES || n * r * p > MAX_SCRYPT_WORK || n < 2 || !Number.isInteger(Math.log2(n)))
+      return null;
   }
   return parsed.data;
 }

@@ -1,7 +1,12 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import * as fc from "fast-check";
+import { WebSocketServer } from "ws";
 import { type BlockEvent, chainMemory, type Head } from "../../src/chain/heads.js";
-import { eventually, type FaultyNodes, faultyNodes } from "../helpers/faulty-nodes.js";
+import { openPool } from "../../src/chain/pool.js";
+import { ethereum, eventually, type FaultyNodes, faultyNodes } from "../helpers/faulty-nodes.js";
 import { asyncProperty } from "../helpers/property.js";
 
 /** Blocks of a made-up tree; a branch is a list of labels from the root. */
@@ -120,5 +125,35 @@ describe("onBlock", () => {
     await eventually("blocks from the other endpoint", () => tip() === 4);
     expect(events.map((event) => event.block.number)).to.deep.equal([0, 1, 2, 3, 4]);
     stop();
+  });
+
+  it("is not ended by notifications that are none", async () => {
+    const block = { number: "0x1", hash: `0x${"11".repeat(32)}`, parentHash: `0x${"00".repeat(32)}`, timestamp: "0x1" };
+    const wrong = [undefined, null, 7, {}, { result: { ...block, baseFeePerGas: "no number" } }];
+    const http = createServer();
+    const server = new WebSocketServer({ server: http });
+    let subscriptions = 0;
+    server.on("connection", (socket) =>
+      socket.on("message", (data: Buffer) => {
+        const { id, method } = JSON.parse(data.toString()) as { id: number; method: string };
+        const result = method === "eth_chainId" ? "0x1" : method === "eth_subscribe" ? "0xa" : null;
+        socket.send(JSON.stringify({ jsonrpc: "2.0", id, result }));
+        if (method !== "eth_subscribe") return;
+        subscriptions++;
+        for (const params of [...wrong, { result: { ...block, baseFeePerGas: "0x7" } }])
+          socket.send(JSON.stringify({ jsonrpc: "2.0", method: "eth_subscription", params }));
+      }),
+    );
+    http.listen(0, "127.0.0.1");
+    await once(http, "listening");
+    const { port } = http.address() as AddressInfo;
+    const pool = openPool(ethereum, [`ws://127.0.0.1:${port}`], { local: true, pollMs: 20 });
+    const { events, stop } = record(pool);
+    await eventually("the right one", () => events.some(({ block: { baseFeePerGas } }) => baseFeePerGas === 7n));
+    expect(subscriptions).to.equal(1);
+    stop();
+    pool.close();
+    server.close();
+    await new Promise((resolve) => http.close(resolve));
   });
 });

@@ -2,6 +2,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { expect } from "chai";
+import { confirmReceipt } from "../../src/chain/confirm.js";
+import type { Endpoint } from "../../src/chain/endpoint.js";
 import { connectChain } from "../../src/chain/connect.js";
 import { classifyNodeError } from "../../src/chain/errors.js";
 import { openPool } from "../../src/chain/pool.js";
@@ -96,6 +98,18 @@ describe("RPC pool", () => {
     const verdict = await pool.receipt(hash);
     expect(verdict.status === "unknown" && verdict.reason).to.match(/different receipts/);
     expect(pool.health().map((health) => health.disagreements)).to.deep.equal([1, 1]);
+  });
+
+  it("believes no L1 fee that one endpoint alone names: it is booked", async () => {
+    const { hash } = await nodes.pool().broadcast(await nodes.transfer(0));
+    const real = await nodes.rpc<object>("eth_getTransactionReceipt", [hash]);
+    const member = (fields: object): Endpoint =>
+      ({ name: "one", call: async () => ({ ...real, ...fields }), state: () => "ready", disagreed: () => undefined }) as never;
+    const look = async (other: object) =>
+      (await confirmReceipt([member({ l1Fee: "0x10" }), member(other)], hash, { timeoutMs: 5_000 })).status;
+    expect(await look({ l1Fee: "0x10" })).to.equal("mined");
+    for (const other of [{ l1Fee: "0x11" }, { l1Fee: "0x10", operatorFeeConstant: "0x5" }])
+      expect(await look(other)).to.equal("unknown");
   });
 
   it("calls a network stale whose newest block is old on every endpoint, and not where one is ahead", async () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -119,6 +120,25 @@ describe("a backup", () => {
     expect(await rejection(restoreDatabase(target, path.join(folder, "none"), [SCHEMA]))).to.include({ code: "usage" });
     const { rows } = await target.pool.query("select to_regclass('arb.migration') as t");
     expect(rows).to.deep.equal([{ t: null }]);
+    await target.close();
+  });
+
+  it("that names something else than a table runs nothing of it: the embedded server's user may run programs", async () => {
+    const target = await freshDatabase();
+    const marks = (name: string) => [
+      `${name}; create table arb.planted (n int8); --`,
+      `arb.z_account; create table arb.planted (n int8)`,
+    ];
+    const [first] = gunzipSync(readFileSync(file)).toString("latin1").split("\n");
+    for (const name of marks("arb.none")) {
+      const head = { ...(JSON.parse(first!) as object), tables: [{ name, columns: [], rows: 0 }], sequences: [] };
+      const lines = `${JSON.stringify(head)}\n\\.\n`;
+      const foot = JSON.stringify({ sha256: createHash("sha256").update(lines).digest("hex") });
+      const at = path.join(folder, "crafted");
+      writeFileSync(at, gzipSync(`${lines}${foot}\n`));
+      expect(await rejection(restoreDatabase(target, at, [SCHEMA])), name).to.include({ code: "refused" });
+      rmSync(at);
+    }
     await target.close();
   });
 });

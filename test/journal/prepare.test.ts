@@ -186,6 +186,27 @@ describe("journal: nonces and owners", () => {
     expect(error.message).to.match(/2 transactions on their way/);
   });
 
+  it("nor one that it has from a backup, while what was signed since is on its way: its nonces would be signed again", async () => {
+    const [before, wallet] = [await driver(), newWallet()];
+    const account = await before.claim(1, wallet.address, ZERO);
+    await before.prepare(account, "in the backup", signer(wallet));
+    await before.close();
+    const after = await driver();
+    const error = await rejection(after.claim(1, wallet.address, async () => ({ latest: 1, pending: 2 })));
+    expect(error).to.include({ code: "locked" });
+    expect(error.message).to.match(/1 transactions on their way/);
+    await after.claim(1, wallet.address, async () => ({ latest: 0, pending: 1 }));
+  });
+
+  it("an operator resumes no account that a driver of another host holds, even where both are process 1", async () => {
+    const [journal, wallet] = [await driver(), newWallet()];
+    const account = await journal.claim(1, wallet.address, ZERO);
+    await db.pool.query(`update journal.driver set host = 'elsewhere' where id = $1`, [journal.driverId]);
+    await journal.noteForeign(account, 0, "test");
+    const { resumeAccount } = await import("../../src/journal/owner.js");
+    expect(await rejection(resumeAccount(db, 1, wallet.address, { latest: 0, pending: 0 }))).to.include({ code: "locked" });
+  });
+
   it("an address has one owner, whatever its spelling", async () => {
     const [one, two, wallet] = [await driver(), await driver(), newWallet()];
     await one.claim(1, wallet.address, ZERO);

@@ -164,6 +164,20 @@ describe("journal: slots against the chain", () => {
       expect(refused).to.include({ code: "locked" });
     });
 
+    it("used elsewhere, and then by ours on another branch: ours is booked", async () => {
+      const ours = await site.prepare("ours after all");
+      const fork = await local.rpc<string>("evm_snapshot");
+      await site.chain.provider.send("eth_sendRawTransaction", [signer(site.wallet, { value: 5n })(0).raw]);
+      await site.mine();
+      expect(await round()).to.deep.equal(new Map([[0, "foreign"]]));
+      await local.rpc("evm_revert", [fork]);
+      await site.send(ours);
+      await site.mine();
+      expect(await round()).to.deep.equal(new Map([[0, "mined"]]));
+      expect(await journal.outcome(1, "ours after all")).to.include({ status: "landed", hash: ours.hash });
+      await booksAgree();
+    });
+
     it("a node that does not answer, or lags behind its own count: unknown, and nothing is concluded or sent", async () => {
       const attempt = await site.prepare("quiet");
       await site.send(attempt);
@@ -188,6 +202,13 @@ describe("journal: slots against the chain", () => {
         expect(await stateOf(0)).to.equal("open");
       }
       expect(journal.stopped(site.account)).to.equal(null);
+      // so old that the nonce's block is not looked for, as after some seconds on a fast chain
+      const passed = await local.rpc<string>("evm_snapshot");
+      for (let i = 0; i < 130; i++) await site.mine();
+      const old = await lookAt({ ...site.watched, provider: lagging }, slot!, await readHead(provider));
+      expect(old.status, "a node still has the transaction").to.equal("unknown");
+      expect([await stateOf(0), journal.stopped(site.account)]).to.deep.equal(["open", null]);
+      await local.rpc("evm_revert", [passed]);
       const lying = answering("eth_getTransactionReceipt", async () => {
         const real = (await provider.send("eth_getTransactionReceipt", [attempt.hash])) as object;
         return { ...real, blockHash: `0x${"ab".repeat(32)}` };
@@ -197,6 +218,24 @@ describe("journal: slots against the chain", () => {
         "a block that is not on its chain",
       ).to.equal("unknown");
     });
+  });
+
+  it("an attempt that was journaled and landed after the slot was read is ours", async () => {
+    await site.send(await site.prepare("before"));
+    const [slot] = await journal.openSlots(site.account);
+    const before = await readHead(site.chain.provider);
+    const newer = await journal.supersede(site.account, 0, {
+      kind: "replacement",
+      intent: { id: "before" },
+      build: signer(site.wallet, BUMP),
+      exposure: PUBLIC,
+      head: BigInt(before.number),
+    });
+    await site.send(newer);
+    await site.mine();
+    expect((await lookAt(site.watched, slot!, await readHead(site.chain.provider))).status).to.equal("unknown");
+    expect(journal.stopped(site.account)).to.equal(null);
+    expect(await round()).to.deep.equal(new Map([[0, "mined"]]));
   });
 
   it("fills a nonce below a public one with a no-op, and both land", async () => {

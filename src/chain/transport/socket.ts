@@ -92,10 +92,14 @@ export function socketTransport(url: string, scrub: (text: string) => string, ma
     for (const part of (Array.isArray(message) ? message : [message]) as (WireMessage | null)[]) {
       if (typeof part !== "object" || part === null) continue;
       if (part.method === "eth_subscription") {
-        for (const listener of listeners) listener(part.params as Notification);
+        // null would say that the connection is lost, and what a listener throws here ends the program
+        if (typeof part.params === "object" && part.params !== null)
+          for (const listener of listeners) listener(part.params as Notification);
         continue;
       }
-      const key = part.id ?? (from.pending.size === 1 ? from.pending.keys().next().value : undefined);
+      // only errors about a request as a whole come without its id
+      const alone = part.error != null && from.pending.size === 1;
+      const key = part.id ?? (alone ? from.pending.keys().next().value : undefined);
       from.pending.get(key)?.resolve(part);
     }
   };
