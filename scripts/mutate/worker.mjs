@@ -14,8 +14,10 @@ import { applyMutant } from "./mutants.mjs";
 os.setPriority(10);
 process.env.HH_TEST = "true";
 process.env.NODE_ENV ??= "test";
-/** Gas is no behaviour: these tests judge only what the others let pass. */
+/** Gas is no behaviour: the tests in files whose names end like this judge only what the others let pass. */
 const GAS = "gas.test.ts";
+/** A test that is late fails, and its mutant counts as killed: only what hangs may be so late, not what a busy machine delays. */
+const TEST_MS = 80_000;
 
 const { default: config } = await import(pathToFileURL(path.join(root, "hardhat.config.ts")).href);
 const sources = readSources();
@@ -71,7 +73,7 @@ function named(error) {
 const files = readdirSync(path.join(root, "test", "contracts"), { recursive: true }).filter((file) => file.endsWith(".test.ts"));
 const groups = [];
 for (const group of [files.filter((file) => !file.endsWith(GAS)), files.filter((file) => file.endsWith(GAS))]) {
-  const mocha = new Mocha({ ...config.test.mocha, bail: true, reporter: silent, timeout: 20_000 });
+  const mocha = new Mocha({ ...config.test.mocha, bail: true, reporter: silent, timeout: TEST_MS });
   mocha.cleanReferencesAfterRun(false);
   for (const file of group.toSorted((a, b) => (a < b ? -1 : 1))) mocha.addFile(path.join(root, "test", "contracts", file));
   await mocha.loadFilesAsync();
@@ -119,7 +121,7 @@ async function firstFailure({ mocha, suites }, name, place = "") {
   const rank = everywhere.indexOf(found);
   if (rank > 0) everywhere.splice(rank - 1, 0, ...everywhere.splice(rank, 1));
   orders.set("", everywhere);
-  return failure.fullTitle();
+  return `${failure.fullTitle()}: ${String(failure.err?.message).slice(0, 200)}`;
 }
 
 /** The changed code of one contract; null if it does not compile, undefined if it is as before. */
