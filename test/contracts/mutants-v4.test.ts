@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { AbiCoder, id, solidityPacked, ZeroAddress } from "ethers";
+import { AbiCoder, getAddress, id, solidityPacked, ZeroAddress } from "ethers";
 import { encodePlan } from "../../src/plan/codec.js";
 import type { Plan, PlanHop } from "../../src/plan/plan.js";
 import { type Scripted, Scripted__factory } from "../../types/contracts/index.js";
@@ -244,6 +244,29 @@ describe("ArbExecutor: V4 plans against a manager that does what it likes", func
     expect(late === null || (await arena.stepped(arena.fake, late.hash))[0] === "UnexpectedCallback").to.equal(true);
   });
 
+  it("bytes of a V4 plan are no pools, whatever they say", async function () {
+    const { world, executor } = arena;
+    const plan = planOf([hop(weth, b), hop(b, weth)]);
+    // where a plan of V2 and V3 hops names its first pool
+    const named = getAddress(("0x02" + b.slice(2, 40)).toLowerCase());
+    await world.networkHelpers.setCode(named, await world.ethers.provider.getCode(arena.fake));
+    const other = Scripted__factory.connect(named, world.deployer);
+    const steps = [{ target: executor, data: callback(bodyOf(plan)), mayFail: true }];
+    const run = other.interface.encodeFunctionData("run", [steps]);
+    await plays(plan, delta(-3n, 5n));
+    await manager.script(UNLOCK, [{ target: named, data: run, mayFail: false }, ...steps], coder.encode(["bytes"], [word(0n)]));
+    const { hash } = await arena.send(encodePlan(plan));
+    expect(await arena.stepped(other, hash)).to.deep.equal(["UnexpectedCallback"]);
+    expect(await arena.stepped(manager, hash)).to.deep.equal(["done", "done"]);
+    // and the manager stays the manager, wherever else its address stands
+    for (let place = 0; place < 40; place++) {
+      const hookData = "0x" + "00".repeat(place) + POOL_MANAGER.slice(2) + "00".repeat(100);
+      const telling = planOf([hop(weth, b, { v4: { ...key, hookData } }), hop(b, weth)]);
+      await plays(telling, delta(-3n, 5n));
+      expect(await arena.refusal(encodePlan(telling)), String(place)).to.equal("landed");
+    }
+  });
+
   it("a V3 pool inside is paid once, what it is owed of the hop's input, and only with the bytes that it was given", async function () {
     const { world, executor } = arena;
     const plan = planOf([hop(weth, b), through("v3", b, weth)]);
@@ -340,7 +363,9 @@ describe("ArbExecutor: data of V4 hooks", function () {
     for (const [name, pool] of Object.entries(first)) {
       for (const size of [0, 1, 31, 32, 33, 64, 100]) {
         const hookData = "0x" + "ab".repeat(size);
-        const plan = await v4.planFor([pool, { ...last, hookData }], E);
+        // a pool without hooks gets data, too
+        const opening = pool === first.plain ? { ...first.plain, hookData } : pool;
+        const plan = await v4.planFor([opening, { ...last, hookData }], E);
         await world.rolledBack(async () => {
           const data = encodePlan({ ...plan, minProfit: plan.profit });
           const { hash } = await world.operator.sendTransaction({ to: world.executorAddress, data });
