@@ -93,6 +93,7 @@ async function firstFailure({ mocha, suites }, name, place = "") {
   const order = [...known, ...suites].filter((suite, i, all) => suites.includes(suite) && all.indexOf(suite) === i);
   mocha.suite.suites = order.filter((suite) => !name || deploys.get(suite)?.has(name));
   let failure = null;
+  let reason;
   await new Promise((resolve) => {
     let current;
     const settle = () => {
@@ -106,8 +107,9 @@ async function firstFailure({ mocha, suites }, name, place = "") {
       current = suite;
     });
     runner.on("end", settle);
-    runner.on("fail", (test) => {
+    runner.on("fail", (test, error) => {
       failure ??= test;
+      reason ??= error.message;
     });
   });
   await Promise.all(connections.splice(0).map((connection) => connection.close()));
@@ -121,7 +123,7 @@ async function firstFailure({ mocha, suites }, name, place = "") {
   const rank = everywhere.indexOf(found);
   if (rank > 0) everywhere.splice(rank - 1, 0, ...everywhere.splice(rank, 1));
   orders.set("", everywhere);
-  return `${failure.fullTitle()}: ${String(failure.err?.message).slice(0, 200)}`;
+  return `${failure.fullTitle()}: ${String(reason).slice(0, 200)}`;
 }
 
 /** The changed code of one contract; null if it does not compile, undefined if it is as before. */
