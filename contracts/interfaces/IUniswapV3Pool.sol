@@ -47,6 +47,9 @@ interface IUniswapV3Pool {
             uint32 secondsOutside,
             bool initialized
         );
+    function observe(
+        uint32[] calldata secondsAgos
+    ) external view returns (int56[] memory tickCumulatives, uint160[] memory secondsPerLiquidityCumulativeX128s);
     function initialize(uint160 sqrtPriceX96) external;
     function swap(
         address recipient,

@@ -1,6 +1,8 @@
 import { dataLength } from "ethers";
 import { encodePlan } from "../../src/plan/codec.js";
 import type { PlanFunding } from "../../src/plan/plan.js";
+import { encodeSteps } from "../../src/plan/steps.js";
+import { toSteps } from "../../src/plan/to-steps.js";
 import type { TestPool, World } from "../../test/helpers/pools.js";
 import { type FailureRow, type GuardRow, measureFailures, measureGuards } from "./guards.js";
 import { naiveBaseline } from "./naive.js";
@@ -12,6 +14,8 @@ import { deployUniversalRouters, universalRouterBaseline } from "./universal-rou
 export interface GasRow {
   path: string;
   funding: string;
+  /** What the lender is, in rows that a StepExecutor runs; null in those of ArbExecutor. */
+  stepLender: string | null;
   amounts: "fixed" | "adaptive";
   gasUsed: number;
   gasUsedWithAccessList: number;
@@ -47,9 +51,6 @@ export const BARS: Readonly<Record<string, number>> = {
 };
 export const LEAST_RATIO = 2.1;
 
-/** Every flash source that a row is wanted for. */
-const LENDERS = ["aave-v3", "balancer-v2", "balancer-v3", "uniswap-v3-flash", "uniswap-v4", "morpho-blue", "erc-3156"];
-
 const FLASH_SWAP: PlanFunding = { source: "flash-swap", lender: null, maxFee: 0n };
 const OWN_BALANCE: PlanFunding = { source: "own-balance", lender: null, maxFee: 0n };
 
@@ -64,9 +65,9 @@ export async function measureGas(options: { progress?: (row: string) => void } =
   const universalRouter = oncePerPath(await universalRouterBaseline(stage, routers));
   const rows: GasRow[] = [];
   const skipped: GasReport["skipped"] = [];
-  const measure = async (path: Path, amounts: "fixed" | "adaptive", funding: PlanFunding) => {
+  const measure = async (path: Path, amounts: "fixed" | "adaptive", funding: PlanFunding, stepLender: string | null = null) => {
     options.progress?.(`${path.name} ${amounts} ${funding.source}`);
-    rows.push(await measureRow(stage, path, amounts, funding, { naive, universalRouter }));
+    rows.push(await measureRow(stage, path, { amounts, funding, stepLender }, { naive, universalRouter }));
   };
   for (const path of stage.paths) {
     await measure(path, "fixed", FLASH_SWAP);
@@ -79,10 +80,7 @@ export async function measureGas(options: { progress?: (row: string) => void } =
       });
   }
   for (const funding of [OWN_BALANCE, ...stage.lenders]) await measure(stage.paths[0]!, "fixed", funding);
-  const lent = new Set<string>(stage.lenders.map(({ source }) => source));
-  for (const funding of LENDERS.filter((name) => !lent.has(name))) {
-    skipped.push({ path: stage.paths[0]!.name, funding, reason: "plans cannot borrow there" });
-  }
+  for (const { code, ...funding } of stage.stepLenders) await measure(stage.paths[0]!, "fixed", funding, code);
   options.progress?.("guards and failures");
   const guards = await measureGuards(stage);
   const failures = await measureFailures(stage);
@@ -109,15 +107,16 @@ async function pairPlan(world: World, pools: TestPool[], amounts: "fixed" | "ada
 async function measureRow(
   stage: Stage,
   path: Path,
-  amounts: "fixed" | "adaptive",
-  funding: PlanFunding,
+  { amounts, funding, stepLender }: { amounts: "fixed" | "adaptive"; funding: PlanFunding; stepLender: string | null },
   baselines: { naive: Baseline; universalRouter: Baseline },
 ): Promise<GasRow> {
   const { world } = stage;
   const { profit, ...plan } = hasV4(path) ? await stage.planOf(path) : await pairPlan(world, pairsOf([path]), amounts, funding);
-  const data = encodePlan({ ...plan, minProfit: ((profit - funding.maxFee) * 9n) / 10n });
-  const tx = { from: await world.operator.getAddress(), to: world.executorAddress, data };
   const weth = await world.weth.getAddress();
+  const bounded = { ...plan, minProfit: ((profit - funding.maxFee) * 9n) / 10n };
+  const data = stepLender === null ? encodePlan(bounded) : encodeSteps(toSteps(bounded, weth));
+  const to = stepLender === null ? world.executorAddress : stage.stepExecutor;
+  const tx = { from: await world.operator.getAddress(), to, data };
   const accounts = new Set([weth, ...stage.tokens, ...plan.hops.map(({ pool }) => pool)].map((a) => a.toLowerCase()));
 
   const prepared = <T>(body: () => Promise<T>) =>
@@ -141,6 +140,7 @@ async function measureRow(
   return {
     path: path.name,
     funding: funding.source,
+    stepLender,
     amounts,
     gasUsed,
     gasUsedWithAccessList: listed.gasUsed,

@@ -2,13 +2,19 @@ import { Contract, ContractFactory, ZeroAddress } from "ethers";
 import type { Plan, PlanFunding } from "../../src/plan/plan.js";
 import { balancerArtifact } from "../../src/sim/artifacts.js";
 import { deployAave } from "../../test/helpers/aave.js";
+import {
+  BalancerV3Mock__factory,
+  LenderMock__factory,
+  StepExecutor__factory,
+  type TestToken,
+} from "../../types/contracts/index.js";
 import { createWorld, ETHER, type TestPool, type World } from "../../test/helpers/pools.js";
-import { type AnyPool, addV4, keyOf } from "../../test/helpers/v4-world.js";
+import { type AnyPool, addV4, keyOf, POOL_MANAGER } from "../../test/helpers/v4-world.js";
 
 /** What the figures mean; printed with them. */
 export const SCENARIO = {
   chain: "Hardhat's EDR, osaka rules, chain id 1; every transaction in a block of its own",
-  code: "npm bytecode of Uniswap v2-core, v3-core, v4-core and WETH9, of Aave core-v3 and Balancer's Vault where they lend; X and Y are plain ERC-20s",
+  code: "npm bytecode of Uniswap v2-core, v3-core, v4-core and WETH9, of Aave core-v3 and Balancer's Vault where they lend; X and Y are plain ERC-20s; rows of StepExecutor name the lender's code",
   cycle:
     "WETH -> X -> WETH and WETH -> X -> Y -> WETH with 1 WETH in and about 1 % profit; WETH is token0; no initialised tick is crossed",
   pools: "traded in both directions in earlier blocks, not yet touched in the block that is measured",
@@ -38,6 +44,9 @@ export interface Stage {
   planOf(path: Path): Promise<Plan & { profit: bigint }>;
   /** Lenders of the profit token, by funding id. Base units of the fee for 1 WETH. */
   lenders: PlanFunding[];
+  /** A StepExecutor that holds what the executor does, and the lenders that only it knows. */
+  stepExecutor: string;
+  stepLenders: (PlanFunding & { code: string })[];
 }
 
 /** Gas of the same cycle, done in another way. */
@@ -93,7 +102,38 @@ export async function buildStage(): Promise<Stage> {
   for (const token of [x, y]) await token.transfer(world.executorAddress, 1n);
   const tokens = [await x.getAddress(), await y.getAddress()];
   const planOf = ({ pools }: Path) => v4.planFor(pools, AMOUNT_IN);
-  return { world, tokens, paths, planOf, lenders: await placeLenders(world) };
+  const lenders = await placeLenders(world);
+  const stepExecutor = await placeStepExecutor(world, [x, y]);
+  return { world, tokens, paths, planOf, lenders, stepExecutor, stepLenders: await placeStepLenders(world, first.V3.address) };
+}
+
+async function placeStepExecutor(world: World, tokens: TestToken[]): Promise<string> {
+  const made = await new StepExecutor__factory(world.deployer).deploy(await world.owner.getAddress(), [
+    await world.operator.getAddress(),
+  ]);
+  const address = await made.getAddress();
+  await world.weth.transfer(address, 10n ** 15n);
+  for (const token of tokens) await token.transfer(address, 1n);
+  return address;
+}
+
+/** Lenders by the steps' own loans. No package has the bytecode of Morpho, Balancer V3 or Maker: a mock of ours lends for them. */
+async function placeStepLenders(world: World, v3Pool: string): Promise<Stage["stepLenders"]> {
+  const mock = await new LenderMock__factory(world.deployer).deploy();
+  await world.weth.transfer(mock, 1000n * ETHER);
+  const lender = await mock.getAddress();
+  const vault = await new BalancerV3Mock__factory(world.deployer).deploy();
+  await world.weth.transfer(vault, 1000n * ETHER);
+  await vault.sync(world.weth);
+  const code = "test/mocks/StepPools.sol";
+  const published = "npm bytecode";
+  return [
+    { source: "uniswap-v4", lender: POOL_MANAGER, maxFee: 0n, code: published },
+    { source: "uniswap-v3-flash", lender: v3Pool, maxFee: AMOUNT_IN / 2000n, token1: false, code: published },
+    { source: "balancer-v3", lender: await vault.getAddress(), maxFee: 0n, code },
+    { source: "morpho", lender, maxFee: 0n, code },
+    { source: "erc3156", lender, maxFee: 0n, code },
+  ];
 }
 
 async function placeLenders(world: World): Promise<PlanFunding[]> {

@@ -69,7 +69,11 @@ export async function universalRouterBaseline(stage: Stage, routers: ReadonlyMap
   return async (path) => {
     const legs = await legsOf(world, (await stage.planOf(path)).hops);
     const v2Factories = new Set(legs.flatMap(({ factory }) => factory ?? []));
-    const commands = legs.map((leg, i) => ({ leg, command: [COMMANDS[leg.kind]], input: inputOf(legs, i) }));
+    const commands = legs.map((leg, i) => ({
+      leg,
+      command: [COMMANDS[leg.kind as keyof typeof COMMANDS]],
+      input: inputOf(legs, i),
+    }));
     return await world.rolledBack(async () => {
       if (v2Factories.size < 2) {
         const router = routers.get([...v2Factories][0] ?? "") ?? anyRouter!;

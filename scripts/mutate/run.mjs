@@ -1,4 +1,4 @@
-// npm run mutate [-- --limit N --seed S --resume --workers N --file PART --within NAME --only ID,ID --json]
+// npm run mutate [-- --limit N --seed S --resume --workers N --file PART,PART --within NAME --only ID,ID --json]
 // Mutation testing of the contracts: docs/mutation.md says what it does and who survives.
 import { fork, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -67,7 +67,7 @@ const all = Object.keys(sources)
 const chosen = sample(
   all.filter(
     ({ id, file, within }) =>
-      file.includes(options.file ?? "") &&
+      (options.file ?? "").split(",").some((part) => file.includes(part)) &&
       (!options.within || within === options.within) &&
       (!options.only || options.only.split(",").includes(id)),
   ),

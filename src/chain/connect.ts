@@ -17,6 +17,8 @@ export interface Chain {
   endpoint: string;
   /** Whether the genesis hash was compared; false in a local world and where the node no longer serves block 0. */
   genesisChecked: boolean;
+  /** Whether it was opened as a local world, which need not have everything that the registry names. */
+  local?: boolean;
   /** The endpoints behind the provider; absent for a chain in this process. */
   pool?: RpcPool;
   close(): void;
@@ -55,7 +57,8 @@ export async function connectChain(network: Network, urls: string[], options: Co
     for (const other of pool.members.slice(i + 1)) other.verify({ timeoutMs }).catch(() => undefined);
     const provider = new PoolProvider(pool, options.pollMs ?? Math.min(4_000, Math.max(100, network.blockTimeMs)));
     const { name: endpoint, genesisChecked } = member;
-    return { network, provider, endpoint, genesisChecked, pool, close: () => provider.destroy() };
+    const local = options.local === true;
+    return { network, provider, endpoint, genesisChecked, local, pool, close: () => provider.destroy() };
   }
   pool.close();
   throw new ArbError("network", `no endpoint of ${network.title} can be used: ${failures.join("; ")}`, {
@@ -80,6 +83,7 @@ export async function chainFromProvider(
       throw new ArbError("network", `${endpoint} does not answer ${method} (${kind}: ${message})`);
     }
   };
-  const genesisChecked = await checkIdentity(network, endpoint, options.local === true, ask);
-  return { network, provider, endpoint, genesisChecked, close: () => provider.destroy?.() };
+  const local = options.local === true;
+  const genesisChecked = await checkIdentity(network, endpoint, local, ask);
+  return { network, provider, endpoint, genesisChecked, local, close: () => provider.destroy?.() };
 }

@@ -14,6 +14,7 @@ import { initCommand } from "./init.js";
 import { printError } from "./output.js";
 import { quoteCommand } from "./quote.js";
 import { replayCommand } from "./replay.js";
+import { vaultCommand } from "./vault.js";
 import { walletCommand } from "./wallet.js";
 
 const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as { version: string };
@@ -31,6 +32,7 @@ const commands = [
   initCommand(),
   walletCommand(),
   deployCommand(),
+  vaultCommand(),
   quoteCommand(),
   executeCommand(),
   replayCommand(),

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { formatToken } from "../config/format-token.js";
 import { loadConfig } from "../config/load.js";
 import { ArbError } from "../errors.js";
-import { connectTo, executorOf, validationOf } from "../execution/session.js";
+import { connectTo, executorOf, stepExecutorOf, validationOf } from "../execution/session.js";
 import { quoteAtBlock } from "../market/market.js";
 import { createIntake } from "../opportunity/intake.js";
 import type { Quote } from "../opportunity/quote.js";
@@ -35,6 +35,7 @@ export function quoteCommand(): Command {
           const executor = executorOf(networkConfig, options.deployments) ?? ZeroAddress;
           const quoted = await quoteAtBlock(chain.provider, network, result.value, {
             executor,
+            stepExecutor: stepExecutorOf(networkConfig, options.deployments),
             funding: config.fundingPreference,
           });
           if (quoted.result.ok) {

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
 import { readSecret } from "../config/secrets.js";
-import { connectTo, executorOf } from "../execution/session.js";
+import { connectTo, executorOf, stepExecutorOf } from "../execution/session.js";
 import { ArbError } from "../errors.js";
 import { createKeystore, importKey, importKeystore } from "../wallet/keystore.js";
 import { openWallets } from "../wallet/open.js";
@@ -55,12 +55,15 @@ export function walletCommand(): Command {
           if (first === undefined) return [];
           const chain = await connectTo(networkConfig, config);
           try {
-            const at = executorOf(networkConfig, options.deployments);
-            const executor = at === null ? null : { address: at, tokens: (await first.balances(chain, { account: at })).tokens };
+            const holds = async (at: string | null) =>
+              at === null ? null : { address: at, tokens: (await first.balances(chain, { account: at })).tokens };
+            const executor = await holds(executorOf(networkConfig, options.deployments));
+            const stepExecutor = await holds(stepExecutorOf(networkConfig, options.deployments));
             const held = async (manager: WalletManager) => ({ address: manager.address, ...(await manager.balances(chain)) });
+            const none = { executor: null, stepExecutor: null };
             return [
-              { ...(await held(first)), executor },
-              ...(await Promise.all(more.map(async (manager) => ({ ...(await held(manager)), executor: null })))),
+              { ...(await held(first)), executor, stepExecutor },
+              ...(await Promise.all(more.map(async (manager) => ({ ...(await held(manager)), ...none })))),
             ];
           } finally {
             chain.close();
@@ -74,6 +77,9 @@ export function walletCommand(): Command {
           .flat()
           .flatMap((b) => [
             [b.network, "wallet", b.address, b.native.text, ...b.tokens.map((t) => t.text)],
+            ...(b.stepExecutor
+              ? [[b.network, "StepExecutor", b.stepExecutor.address, "", ...b.stepExecutor.tokens.map((t) => t.text)]]
+              : []),
             ...(b.executor ? [[b.network, "executor", b.executor.address, "", ...b.executor.tokens.map((t) => t.text)]] : []),
           ]);
         return columns(rows);

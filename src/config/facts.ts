@@ -1,3 +1,4 @@
+import { concat, keccak256 } from "ethers";
 import type { Network, Sourced, Token, VenueFacts } from "./network.js";
 
 /**
@@ -18,6 +19,9 @@ export const PACKAGES = {
   pancakeQuoter: "@pancakeswap/smart-router@7.7.3:dist/evm/constants/v3.d.ts",
   aave: "@aave-dao/aave-address-book@4.68.1:dist",
   balancer: "@balancer/sdk@6.1.1:dist/index.js",
+  morpho: "@morpho-org/morpho-ts@2.8.0:lib/cjs/addresses.js",
+  maker: "@oasisdex/addresses@0.1.92:lib/index.js",
+  velodrome: "@dromos-labs/sdk.js@0.3.0-alpha.3:dist/config.js",
   viem: "viem@2.57.20:chains/definitions",
 } as const;
 
@@ -97,6 +101,39 @@ export function pancakeswapV3(router: string): VenueFacts {
 
 /** Balancer V2's Vault has one address on every network that it is on. */
 export const BALANCER_V2_VAULT = verified("0xBA12222222228d8Ba445958a75a0704d566BF2C8", PACKAGES.balancer);
+
+/** Balancer V3's Vault has one address on every network that it is on. */
+export const BALANCER_V3_VAULT = verified("0xbA1333333333a1BA1108E8412f11850A5C319bA9", PACKAGES.balancer);
+
+export const poolManager = (address: string): Sourced => verified(address, PACKAGES.uniswap);
+
+export const morpho = (address: string): Sourced => verified(address, PACKAGES.morpho);
+
+/** Maker's flash mint of DAI, an ERC-3156 lender (DssFlash). */
+export const MAKER_FLASH = verified("0x60744434d6339a6B27d73d9Eda62b6F66a0a04FA", PACKAGES.maker);
+
+/**
+ * Velodrome V2 and Aerodrome: pools are minimal proxies of one contract. No package names these addresses, but with the salt of a
+ * known pool they give that pool's address, which a test computes.
+ */
+export function solidly(factory: string, implementation: string, repository: string): VenueFacts {
+  return clones(unverified(factory, repository), unverified(implementation, repository));
+}
+
+/** Slipstream. The package names Velodrome's factory; Aerodrome's first one, with its deep pools, follows from those pools. */
+export function slipstream(factory: Sourced, implementation: string, repository: string): VenueFacts {
+  return clones(factory, unverified(implementation, repository));
+}
+
+function clones(factory: Sourced, implementation: Sourced): VenueFacts {
+  const initCodeHash = cloneInitHash(implementation.address);
+  return { factory, deployer: factory, implementation, initCodeHash, feesPips: [], router: null, quoter: null };
+}
+
+/** keccak256 of the creation code of a minimal proxy (EIP-1167, as OpenZeppelin's Clones writes it). */
+function cloneInitHash(implementation: string): string {
+  return keccak256(concat(["0x3d602d80600a3d3981f3363d3d373d3d3d363d73", implementation, "0x5af43d82803e903d91602b57fd5bf3"]));
+}
 
 export function aaveV3(
   market: string,

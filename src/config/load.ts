@@ -3,6 +3,7 @@ import path from "node:path";
 import { getNodeValue, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import { ArbError } from "../errors.js";
 import type { FundingId } from "../funding/funding.js";
+import type { GuardSettings } from "../plan/planner-guards.js";
 import { parseAmount, unitOf } from "../units.js";
 import type { PoolId } from "../venues/venue.js";
 import { unverified } from "./facts.js";
@@ -12,6 +13,7 @@ import { findToken, networkByName } from "./networks.js";
 import { defaultRoutes, knownRoutes, type RoutesConfig } from "./routes.js";
 import { configSchema, type ParsedConfig, type ParsedNetwork, type ParsedWallet } from "./schema.js";
 import { readSecret } from "./secrets.js";
+import { resolveVault, type VaultConfig } from "./vault.js";
 
 /** One network to trade on. Amounts in wei; fees in wei per gas. */
 export interface NetworkConfig {
@@ -24,6 +26,8 @@ export interface NetworkConfig {
   staleAfterMs: number | null;
   /** Configured executor; null = the one of deployments/NAME.json. */
   executor: string | null;
+  /** Configured StepExecutor; null = the one of deployments/NAME.steps.json, if there is one. */
+  stepExecutor: string | null;
   maxFeePerGas: bigint;
   priorityFee: bigint;
   /** Up to which the tip may follow what others paid lately; null = it is `priorityFee`. */
@@ -31,6 +35,8 @@ export interface NetworkConfig {
   maxGasCost: bigint;
   /** The ways that transactions take; `openRoutes` opens them. */
   submission: RoutesConfig;
+  /** What the vault's owner allows its operators; null = no vault is configured. */
+  vault: VaultConfig | null;
   /** Pools allowed beside those of the registry's factories. */
   pools: PoolId[];
   /** Least net profit in base units by token address; a token that is not here is not traded for profit. */
@@ -72,6 +78,7 @@ export interface Config {
   gas: { bufferPpm: number; patienceBlocks: number };
   timeouts: { rpcMs: number; opportunityMs: number; receiptMs: number };
   fundingPreference: FundingId[];
+  guards: GuardSettings;
   /** Folder of the embedded database (absolute), reference to the URL of another, and whether either was set. */
   database: { folder: string; url: string | null; given: boolean };
 }
@@ -159,6 +166,7 @@ function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
     gas: { bufferPpm: c.gas.buffer, patienceBlocks: c.gas.patienceBlocks },
     timeouts: { rpcMs: c.timeouts.rpc, opportunityMs: c.timeouts.opportunity, receiptMs: c.timeouts.receipt },
     fundingPreference: c.funding.preference,
+    guards: guardsOf(c.guards, faults),
     database: {
       folder: path.resolve(path.dirname(file), c.database?.folder ?? "arb-data"),
       url: c.database?.url ?? null,
@@ -215,6 +223,15 @@ function resolveWallet(name: string, w: ParsedWallet, file: string): WalletConfi
   };
 }
 
+function guardsOf({ tip, ...guards }: ParsedConfig["guards"], faults: Fault[]): GuardSettings {
+  if (tip === undefined) return { ...guards, tip: null };
+  // the contract counts hundredths of a percent
+  const bips = Math.floor(tip.share / 100);
+  if (bips === 0) faults.push({ path: ["guards", "tip", "share"], message: "is less than 0.01 %" });
+  if (tip.floor > tip.cap) faults.push({ path: ["guards", "tip", "floor"], message: "is more than the cap" });
+  return { ...guards, tip: { bips, floor: tip.floor, cap: tip.cap } };
+}
+
 const DEFAULT_TOKENS = new Set(["weth", "usdc", "usdt", "dai", "wbtc", "cbbtc"]);
 const networkTokenUnknown = (symbol: string): boolean => !DEFAULT_TOKENS.has(symbol.toLowerCase());
 
@@ -241,7 +258,11 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], wallet
     if (a === undefined || b === undefined) return [];
     if (a === b) faults.push({ path: [...at, "token1"], message: "is the same token as token0" });
     const [token0, token1] = BigInt(a) < BigInt(b) ? [a, b] : [b, a];
-    return [{ venue: p.venue, address: p.address, token0, token1, feePips: p.fee }];
+    if (p.venue === "v2-fork" && p.fee === undefined)
+      faults.push({ path: at, message: "needs a fee, which a pair does not tell" });
+    if ((p.venue === "balancer-v2") !== (p.address.length === 66))
+      faults.push({ path: [...at, "address"], message: `is not what identifies a pool of ${p.venue}` });
+    return [{ venue: p.venue, address: p.address, token0, token1, feePips: p.fee ?? 0 }];
   });
   const minNetProfit = new Map<string, bigint>();
   minNet.forEach((amount, i) => {
@@ -263,11 +284,13 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], wallet
     rpcLimits: { requestsPerSecond: n.rpcLimits.requestsPerSecond ?? null, batch: n.rpcLimits.batch },
     staleAfterMs: n.staleAfter ?? null,
     executor: n.executor ?? null,
+    stepExecutor: n.stepExecutor ?? null,
     maxFeePerGas: n.maxFeePerGas ?? maxFeePerGas,
     priorityFee: n.priorityFee ?? priorityFee,
     maxPriorityFee: n.maxPriorityFee ?? null,
     maxGasCost: n.maxGasCost ?? maxGasCost,
     submission: resolveRoutes(network, n, faults),
+    vault: n.vault ? resolveVault(network, n.vault, faults) : null,
     pools,
     minNetProfit,
     wallets,

@@ -18,8 +18,10 @@ export interface VenueFacts {
   factory: Sourced;
   /** Address that CREATE2 is called from: the factory itself, except for PancakeSwap V3. */
   deployer: Sourced;
+  /** Contract that pools are minimal proxies of (Solidly, Slipstream); `initCodeHash` follows from it. */
+  implementation?: Sourced;
   initCodeHash: string;
-  /** V2: the fee of every pair. V3: the fees that the factory knows. In millionths. */
+  /** V2: the fee of every pair. V3: the fees that the factory knows. In millionths. Empty where each pool tells its own. */
   feesPips: number[];
   /** V2: the periphery's Router02. V3: a router with SwapRouter02's functions. */
   router: Sourced | null;
@@ -49,6 +51,8 @@ export interface Network {
   wrappedNative: string;
   venues: Partial<Record<VenueId, VenueFacts>>;
   lenders: Partial<Record<FundingId, Sourced>>;
+  /** Uniswap V4's PoolManager: a venue and a lender. */
+  poolManager?: Sourced;
   /** Aave V3's PoolAddressesProvider, where the pool stands in `lenders`. */
   aaveProvider?: Sourced;
   multicall3: Sourced;

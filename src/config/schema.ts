@@ -1,6 +1,8 @@
 import { getAddress } from "ethers";
 import { z } from "zod";
 import { ArbError } from "../errors.js";
+import type { FundingId } from "../funding/funding.js";
+import { FUNDING_IDS } from "../funding/index.js";
 import { ETHER, GWEI, parseAmount, parseDuration, parsePercent, unitOf } from "../units.js";
 import { RELAYS } from "../submit/relays/builders.js";
 import { SECRET_REFERENCE } from "./secrets.js";
@@ -77,14 +79,19 @@ const token = z.strictObject({
   address,
 });
 
+const poolId = z.string().regex(/^0x[0-9a-f]{64}$/, "is no pool id: write 0x and 64 hexadecimal digits in lower case");
+
 const pool = z.strictObject({
-  address,
-  venue: z.literal("v2-fork").describe("A pair of a Uniswap V2 fork that the registry does not know"),
+  address: z.union([poolId, address]).describe("Its address in EIP-55 form; of a Balancer V2 pool its id"),
+  venue: z
+    .enum(["v2-fork", "curve", "balancer-v2"])
+    .describe("A pair of a Uniswap V2 fork that the registry does not know, or a pool of Curve or Balancer V2"),
   token0: z.string().describe("A token of the network: its symbol or address"),
   token1: z.string().describe("The other token: its symbol or address"),
   fee: percent
     .refine((ppm) => ppm > 0 && ppm < 500_000, "is no fee of a pair")
-    .describe('The fee of the pair, for example "0.3 %"'),
+    .optional()
+    .describe('The fee of a pair, for example "0.3 %"; other pools tell their own'),
 });
 
 const rpcLimits = z.strictObject({
@@ -116,6 +123,59 @@ const refund = z.strictObject({
   recipient: address,
 });
 
+const lossShare = percent
+  .refine((ppm) => ppm <= 50_000, "is more than 5 %, which the vault refuses")
+  .refine((ppm) => ppm % 100 === 0, "is finer than 0.01 %");
+const seconds = duration.refine((ms) => ms % 1000 === 0, "is no whole number of seconds").transform((ms) => ms / 1000);
+const limit = z
+  .string()
+  .refine((s) => unitOf(s) !== null, 'has no unit, write for example "5 WETH"')
+  .describe('Most per day, in the token that leaves, for example "5 WETH"');
+
+const priceSource = z.strictObject({
+  feedIn: address.optional().describe("Price feed of the sold token"),
+  feedOut: address.optional().describe("Price feed of the bought token, in the same currency"),
+  maxAgeIn: seconds.optional().describe("Greatest age of feedIn's answer: its heartbeat and a little more"),
+  maxAgeOut: seconds.optional().describe("Greatest age of feedOut's answer"),
+  sequencer: address.optional().describe("Feed that tells whether the sequencer is up; required with feeds on an L2"),
+  pool: address.optional().describe("Instead of feeds: a V3-type pool of the two tokens, whose average counts"),
+  window: seconds
+    .refine((s) => s >= 600, "is shorter than 10 min, which the vault refuses")
+    .optional()
+    .describe('Time that the pool is averaged over, for example "30 min"'),
+});
+
+const market = z.strictObject({
+  pool: address,
+  kind: z.enum(["v2", "v3"]).describe("Type of the pool"),
+  fee: percent
+    .refine((ppm) => ppm > 0 && ppm < 1_000_000, "is no fee of a pair")
+    .optional()
+    .describe("Fee of a V2-type pool"),
+  sell: z.string().describe("Token of the network, by symbol or address"),
+  buy: z.string().describe("The pool's other token"),
+  maxLoss: lossShare.describe('Least output below the price, for example "0.5 %"'),
+  dailyLimit: limit,
+  price: priceSource,
+});
+
+const vaultRoute = z.strictObject({
+  bridge: z.enum(["across", "cctp", "stargate"]),
+  contract: address.describe("SpokePool, TokenMessengerV2 or Stargate pool of this network"),
+  token: z.string().describe("Token that is sent, by symbol or address"),
+  tokenOut: address.optional().describe("Across: the token that arrives, of the same decimals"),
+  destination: z.int().min(0).describe("Chain id (Across), domain (CCTP) or endpoint id (Stargate)"),
+  maxFee: lossShare.describe('Greatest fee, for example "0.2 %"'),
+  dailyLimit: limit,
+  maxFill: seconds.optional().describe("Across: longest time that relayers are given; then a refund is due"),
+});
+
+const vault = z.strictObject({
+  address: address.optional().describe("The vault; without it, the one in deployments/NAME-vault.json"),
+  markets: z.array(market).default([]).describe("Pools in which operators may sell"),
+  routes: z.array(vaultRoute).default([]).describe("Bridges by which operators may send to the twin"),
+});
+
 const network = z.strictObject({
   enabled: z.boolean().default(true),
   rpc: z.array(node).min(1, "needs at least one endpoint").describe("Endpoints in order of preference"),
@@ -126,6 +186,7 @@ const network = z.strictObject({
       'Age of the newest block beyond which nothing is traded. Default "60 s" on Ethereum, else "30 s"; testnets "10 min"',
     ),
   executor: address.optional().describe("The executor; without it, the one in deployments/NAME.json"),
+  stepExecutor: address.optional().describe("The StepExecutor; without it, the one in deployments/NAME.steps.json, if any"),
   wallets: z
     .array(z.string())
     .min(1)
@@ -156,6 +217,7 @@ const network = z.strictObject({
     .describe('"sync" waits for the receipt (EIP-7966), "conditional" has the sequencer check the deadline (ERC-7796)'),
   expressLaneKey: secret.optional().describe("Arbitrum: key of the account that controls Timeboost's express lane"),
   refund: refund.optional().describe("What builders that give refunds are asked for"),
+  vault: vault.optional().describe("What the owner allows the vault's operators; see docs/vault.md"),
 });
 
 const tier = z.strictObject({ above: percent, allow: share });
@@ -211,11 +273,27 @@ const timeouts = z.strictObject({
 
 const funding = z.strictObject({
   preference: z
-    .array(z.enum(["flash-swap", "balancer-v2", "aave-v3", "own-balance"]))
+    .array(z.enum(FUNDING_IDS as [FundingId, ...FundingId[]]))
     .min(1)
-    .default(["flash-swap", "balancer-v2", "aave-v3"])
+    .default(["flash-swap", "balancer-v2", "uniswap-v4", "balancer-v3", "morpho", "erc3156", "uniswap-v3-flash", "aave-v3"])
     .refine((list) => new Set(list).size === list.length, "names a source twice")
-    .describe("Sources that may fund a trade; among equally cheap ones the first counts"),
+    .describe("Sources that may fund a trade: the cheapest that can, by its fee and its gas; of equals the first"),
+});
+
+const tip = z.strictObject({
+  share: share.describe("Share of the profit"),
+  floor: ether.prefault("0 ETH").describe("At least this much"),
+  cap: ether.refine((wei) => wei > 0n, "is zero").describe("At most this much"),
+});
+
+const guards = z.strictObject({
+  firstPool: z
+    .enum(["l2", "always", "never"])
+    .default("l2")
+    .describe('Whether plans check their first pool before anything else, which makes a lost race cheap; "l2": not on Ethereum'),
+  ownGas: z.boolean().default(false).describe("Whether the contract counts the gas really paid against the profit"),
+  sweep: z.boolean().default(false).describe("Whether the profit goes to the owner in the same transaction"),
+  tip: tip.optional().describe("What the block's proposer gets of profits in WETH, on Ethereum and Sepolia"),
 });
 
 const walletFields = z.strictObject({
@@ -298,6 +376,7 @@ export const configSchema = z.strictObject({
   gas: gas.prefault({}),
   timeouts: timeouts.prefault({}),
   funding: funding.prefault({}),
+  guards: guards.prefault({}),
   database: database.optional().describe("Where signed transactions and outcomes are kept"),
 });
 

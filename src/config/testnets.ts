@@ -1,11 +1,13 @@
 import {
   aaveV3,
   BALANCER_V2_VAULT,
+  BALANCER_V3_VAULT,
   commonContracts,
   EIP7825_GAS_CAP,
   finalityOf,
   PACKAGES,
   pancakeswapV3,
+  poolManager,
   sushiswapV2,
   sushiswapV3,
   token,
@@ -59,7 +61,9 @@ export const sepolia: Network = {
   lenders: {
     "aave-v3": sepoliaAave.pool,
     "balancer-v2": BALANCER_V2_VAULT,
+    "balancer-v3": BALANCER_V3_VAULT,
   },
+  poolManager: poolManager("0xE03A1074c86CFeDd5C142C4F04F1a1536e203543"),
   aaveProvider: sepoliaAave.aaveProvider,
   ...commonContracts("sepolia"),
 };
@@ -97,6 +101,7 @@ export const arbitrumSepolia: Network = {
     "pancakeswap-v3": pancakeswapV3("0x678Aa4bF4E210cf2166753e054d5b7c31cc7fa86"),
   },
   lenders: { "aave-v3": arbitrumSepoliaAave.pool },
+  poolManager: poolManager("0xFB3e0C6F74eB1a21CC1Da29aeC80D2Dfe6C9a317"),
   aaveProvider: arbitrumSepoliaAave.aaveProvider,
   ...commonContracts("arbitrumSepolia"),
 };
@@ -171,6 +176,7 @@ export const baseSepolia: Network = {
     "pancakeswap-v3": pancakeswapV3("0x678Aa4bF4E210cf2166753e054d5b7c31cc7fa86"),
   },
   lenders: { "aave-v3": baseSepoliaAave.pool },
+  poolManager: poolManager("0x05E73354cFDd6745C338b50BcFDfA3Aa6fA03408"),
   aaveProvider: baseSepoliaAave.aaveProvider,
   ...commonContracts("baseSepolia"),
 };

@@ -11,6 +11,18 @@ import { type Deployment, readDeployment, writeDeployment } from "./record.js";
 /** Salt of every deployment. The init code has nothing of the chain in it, so the address is the same on all networks. */
 export const SALT = id("ArbExecutor.v1");
 
+/** What is deployed: its name in messages, and its salt. Both have the constructor's arguments (owner, operators). */
+export interface ContractKind {
+  title: "executor" | "vault";
+  salt: string;
+}
+export const EXECUTOR: ContractKind = { title: "executor", salt: SALT };
+/** The vault must have one address on all networks: bridges are only ever told this address. */
+export const VAULT: ContractKind = { title: "vault", salt: id("ArbVault.v1") };
+
+/** Name of the record of a network's vault, without ".json". */
+export const vaultRecord = (network: string): string => `${network}-vault`;
+
 /** Gas that a deployment with its buffer takes, about. */
 const USUAL_GAS = 3_000_000n;
 
@@ -34,6 +46,8 @@ export interface DeployRequest {
   chain: Chain;
   wallet: WalletManager;
   artifact: Artifact;
+  /** Default: the executor. */
+  kind?: ContractKind;
   arguments: ExecutorArguments;
   /** Folder of the records, and the record's name without ".json"; the network's name unless the world is local. */
   folder: string;
@@ -55,26 +69,26 @@ export interface DeployPlan {
   salt: string;
 }
 
-/** Where an executor of these arguments lies on every network. Raises ArbError "usage" for impossible arguments. */
-export function planDeployment(artifact: Artifact, args: ExecutorArguments, proxy: string): DeployPlan {
+/** Where a contract of these arguments lies on every network. Raises ArbError "usage" for impossible arguments. */
+export function planDeployment(artifact: Artifact, args: ExecutorArguments, proxy: string, kind = EXECUTOR): DeployPlan {
   const all = [args.owner, ...args.operators];
   for (const a of all) {
     if (getChecksummed(a) !== a) throw new ArbError("usage", `"${a}" is no address in EIP-55 form`);
     if (a === ZeroAddress) throw new ArbError("usage", "the zero address can be neither owner nor operator");
   }
   if (args.operators.length < 1 || args.operators.length > 4)
-    throw new ArbError("usage", `an executor has one to four operators, ${args.operators.length} were given`);
+    throw new ArbError("usage", `the ${kind.title} has one to four operators, ${args.operators.length} were given`);
   if (new Set(args.operators).size !== args.operators.length) throw new ArbError("usage", "an operator is given twice");
   if (args.operators.includes(args.owner))
     throw new ArbError("usage", "the owner cannot be an operator", { hint: "keep the owner's key cold: it withdraws" });
   const constructorArguments = new Interface(artifact.abi).encodeDeploy([args.owner, args.operators]);
   const initCode = concat([artifact.bytecode, constructorArguments]);
   const initCodeHash = keccak256(initCode);
-  return { address: getCreate2Address(proxy, SALT, initCodeHash), initCode, initCodeHash, salt: SALT };
+  return { address: getCreate2Address(proxy, kind.salt, initCodeHash), initCode, initCodeHash, salt: kind.salt };
 }
 
 /**
- * Deploys the executor by the CREATE2 proxy and records it. Running it again finds the contract and sends nothing. The code that
+ * Deploys the executor, or another kind of contract, by the CREATE2 proxy and records it. Running it again finds the contract and sends nothing. The code that
  * lies there is compared with what the init code returns on this very chain, immutables included.
  * Raises ArbError "config" (wrong chain, no proxy), "refused" (another executor recorded, foreign code, unfunded, pending
  * transactions), "reverted", "timeout" (sent, outcome unknown: run it again), "network".
@@ -82,17 +96,18 @@ export function planDeployment(artifact: Artifact, args: ExecutorArguments, prox
 export async function deployExecutor(request: DeployRequest): Promise<{ deployment: Deployment; sent: boolean }> {
   const { chain, artifact } = request;
   const { network, provider } = chain;
+  const kind = request.kind ?? EXECUTOR;
   const name = request.name ?? network.name;
   const proxy = network.create2Proxy.address;
   await requireChainId(chain);
-  const plan = planDeployment(artifact, request.arguments, proxy);
+  const plan = planDeployment(artifact, request.arguments, proxy, kind);
   const record = readDeployment(request.folder, name);
-  requireSameExecutor(record, plan, name, request.replace === true);
+  requireSameContract(record, plan, name, kind, request.replace === true);
   await requireProxy(chain, proxy);
 
   const expected = await runtimeCode(chain, plan);
   const found = await provider.getCode(plan.address);
-  if (found !== "0x" && found !== expected) throw foreignCode(plan.address, network.name);
+  if (found !== "0x" && found !== expected) throw foreignCode(plan.address, network.name, kind);
   const sent = found === "0x" ? await send(request, plan, proxy) : null;
   const now = sent ? await provider.getCode(plan.address) : found;
   if (now === "0x")
@@ -101,7 +116,7 @@ export async function deployExecutor(request: DeployRequest): Promise<{ deployme
       where: `${network.name} ${plan.address}`,
       hint: "run the same command again: it finds the contract, and sends nothing twice",
     });
-  if (now !== expected) throw foreignCode(plan.address, network.name);
+  if (now !== expected) throw foreignCode(plan.address, network.name, kind);
 
   const known = record?.address === plan.address ? record : null;
   const deployment: Deployment = {
@@ -171,11 +186,17 @@ async function requireChainId(chain: Chain): Promise<void> {
     throw new ArbError("config", `${chain.endpoint} is chain ${answered}, ${chain.network.title} is ${chain.network.chainId}`);
 }
 
-function requireSameExecutor(record: Deployment | null, plan: DeployPlan, name: string, replace: boolean): void {
+function requireSameContract(
+  record: Deployment | null,
+  plan: DeployPlan,
+  name: string,
+  kind: ContractKind,
+  replace: boolean,
+): void {
   if (record === null || record.initCodeHash === plan.initCodeHash || replace) return;
   throw new ArbError(
     "refused",
-    `another executor is recorded for ${name}: ${record.address}; the contract or its arguments have changed`,
+    `another ${kind.title} is recorded for ${name}: ${record.address}; the contract or its arguments have changed`,
     {
       where: `deployments/${name}.json`,
       hint: "withdraw what it holds first, then deploy with --replace",
@@ -231,8 +252,8 @@ async function requireFunds(chain: Chain, address: string, tx: FullTransaction):
     );
 }
 
-const foreignCode = (address: string, network: string): ArbError =>
-  new ArbError("refused", `the code at ${address} is not the executor's`, {
+const foreignCode = (address: string, network: string, kind: ContractKind): ArbError =>
+  new ArbError("refused", `the code at ${address} is not the ${kind.title}'s`, {
     where: network,
     hint: "do not use this address; check that the endpoint is honest and that the contract was built by this version",
   });

@@ -25,6 +25,9 @@ const schema = z.strictObject({
 /** What stands in deployments/NAME.json. */
 export type Deployment = z.infer<typeof schema>;
 
+/** Name of the record of a network's StepExecutor, which lies beside that of its ArbExecutor. */
+export const stepRecordName = (network: string): string => `${network}.steps`;
+
 const fileOf = (folder: string, name: string): string => path.join(folder, `${name}.json`);
 
 /** The record of a network; null when there is none. Raises ArbError "config" when the file is damaged. */

@@ -2,13 +2,16 @@ import type { TransactionReceipt } from "ethers";
 import type { Chain } from "../chain/connect.js";
 import { type FeePolicy, suggestFees } from "../fees/fees.js";
 import { waitForReceipt } from "../chain/receipts.js";
+import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { formatToken } from "../config/format-token.js";
 import { ArbError } from "../errors.js";
 import type { FundingId } from "../funding/funding.js";
+import type { GasPrice } from "../funding/index.js";
 import { quoteAtBlock } from "../market/market.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
 import { REJECT_REASONS, type RejectReason, type Result } from "../opportunity/reject.js";
+import { priceInToken } from "../plan/cost.js";
 import { type PlannedTrade, type PlannerSettings, makePlan } from "../plan/planner.js";
 import { simulate } from "../plan/simulate.js";
 import type { SlippageManager } from "../plan/slippage.js";
@@ -34,13 +37,18 @@ export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit">
 export interface SameChainContext {
   chain: Chain;
   executor: string;
-  /** Address that sends; one of the executor's operators. */
+  /** For plans that the executor does not know; absent or null where none is deployed. */
+  stepExecutor?: string | null;
+  /** Address that sends; one of the executors' operators. */
   operator: string;
   /** Null: dry run, everything but sending. */
   transactions: TransactionExecutor | null;
   slippage: SlippageManager;
   settings: SameChainSettings;
 }
+
+/** So much gas is priced at once, because a unit of it may be worth less than a unit of a token. */
+const PRICED_GAS = 1_000_000n;
 
 /** Steps of one execution, for progress and for a hook between them. */
 export type Step = "quoted" | "planned" | "sent";
@@ -60,15 +68,25 @@ export class SameChainExecutor {
 
   /** Exact quote, size and funding on the head block. */
   async quote(opportunity: Opportunity): Promise<Result<Quote>> {
-    const { chain, executor, slippage, settings } = this.context;
+    const { chain, executor, stepExecutor = null, slippage, settings } = this.context;
     const reduce = (amountIn: bigint, impactPpm: number) => slippage.size(amountIn, impactPpm);
-    return (await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, funding: settings.funding, reduce }))
-      .result;
+    const gasPrice = () => this.#gasPrice(opportunity.hops[0]!.tokenIn);
+    const options = { executor, stepExecutor, funding: settings.funding, reduce, gasPrice };
+    return (await quoteAtBlock(chain.provider, chain.network, opportunity, options)).result;
   }
 
-  /** A simulated plan for a quote, or why there is none. */
-  async plan(quote: Quote): Promise<Result<PlannedTrade>> {
-    const { chain, executor, operator, slippage, settings } = this.context;
+  /** What gas costs in a profit token at the next block's price; null where no known pool prices it. */
+  async #gasPrice(token: string): Promise<GasPrice | null> {
+    const { chain, settings } = this.context;
+    const { nextBaseFee, maxPriorityFeePerGas } = await suggestFees(chain, settings.fees);
+    const wei = (nextBaseFee + maxPriorityFeePerGas) * PRICED_GAS;
+    const price = await priceInToken(chain.provider, chain.network, token, wei, "latest");
+    return price === null ? null : (gas) => (gas * price) / PRICED_GAS;
+  }
+
+  /** A simulated plan for a quote, or why there is none. `parentHash`: of a bundle, the block that it must follow. */
+  async plan(quote: Quote, parentHash: string | null = null): Promise<Result<PlannedTrade>> {
+    const { chain, executor, stepExecutor = null, operator, slippage, settings } = this.context;
     const head = await this.#head();
     const token = quote.hops[0]?.tokenIn ?? "";
     const minNetProfit = settings.minNetProfit.get(token);
@@ -80,12 +98,14 @@ export class SameChainExecutor {
     return await makePlan(quote, {
       chain,
       executor,
+      stepExecutor,
       operator,
       builder: this.#builder,
       slippage,
       fees,
       settings: { ...settings, minNetProfit },
       headTime: head.timestamp,
+      parentHash,
     });
   }
 
@@ -179,8 +199,7 @@ export class SameChainExecutor {
   }
 
   async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade): Promise<Outcome> {
-    const { chain, executor } = this.context;
-    const { provider } = chain;
+    const { provider } = this.context.chain;
     const feeWei = await feePaid(provider, receipt);
     const { gasUsed, blockNumber } = receipt;
     if (receipt.status !== 1) {
@@ -190,11 +209,12 @@ export class SameChainExecutor {
       });
       return { status: "reverted", trade, reason, gasUsed, feeWei };
     }
-    const profit = profitFromLogs(receipt, trade.profitToken, executor);
-    const change = await balanceChange(provider, trade.profitToken, executor, blockNumber);
+    const holders = await this.#holders(planned);
+    const profit = profitFromLogs(receipt, trade.profitToken, holders);
+    const change = await balanceChange(provider, trade.profitToken, holders, blockNumber);
     if (change !== profit) {
       // another transaction of the block may have moved the balance; the difference must be explained, not booked
-      const others = await this.#othersInBlock(receipt, trade.profitToken);
+      const others = await this.#othersInBlock(receipt, trade.profitToken, holders);
       if (change !== profit + others) {
         throw new ArbError("internal", `logs say ${profit}, balances say ${change} (others in the block: ${others})`, {
           where: receipt.hash,
@@ -204,20 +224,27 @@ export class SameChainExecutor {
     return { status: "landed", trade: { ...trade, profit, gasUsed, feeWei, blockNumber } };
   }
 
-  /** What other transactions of the same block did to the executor's balance of `token`. */
-  async #othersInBlock(receipt: TransactionReceipt, token: string): Promise<bigint> {
-    const { chain, executor } = this.context;
+  /** Who has the profit afterwards: the executor that ran the plan, and its owner where the plan sweeps. */
+  async #holders({ plan, call }: PlannedTrade): Promise<string[]> {
+    if (plan.sweep !== true) return [call.to];
+    return [call.to, await IArbExecutor__factory.connect(call.to, this.context.chain.provider).owner()];
+  }
+
+  /** What other transactions of the same block did to the holders' balances of `token`. */
+  async #othersInBlock(receipt: TransactionReceipt, token: string, holders: string[]): Promise<bigint> {
+    const { chain } = this.context;
     const logs = await chain.provider.getLogs({ address: token, blockHash: receipt.blockHash });
     const others = logs.filter((log) => log.transactionHash !== receipt.hash);
-    return profitFromLogs({ logs: others }, token, executor);
+    return profitFromLogs({ logs: others }, token, holders);
   }
 
   /** The reason of a revert: what the contracts said, and what the pools would give on the state that it met. */
   async #reasonOf(planned: PlannedTrade, receipt: TransactionReceipt): Promise<string> {
     const said = await this.#revertOf(planned, receipt);
-    const { chain, executor } = this.context;
+    const { chain, executor, stepExecutor = null } = this.context;
     const opportunity = { ...planned.quote.opportunity, amountIn: planned.quote.amountIn, funding: planned.plan.funding.source };
-    const { result } = await quoteAtBlock(chain.provider, chain.network, opportunity, { executor, block: receipt.blockNumber });
+    const options = { executor, stepExecutor, block: receipt.blockNumber };
+    const { result } = await quoteAtBlock(chain.provider, chain.network, opportunity, options);
     const units = (amount: bigint) => formatToken(chain.network, planned.plan.profitToken, amount);
     const now = result.ok
       ? `after block ${receipt.blockNumber} the pools would leave a profit of ${units(result.value.profit)}`
@@ -246,14 +273,14 @@ function reject(opportunity: Opportunity, reason: RejectReason, where: string, d
   return { status: "rejected", rejection: { opportunityId: opportunity.id, reason, detail, where } };
 }
 
-function tradeOf({ quote, plan }: PlannedTrade): Omit<Trade, "txHash" | "seconds"> {
+function tradeOf({ quote, plan, tip }: PlannedTrade): Omit<Trade, "txHash" | "seconds"> {
   return {
     opportunityId: quote.opportunity.id,
     chainId: quote.opportunity.chainId,
     path: quote.opportunity.hops.map(({ venue, pool }) => ({ venue, pool })),
     funding: plan.funding.source,
     amountIn: quote.amountIn,
-    expectedProfit: quote.profit,
+    expectedProfit: quote.profit - tip,
     minProfit: plan.minProfit,
     profitToken: plan.profitToken,
   };

@@ -5,13 +5,14 @@ import { classifyNodeError } from "../chain/errors.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import { type Config, type NetworkConfig, resolveEndpoints } from "../config/load.js";
 import { databaseSettings } from "../database/settings.js";
-import { readDeployment } from "../deploy/record.js";
+import { readDeployment, stepRecordName } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
 import { feePolicy } from "../fees/fees.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
 import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { TransactionExecutor, nodeRoute } from "../submit/transaction-executor.js";
+import { VENUES } from "../venues/index.js";
 import { refuseDelegated } from "../wallet/delegation.js";
 import { openWallets } from "../wallet/open.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
@@ -81,11 +82,13 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       });
     }
     const operator = await operatorOf(chain, executor, wallet);
+    const stepExecutor = stepExecutorOf(networkConfig, options.deployments);
+    if (stepExecutor !== null) await operatorOf(chain, stepExecutor, wallet);
     if (wallet !== null) await refuseDelegated(chain, wallet.address);
     const send = options.send && config.mode === "live";
     let transactions: TransactionExecutor | null = null;
     if (send && wallet !== null) {
-      await requireCheckedAddresses(networkConfig.network, chain.provider);
+      await requireCheckedAddresses(networkConfig.network, chain.provider, chain.local);
       transactions = new TransactionExecutor(chain, wallet, nodeRoute(chain.provider), { journal: await journal() });
       // what an earlier run left is settled before anything new is looked at
       await transactions.start();
@@ -95,6 +98,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
     return new SameChainExecutor({
       chain,
       executor,
+      stepExecutor,
       operator,
       transactions,
       slippage: new SlippageManager(tiersOf(config)),
@@ -107,6 +111,7 @@ export async function openSession(config: Config, options: SessionOptions): Prom
         pollMs: Math.max(20, Math.floor(networkConfig.network.blockTimeMs / RECEIPT_POLLS_PER_BLOCK)),
         funding: config.fundingPreference,
         maxGasCost: networkConfig.maxGasCost,
+        guards: config.guards,
         fees: feePolicy(networkConfig, config.gas.patienceBlocks),
       },
     });
@@ -148,13 +153,19 @@ export function executorOf({ executor, network }: NetworkConfig, deployments: st
   return executor ?? readDeployment(deployments, network.name)?.address ?? null;
 }
 
+/** The configured StepExecutor of a network, else the one in its deployment record; null when there is none. */
+export function stepExecutorOf({ stepExecutor, network }: NetworkConfig, deployments: string): string | null {
+  return stepExecutor ?? readDeployment(deployments, stepRecordName(network.name))?.address ?? null;
+}
+
 /** What opportunities are validated against: the configured networks, tokens and pools, at this moment. */
 export function validationOf(config: Config): ValidationContext {
   return {
     networks: config.networks.map((n) => n.network),
     allowedPools: config.networks.flatMap((n) =>
-      n.pools.map(({ address, token0, token1, feePips }) => {
-        return { chainId: n.network.chainId, address, kind: "v2" as const, tokens: [token0, token1] as const, feePips };
+      n.pools.map(({ venue, address, token0, token1, feePips }) => {
+        const { kind } = VENUES[venue];
+        return { chainId: n.network.chainId, address, venue, kind, tokens: [token0, token1] as const, feePips };
       }),
     ),
     now: Math.floor(Date.now() / 1000),

@@ -1,7 +1,7 @@
 import type { BlockTag, Provider } from "ethers";
 import { IAaveV3Pool__factory, IERC20__factory } from "../../types/contracts/index.js";
 import { readAll } from "../venues/multicall.js";
-import type { FundingOffer, FundingSource } from "./funding.js";
+import { type FundingOffer, type FundingSource, loanOf } from "./funding.js";
 
 const pool = IAaveV3Pool__factory.createInterface();
 const erc20 = IERC20__factory.createInterface();
@@ -17,6 +17,7 @@ const V3_5 = 9n;
 /** Aave V3's `flashLoanSimple`. */
 export const aaveV3: FundingSource = {
   id: "aave-v3",
+  gas: 120_500n,
   offer: async (provider, network, _executor, token, block): Promise<FundingOffer | null> => {
     const lender = network.lenders["aave-v3"]?.address;
     if (lender === undefined) return null;
@@ -42,6 +43,7 @@ export const aaveV3: FundingSource = {
     const limit = await available(provider, lender, token, aToken, revision, block);
     return limit === 0n ? null : { source: "aave-v3", lender, limit, fee: (amount) => flashLoanFee(amount, premium, revision) };
   },
+  steps: loanOf("aave-v3"),
 };
 
 /**

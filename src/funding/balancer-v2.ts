@@ -1,7 +1,7 @@
 import { IBalancerV2FeesCollector__factory, IBalancerV2Vault__factory, IERC20__factory } from "../../types/contracts/index.js";
 import { readAll } from "../venues/multicall.js";
 import { ceilDiv } from "../venues/tick-math.js";
-import type { FundingOffer, FundingSource } from "./funding.js";
+import { type FundingOffer, type FundingSource, loanOf } from "./funding.js";
 
 const vault = IBalancerV2Vault__factory.createInterface();
 const collector = IBalancerV2FeesCollector__factory.createInterface();
@@ -10,6 +10,7 @@ const erc20 = IERC20__factory.createInterface();
 /** Balancer V2's vault. It lends any token it holds; governance sets the fee in its ProtocolFeesCollector. */
 export const balancerV2: FundingSource = {
   id: "balancer-v2",
+  gas: 31_200n,
   offer: async (provider, network, _executor, token, block): Promise<FundingOffer | null> => {
     const lender = network.lenders["balancer-v2"]?.address;
     if (lender === undefined) return null;
@@ -31,6 +32,7 @@ export const balancerV2: FundingSource = {
     const fraction = BigInt(feeData!);
     return { source: "balancer-v2", lender, limit, fee: (amount) => flashLoanFee(amount, fraction) };
   },
+  steps: loanOf("balancer-v2"),
 };
 
 /** Fee in base units of a fraction of 1e18, rounded up (balancer-v2, Fees._calculateFlashLoanFeeAmount: FixedPoint.mulUp). */

@@ -3,16 +3,18 @@ import type { BlockTag, Provider } from "ethers";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
 import type { FundingId, FundingOffer } from "../funding/funding.js";
-import { FUNDING_IDS, fundingOffers } from "../funding/index.js";
+import { FUNDING, FUNDING_IDS, type GasPrice, fundingOffers } from "../funding/index.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
-import { type QuoteLimits, type Snapshot, tryQuote } from "../opportunity/quoter.js";
+import { type QuoteAttempt, type QuoteLimits, type Snapshot, tryQuote } from "../opportunity/quoter.js";
 import type { Result } from "../opportunity/reject.js";
+import { canFundItself } from "../plan/format.js";
 import { VENUES } from "../venues/index.js";
 import { DEFAULT_TIMEOUT_MS, withDeadline } from "../venues/multicall.js";
 import { sortTokens } from "../venues/v2-pair.js";
 import { DEFAULT_TICK_WORDS } from "../venues/v3-pool.js";
 import type { LoadOptions, PoolId } from "../venues/venue.js";
+import { hasQuotedPools, tryQuoteOnChain } from "./on-chain-size.js";
 
 /** Bitmap words on either side of the price beyond which a quote is given up. */
 const MAX_TICK_WORDS = 128;
@@ -51,15 +53,17 @@ export async function loadSnapshot(
 
 /** The pools of an opportunity, in the order of its hops. */
 export function poolsOf(opportunity: Opportunity): PoolId[] {
-  return opportunity.hops.map(({ venue, pool, tokenIn, tokenOut, feePips }) => {
+  return opportunity.hops.map(({ pool, tokenIn, tokenOut, ...rest }) => {
     const [token0, token1] = sortTokens(tokenIn, tokenOut);
-    return { venue, address: pool, token0, token1, feePips };
+    return { ...rest, address: pool, token0, token1 };
   });
 }
 
 export interface MarketOptions {
   /** Address of the executor: its balance is one of the funding sources. */
   executor: string;
+  /** The StepExecutor, whose balance counts for cycles that only it can trade; default: the executor. */
+  stepExecutor?: string | null;
   block?: BlockTag;
   limits?: QuoteLimits;
   /** Sources that may fund it when the opportunity names none; among equally cheap ones the first counts. */
@@ -74,6 +78,8 @@ export interface MarketOptions {
    */
   reduce?: (amountIn: bigint, impactPpm: number) => bigint;
   timeoutMs?: number;
+  /** What gas costs in the profit token, so that sources are compared with the gas that they add; default: by their fees alone. */
+  gasPrice?: () => Promise<GasPrice | null>;
 }
 
 /**
@@ -91,9 +97,18 @@ export async function quoteAtBlock(
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const loadOptions = (pool: PoolId): LoadOptions => ({ tickWords: words.get(pool.address)!, timeoutMs });
 
+  const sources = opportunity.funding === null ? (options.funding ?? FUNDING_IDS) : [opportunity.funding];
+  const kinds = pools.map(({ venue, stable }) => (stable === true ? "quoted" : VENUES[venue].kind));
+  // where the pools can fund it for nothing, what costs more gas need not be asked
+  const free = sources.includes("flash-swap") && canFundItself(kinds);
+  const asked = free ? sources.filter((id) => FUNDING[id].gas <= FUNDING["flash-swap"].gas) : sources;
   let snapshot: LoadedSnapshot;
+  let gasPrice: GasPrice | null;
   try {
-    snapshot = await loadSnapshot(provider, pools, options.block, loadOptions);
+    [snapshot, gasPrice] = await Promise.all([
+      loadSnapshot(provider, pools, options.block, loadOptions),
+      asked.length > 1 ? (options.gasPrice?.() ?? null) : null,
+    ]);
   } catch (error) {
     if (!(error instanceof ArbError) || error.code !== "refused") throw error;
     const hop = pools.findIndex((pool) => pool.address === error.where);
@@ -105,12 +120,20 @@ export async function quoteAtBlock(
     } as const;
     return { result: { ok: false, rejection }, snapshot: null, offers: [] };
   }
-  const sources = opportunity.funding === null ? (options.funding ?? FUNDING_IDS) : [opportunity.funding];
   const profitToken = opportunity.hops[0]!.tokenIn;
-  const offers = await fundingOffers(provider, network, options.executor, profitToken, snapshot.blockNumber, sources);
+  const holder = hasQuotedPools(snapshot) ? (options.stepExecutor ?? options.executor) : options.executor;
+  const contracts = pools.map(({ address, host }) => host ?? address);
+  const offers = await fundingOffers(provider, network, holder, profitToken, snapshot.blockNumber, asked, contracts);
+  const limits = { maxAmountIn: null, ...options.limits, gasPrice, asked };
 
   for (;;) {
-    const attempt = tryQuote(opportunity, snapshot, offers, options.limits ?? { maxAmountIn: null });
+    let attempt: QuoteAttempt;
+    if (hasQuotedPools(snapshot)) {
+      const found = await tryQuoteOnChain(provider, opportunity, snapshot, offers, { limits, timeoutMs });
+      attempt = found;
+      snapshot = found.snapshot;
+      await requireSameBlock(provider, snapshot);
+    } else attempt = tryQuote(opportunity, snapshot, offers, limits);
     const mostWords = options.maxTickWords ?? MAX_TICK_WORDS;
     const wider = attempt.needsTicks.filter((address) => words.get(address)! < mostWords);
     if (wider.length === 0) {
@@ -125,21 +148,26 @@ export async function quoteAtBlock(
         wider.includes(pool.address) ? VENUES[pool.venue].load(provider, pool, at, loadOptions(pool)) : pool,
       ),
     );
-    const block = await readBlock(provider, snapshot.blockNumber);
-    if (block.hash !== snapshot.blockHash) {
-      throw new ArbError("network", `block ${snapshot.blockNumber} was replaced while it was read`, { hint: "quote again" });
-    }
+    await requireSameBlock(provider, snapshot);
     snapshot = { ...snapshot, pools: reread };
   }
 }
 
 /** A quote at the edge of what is known, made smaller by the caller's tiers. */
 function reduced(result: Result<Quote>, snapshot: Snapshot, offers: FundingOffer[], options: MarketOptions): Result<Quote> {
-  if (!result.ok || !options.reduce) return result;
+  // what the pools were not asked cannot be quoted again
+  if (!result.ok || !options.reduce || hasQuotedPools(snapshot)) return result;
   const { opportunity, amountIn, priceImpactPpm, funding } = result.value;
   const smaller = { ...opportunity, amountIn: options.reduce(amountIn, priceImpactPpm), funding: funding.source };
   const requoted = tryQuote(smaller, snapshot, offers, options.limits ?? { maxAmountIn: null }).result;
   return requoted.ok ? { ok: true, value: { ...requoted.value, opportunity, sizing: "tiers" } } : requoted;
+}
+
+/** What was read after the snapshot must be of the same block. */
+async function requireSameBlock(provider: Provider, { blockNumber, blockHash }: Snapshot): Promise<void> {
+  const { hash } = await readBlock(provider, blockNumber);
+  if (hash === blockHash) return;
+  throw new ArbError("network", `block ${blockNumber} was replaced while it was read`, { hint: "quote again" });
 }
 
 async function readBlock(provider: Provider, tag: BlockTag): Promise<{ number: number; hash: string; timestamp: number }> {

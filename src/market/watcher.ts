@@ -10,6 +10,7 @@ import { type Snapshot, quoteOpportunity } from "../opportunity/quoter.js";
 import { optimalInput } from "../opportunity/size.js";
 import { DEFAULT_TIMEOUT_MS, withDeadline } from "../venues/multicall.js";
 import { curveOf, sameAddress } from "../venues/swap.js";
+import { sortTokens } from "../venues/v2-pair.js";
 import type { Pool, PoolId } from "../venues/venue.js";
 import { loadSnapshot } from "./market.js";
 
@@ -100,7 +101,7 @@ export async function* watchBlocks(
 function groupByPair(pools: Pool[]): Pool[][] {
   const groups = new Map<string, Pool[]>();
   for (const pool of pools) {
-    const key = `${pool.token0}${pool.token1}`.toLowerCase();
+    const key = sortTokens(pool.token0, pool.token1).join("").toLowerCase();
     groups.set(key, [...(groups.get(key) ?? []), pool]);
   }
   return [...groups.values()].filter((group) => group.length >= 2);
@@ -116,5 +117,7 @@ function otherToken(pool: Pool, token: string): string | null {
 }
 
 function hopOf(pool: Pool, tokenIn: string, tokenOut: string): Opportunity["hops"][number] {
-  return { venue: pool.venue, pool: pool.address, tokenIn, tokenOut, feePips: pool.feePips };
+  const { venue, address, feePips, host } = pool;
+  const spacing = pool.kind === "v4" ? { tickSpacing: pool.tickSpacing } : {};
+  return { venue, pool: address, tokenIn, tokenOut, feePips, ...spacing, ...(host === undefined ? {} : { host }) };
 }

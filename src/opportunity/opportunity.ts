@@ -1,14 +1,17 @@
 import type { FundingId } from "../funding/funding.js";
-import type { VenueId } from "../venues/venue.js";
+import type { PoolTraits, VenueId } from "../venues/venue.js";
 
 /** One leg of an opportunity as it comes in: where to swap and in which direction. It never carries calldata. */
-export interface OpportunityHop {
+export interface OpportunityHop extends PoolTraits {
   venue: VenueId;
+  /** Address; of Uniswap V4 and Balancer V2 the pool's id. */
   pool: string;
   tokenIn: string;
   tokenOut: string;
-  /** Fee in millionths of the input; needed only where the venue has several (V3), else the venue's own. */
+  /** Fee in millionths of the input; needed only where the venue has several (V3), else the venue's own. 0 where the pool tells it. */
   feePips: number;
+  /** The contract that holds the pool, where that is another: V4's PoolManager, Balancer's Vault. */
+  host?: string;
 }
 
 /** `opportunity.v1`: "buy here, sell there" on one chain, validated. JSON Schema: docs/opportunity.v1.schema.json. */

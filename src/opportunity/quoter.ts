@@ -1,6 +1,7 @@
 /** Exact amounts, size and funding of an opportunity on given pool states. */
-import { cheapestOffer } from "../funding/index.js";
-import type { FundingOffer } from "../funding/funding.js";
+import { type GasPrice, cheapestOffer, costOf } from "../funding/index.js";
+import type { FundingId, FundingOffer } from "../funding/funding.js";
+import { canFundItself, isPoolsPlan } from "../plan/format.js";
 import { type NoLiquidity, curveOf, priceImpactPpm, quoteExactIn, quoteExactOut, sameAddress } from "../venues/swap.js";
 import type { Pool } from "../venues/venue.js";
 import type { Opportunity } from "./opportunity.js";
@@ -21,6 +22,10 @@ export interface Snapshot {
 export interface QuoteLimits {
   /** Largest input in base units of the profit token; null = none but the funding's and the pools'. */
   maxAmountIn: bigint | null;
+  /** What gas costs in the profit token: sources are then compared with the gas that they add. */
+  gasPrice?: GasPrice | null;
+  /** Every source that was asked, so that a refusal can name those that do not lend. */
+  asked?: FundingId[];
 }
 
 /** A hop of the cycle with the state of its pool. */
@@ -60,9 +65,9 @@ export function tryQuote(
     if (pool === undefined) return refuse("unknown-pool", `the state of pool ${hop.pool} was not read`, `hops[${i}].pool`);
     route.push({ pool, tokenIn: hop.tokenIn, tokenOut: hop.tokenOut });
   }
-  const usable = offers.filter((offer) => opportunity.funding === null || offer.source === opportunity.funding);
-  if (usable.length === 0)
-    return refuse("no-funding", `${opportunity.funding ?? "no source"} does not lend the profit token`, "funding");
+  const wished = offers.filter((offer) => opportunity.funding === null || offer.source === opportunity.funding);
+  const usable = wished.filter((offer) => offer.source !== "flash-swap" || canFundItself(kindsOf(route)));
+  if (usable.length === 0) return refuse("no-funding", whyNone(route, wished, null, opportunity.funding, limits), "funding");
 
   const tried = opportunity.amountIn === null ? best(route, usable, limits) : given(route, usable, opportunity.amountIn, limits);
   if ("reason" in tried) return refuse(tried.reason, tried.detail, tried.where, tried.needsTicks);
@@ -105,12 +110,13 @@ export function tryQuote(
 
 /**
  * The amounts that the contract moves on these pools: hop i takes entry i and gives entry i + 1. It starts at the pivot, the last
- * V3 hop (or hop 0 where all are V2), with the quoted input there; pools behind it pass on exact outputs, pools before it are asked
- * for exactly what the next one takes. What the first pool is paid can so be a few units less than the amount that was sized.
- * Put other pool states into the hops to see what the same plan does there (adaptive amounts).
+ * V3 hop of a plan of V2 and V3 pools (or hop 0 in every other), with the quoted input there; pools behind it pass on exact outputs,
+ * pools before it are asked for exactly what the next one takes. What the first pool is paid can so be a few units less than the
+ * amount that was sized. Put other pool states into the hops to see what the same plan does there (adaptive amounts).
  */
-export function executionAmounts(quote: Pick<Quote, "hops">): { ok: true; amounts: bigint[] } | NoLiquidity {
-  return walk(quote.hops, quote.hops[pivotOf(quote.hops)]!.amountIn);
+export function executionAmounts(quote: Pick<Quote, "hops" | "funding">): { ok: true; amounts: bigint[] } | NoLiquidity {
+  const pivot = pivotOf(quote.hops, quote.funding.source);
+  return walk(quote.hops, quote.hops[pivot]!.amountIn, pivot);
 }
 
 interface Found {
@@ -131,11 +137,27 @@ function given(route: RouteHop[], offers: FundingOffer[], amountIn: bigint, limi
       needsTicks: [],
     };
   }
-  const walked = walkFrom(route, 0, amountIn);
-  if (!walked.ok) return noLiquidity(route, walked);
-  const offer = cheapestOffer(offers, walked.amounts[0]!);
-  if (offer === null) return noFunding(offers, walked.amounts[0]!);
-  return { amounts: walked.amounts, offer, needsTicks: [] };
+  // which pool is called first, and so what the first is paid, depends on who funds it
+  let found: (Found & { cost: bigint }) | null = null;
+  let failure: NoLiquidity | null = null;
+  let needed = amountIn;
+  for (const offer of offers) {
+    const walked = walkFrom(route, 0, amountIn, offer.source);
+    if (!walked.ok) {
+      failure ??= walked;
+      continue;
+    }
+    needed = walked.amounts[0]!;
+    if (cheapestOffer([offer], needed) === null) continue;
+    const [amountOut, gasPrice] = [walked.amounts.at(-1)!, limits.gasPrice ?? null];
+    const cost = needed + costOf(offer, needed, gasPrice) - amountOut;
+    const { amounts } = walked;
+    const isBetter =
+      found === null || cost < found.cost || (cost === found.cost && cheapestOffer([found.offer, offer], needed) === offer);
+    if (isBetter) found = { amounts, offer, needsTicks: [], cost };
+  }
+  if (found !== null) return found;
+  return failure === null ? noFunding(route, offers, needed, limits) : noLiquidity(route, failure);
 }
 
 /** The best size for each offer, and of these the one that leaves most. */
@@ -144,6 +166,7 @@ function best(route: RouteHop[], offers: FundingOffer[], limits: QuoteLimits): F
   let found: (Found & { profit: bigint }) | null = null;
   let failure: NotFound | null = null;
   const needsTicks = new Set<string>();
+  const gasPrice = limits.gasPrice ?? null;
   for (const offer of offers) {
     const most = [offer.limit, limits.maxAmountIn, MAX_AMOUNT].reduce<bigint>(
       (least, cap) => (cap !== null && cap < least ? cap : least),
@@ -155,7 +178,14 @@ function best(route: RouteHop[], offers: FundingOffer[], limits: QuoteLimits): F
     if (size.needsTicks !== null) needsTicks.add(route[size.needsTicks]!.pool.address);
     const refined = refine(route, size, offer, most);
     if ("reason" in refined) failure ??= refined;
-    else if (found === null || refined.profit > found.profit) found = { ...refined, offer, needsTicks: [] };
+    else {
+      const profit = refined.profit - (costOf(offer, 0n, gasPrice) - offer.fee(0n));
+      const isBetter =
+        found === null ||
+        profit > found.profit ||
+        (profit === found.profit && cheapestOffer([found.offer, offer], refined.amounts[0]!) === offer);
+      if (isBetter) found = { amounts: refined.amounts, profit, offer, needsTicks: [] };
+    }
   }
   if (found !== null) return { ...found, needsTicks: [...needsTicks] };
   return (
@@ -178,9 +208,10 @@ function refine(
   offer: FundingOffer,
   most: bigint,
 ): { amounts: bigint[]; profit: bigint } | NotFound {
+  const { source } = offer;
   const guess = size.amountIn >= Number(most) ? most : BigInt(Math.max(1, Math.round(size.amountIn)));
   const tries: { hop: number; amount: bigint }[] = [{ hop: 0, amount: guess }];
-  const first = walkFrom(route, 0, guess);
+  const first = walkFrom(route, 0, guess, source);
   if (first.ok) {
     // the fewest units of a token stand for the whole size: each is worth most
     let coarsest = 0;
@@ -193,7 +224,7 @@ function refine(
   let found: { amounts: bigint[]; profit: bigint } | null = null;
   let failure: NoLiquidity | null = null;
   for (const [i, { hop, amount }] of tries.entries()) {
-    const walked = i === 0 ? first : walkFrom(route, hop, amount);
+    const walked = i === 0 ? first : walkFrom(route, hop, amount, source);
     if (!walked.ok) {
       failure ??= walked;
       continue;
@@ -203,12 +234,17 @@ function refine(
     if (amountIn <= most && (found === null || profit > found.profit)) found = { amounts: walked.amounts, profit };
   }
   if (found !== null) return found;
-  return failure === null ? noFunding([offer], guess) : noLiquidity(route, failure);
+  return failure === null ? noFunding(route, [offer], guess, { maxAmountIn: null }) : noLiquidity(route, failure);
 }
 
 /** Execution amounts of the cycle in which hop `from` takes (at least) `amount`. */
-function walkFrom(route: RouteHop[], from: number, amount: bigint): { ok: true; amounts: bigint[] } | NoLiquidity {
-  const pivot = pivotOf(route);
+function walkFrom(
+  route: RouteHop[],
+  from: number,
+  amount: bigint,
+  source: FundingId,
+): { ok: true; amounts: bigint[] } | NoLiquidity {
+  const pivot = pivotOf(route, source);
   let atPivot = amount;
   for (let i = from; i < pivot; i++) {
     const swap = quoteExactIn(route[i]!.pool, route[i]!.tokenIn, atPivot);
@@ -220,12 +256,16 @@ function walkFrom(route: RouteHop[], from: number, amount: bigint): { ok: true; 
     if (!swap.ok) return swap;
     atPivot = swap.amountIn;
   }
-  return walk(route, atPivot);
+  const walked = walk(route, atPivot, pivot);
+  const first = route[0]!;
+  if (!walked.ok || first.pool.kind !== "v2" || isPoolsPlan(kindsOf(route), source)) return walked;
+  // a pair that lends is paid what its reserves ask for the output, which can be less where the output was rounded
+  const least = quoteExactOut(first.pool, first.tokenOut, walked.amounts[1]!);
+  return least.ok ? { ok: true, amounts: [least.amountIn, ...walked.amounts.slice(1)] } : least;
 }
 
 /** Forward from the pivot with exact inputs, backward from it with exact outputs. */
-function walk(route: RouteHop[], atPivot: bigint): { ok: true; amounts: bigint[] } | NoLiquidity {
-  const pivot = pivotOf(route);
+function walk(route: RouteHop[], atPivot: bigint, pivot: number): { ok: true; amounts: bigint[] } | NoLiquidity {
   const amounts = Array.from({ length: route.length + 1 }, () => atPivot);
   for (let i = pivot; i < route.length; i++) {
     const swap = quoteExactIn(route[i]!.pool, route[i]!.tokenIn, amounts[i]!);
@@ -240,12 +280,13 @@ function walk(route: RouteHop[], atPivot: bigint): { ok: true; amounts: bigint[]
   return { ok: true, amounts };
 }
 
-function pivotOf(route: RouteHop[]): number {
-  return Math.max(
-    0,
-    route.findLastIndex((hop) => hop.pool.kind === "v3"),
-  );
+/** The hop whose input is what was sized; the contract calls it first. Plans of V4 hops and of steps run forward from the first. */
+function pivotOf(route: RouteHop[], source: FundingId): number {
+  const kinds = kindsOf(route);
+  return isPoolsPlan(kinds, source) ? Math.max(0, kinds.lastIndexOf("v3")) : 0;
 }
+
+const kindsOf = (route: RouteHop[]): string[] => route.map(({ pool }) => pool.kind);
 
 /** An offer's fee as a fraction, measured on an amount at which rounding does not show. */
 function feeRate(offer: FundingOffer): number {
@@ -258,7 +299,27 @@ function noLiquidity(route: RouteHop[], failure: NoLiquidity): NotFound {
   return { reason: "no-liquidity", detail: `pool ${failure.pool}: ${failure.detail}`, where: `hops[${hop}]`, needsTicks };
 }
 
-function noFunding(offers: FundingOffer[], amount: bigint): NotFound {
-  const lend = offers.map((offer) => `${offer.source} up to ${offer.limit}`).join(", ");
-  return { reason: "no-funding", detail: `${amount} base units are needed; ${lend}`, where: "funding", needsTicks: [] };
+function noFunding(route: RouteHop[], offers: FundingOffer[], amount: bigint, limits: QuoteLimits): NotFound {
+  return { reason: "no-funding", detail: whyNone(route, offers, amount, null, limits), where: "funding", needsTicks: [] };
+}
+
+/** Why no source can fund it, source by source. Base units. */
+function whyNone(
+  route: RouteHop[],
+  offers: FundingOffer[],
+  amount: bigint | null,
+  wished: FundingId | null,
+  limits: QuoteLimits,
+): string {
+  const lending = offers.map(({ source, limit }) => {
+    if (source === "flash-swap" && !canFundItself(kindsOf(route)))
+      return "flash-swap: neither the first nor the last pool can lend";
+    return `${source} up to ${limit}`;
+  });
+  const asked = wished === null ? (limits.asked ?? []) : [wished];
+  const silent = asked
+    .filter((id) => !offers.some(({ source }) => source === id))
+    .map((id) => `${id} does not lend the profit token`);
+  const needed = amount === null ? "no source can fund it" : `${amount} base units are needed`;
+  return `${needed}; ${[...lending, ...silent].join(", ")}`;
 }

@@ -19,6 +19,7 @@ export const REJECT_REASONS = {
   "not-profitable": "the pools would return no more than they are given",
   "below-cost": "the profit does not cover gas, flash fee and the configured margin",
   "no-gas-price": "the gas cost cannot be priced in the profit token",
+  "no-executor": "the plan needs a StepExecutor, and none is deployed or configured",
   "simulation-reverted": "the exact calldata reverted in simulation",
   "risk-limit": "a risk limit or the kill switch refused it",
   "insufficient-gas-funds": "the wallet cannot pay the gas",

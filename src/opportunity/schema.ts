@@ -16,7 +16,12 @@ const address = (what: string): z.ZodString =>
 const hopSchema = z
   .strictObject({
     venue: z.enum(VENUE_IDS as [string, ...string[]]).describe("DEX protocol of the pool."),
-    pool: address("Pool or pair"),
+    pool: z
+      .string()
+      .regex(/^0x([0-9a-fA-F]{40}|[0-9a-fA-F]{64})$/, "must be 0x and 40 hexadecimal digits, or 64 of a pool's id")
+      .describe(
+        "Pool, pair or vault: 0x and 40 hexadecimal digits, all lower case or with a right EIP-55 checksum. Of Uniswap V4 and Balancer V2 the pool's id: 0x and 64 hexadecimal digits.",
+      ),
     tokenIn: address("Token that goes into the pool"),
     tokenOut: address("Token that comes out of the pool"),
     fee: z
@@ -24,7 +29,17 @@ const hopSchema = z
       .max(12, 'must be a percentage like "0.3 %"')
       .regex(/^\d{1,2}(\.\d{1,4})? ?%$/, 'must be a percentage like "0.3 %"')
       .optional()
-      .describe('The pool\'s fee in percent of the input with the unit, like "0.3 %". Needed for V3 venues, which have several.'),
+      .describe(
+        'The pool\'s fee in percent of the input with the unit, like "0.3 %". Needed for venues that have several: V3 types and Uniswap V4.',
+      ),
+    tickSpacing: z
+      .number()
+      .int("must be a whole number")
+      .min(1, "must be 1 to 32767")
+      .max(32_767, "must be 1 to 32767")
+      .optional()
+      .describe("The pool's tick spacing. Needed for Slipstream, and for Uniswap V4 where it is not the usual one of the fee."),
+    stable: z.boolean().optional().describe("Solidly: whether the pair is a stable one. Left out: volatile."),
   })
   .describe("One swap: where, and in which direction.");
 
@@ -104,7 +119,7 @@ export function toJson(opportunity: Opportunity, network: Network): OpportunityJ
     version,
     id,
     chainId,
-    hops: hops.map(({ feePips, ...hop }) => ({ ...hop, fee: formatFee(feePips) })),
+    hops: hops.map(({ feePips, host: _host, ...hop }) => ({ ...hop, ...(feePips === 0 ? {} : { fee: formatFee(feePips) }) })),
     ...(amountIn === null
       ? {}
       : { amountIn: token === null ? `${amountIn} units` : `${formatDecimal(amountIn, token.decimals)} ${token.symbol}` }),

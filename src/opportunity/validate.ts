@@ -4,9 +4,9 @@ import type { z } from "zod";
 import type { Network } from "../config/network.js";
 import { findToken } from "../config/networks.js";
 import type { FundingId } from "../funding/funding.js";
-import { VENUES } from "../venues/index.js";
+import { VENUES, VENUE_IDS } from "../venues/index.js";
 import { sameAddress } from "../venues/swap.js";
-import type { PoolKind, VenueId } from "../venues/venue.js";
+import type { PoolTraits, VenueId, VenueKind } from "../venues/venue.js";
 import { closest } from "./closest.js";
 import type { Opportunity, OpportunityHop } from "./opportunity.js";
 import { MAX_AMOUNT } from "./quoter.js";
@@ -16,8 +16,11 @@ import { HOP_FIELDS, OPPORTUNITY_FIELDS, type OpportunityJson, formatFee, opport
 /** A pool that the user vouches for, because no known factory made it. */
 export interface AllowedPool {
   chainId: number;
+  /** Address, or id where the venue's pools have one. */
   address: string;
-  kind: PoolKind;
+  kind: VenueKind;
+  /** The venue, where the kind alone does not tell it. */
+  venue?: VenueId;
   /** The two tokens, in either order: at its address alone a pool could be passed off as one of other tokens. */
   tokens: readonly [string, string];
   feePips: number;
@@ -87,57 +90,85 @@ function checkHop(
   const at = (field: string): string => `hops[${i}].${field}`;
   const venueId = hop.venue as VenueId;
   const venue = VENUES[venueId];
-  const facts = network.venues[venueId];
-  if (facts === undefined && venueId !== "v2-fork") {
-    const here = Object.keys(network.venues).join(", ");
-    throw new Fault("unknown-venue", `${venueId} does not exist on ${network.name}; there is ${here || "none"}`, at("venue"));
+  if (!venue.isOn(network)) {
+    const here = VENUE_IDS.filter((id) => VENUES[id].isOn(network)).join(", ");
+    throw new Fault("unknown-venue", `${venueId} does not exist on ${network.name}; there is ${here}`, at("venue"));
   }
-  const pool = checksummed(hop.pool, at("pool"));
+  const pool = hop.pool.length === 66 ? hop.pool.toLowerCase() : checksummed(hop.pool, at("pool"));
   const tokenIn = knownToken(hop.tokenIn, network, at("tokenIn"));
   const tokenOut = knownToken(hop.tokenOut, network, at("tokenOut"));
   if (tokenIn === tokenOut) throw new Fault("not-a-cycle", "the hop trades a token for itself", at("tokenOut"));
+  const traits: PoolTraits = {
+    ...(hop.tickSpacing === undefined ? {} : { tickSpacing: hop.tickSpacing }),
+    ...(hop.stable === undefined ? {} : { stable: hop.stable }),
+  };
+  const host = venue.host?.(network) ?? null;
+  const made = (feePips: number): OpportunityHop => {
+    return { venue: venueId, pool, tokenIn, tokenOut, feePips, ...traits, ...(host === null ? {} : { host }) };
+  };
 
   const wished = hop.fee === undefined ? null : parseFee(hop.fee);
-  const vouched = allowed.find((entry) => entry.chainId === network.chainId && sameAddress(entry.address, pool));
+  // a pool of several coins stands there once for each two of them
+  const entries = allowed.filter((entry) => entry.chainId === network.chainId && sameAddress(entry.address, pool));
+  const trades = (token: string, { tokens }: AllowedPool) => tokens.some((known) => sameAddress(known, token));
+  const vouched = entries.find((entry) => trades(tokenIn, entry) && trades(tokenOut, entry)) ?? entries[0];
   if (vouched !== undefined) {
-    if (vouched.kind !== venue.kind) {
-      throw new Fault(
-        "unknown-pool",
-        `the allow-list has ${pool} as a ${vouched.kind} pool, ${venueId} makes ${venue.kind} pools`,
-        at("venue"),
-      );
-    }
-    const strange = [tokenIn, tokenOut].findIndex((token) => !vouched.tokens.some((known) => sameAddress(known, token)));
-    if (strange >= 0) {
-      throw new Fault(
-        "unknown-pool",
-        `the allow-list has ${pool} as a pool of ${vouched.tokens.join(" and ")}`,
-        at(strange === 0 ? "tokenIn" : "tokenOut"),
-      );
-    }
-    if (wished !== null && wished !== vouched.feePips) {
-      throw new Fault("unknown-pool", `the allow-list has ${pool} with a fee of ${formatFee(vouched.feePips)}`, at("fee"));
-    }
-    return { venue: venueId, pool, tokenIn, tokenOut, feePips: vouched.feePips };
+    checkVouched(vouched, { venue: venueId, kind: venue.kind, pool, tokens: [tokenIn, tokenOut], wished }, at);
+    return made(vouched.feePips);
   }
-  if (facts === undefined) {
-    throw new Fault("unknown-pool", `no factory vouches for pairs of ${venueId}: ${pool} is not on the allow-list`, at("pool"));
+  const fees = network.venues[venueId]?.feesPips ?? [];
+  const list = fees.map(formatFee).join(", ");
+  // without a list each pool tells its own, or, in Uniswap V4, any fee may be
+  const feePips = wished ?? (fees.length === 1 ? fees[0]! : fees.length === 0 && venue.kind !== "v4" ? 0 : null);
+  if (feePips === null) {
+    const which = list === "" ? "any fee" : `several fees (${list})`;
+    throw new Fault("malformed", `${venueId} has ${which}: say which`, at("fee"));
   }
-  const fees = facts.feesPips.map(formatFee).join(", ");
-  const feePips = wished ?? (facts.feesPips.length === 1 ? facts.feesPips[0]! : null);
-  if (feePips === null) throw new Fault("malformed", `${venueId} has several fees (${fees}): say which`, at("fee"));
-  if (!facts.feesPips.includes(feePips)) {
-    throw new Fault("unknown-pool", `${venueId} has no pools with a fee of ${formatFee(feePips)}; it has ${fees}`, at("fee"));
+  if (fees.length > 0 && !fees.includes(feePips)) {
+    throw new Fault("unknown-pool", `${venueId} has no pools with a fee of ${formatFee(feePips)}; it has ${list}`, at("fee"));
   }
-  const expected = venue.poolAddress(network, tokenIn, tokenOut, feePips);
-  if (expected !== pool) {
+  const known = [
+    venue.poolAddress(network, tokenIn, tokenOut, feePips, traits),
+    ...(venue.alsoAt?.(network, tokenIn, tokenOut, feePips, traits) ?? []),
+  ].filter((place) => place !== null);
+  if (known.length === 0) {
+    const detail =
+      venueId === "slipstream" || venue.kind === "v4"
+        ? `pools of ${venueId} are told apart by their tick spacing: say which`
+        : `no factory vouches for ${venue.kind === "v2" ? "pairs" : "pools"} of ${venueId}: ${pool} is not on the allow-list`;
+    const where = venueId === "slipstream" || venue.kind === "v4" ? "tickSpacing" : "pool";
+    throw new Fault(where === "pool" ? "unknown-pool" : "malformed", detail, at(where));
+  }
+  if (!known.some((place) => sameAddress(place, pool))) {
+    const terms = feePips === 0 ? "" : `${formatFee(feePips)} `;
     throw new Fault(
       "unknown-pool",
-      `the ${formatFee(feePips)} pool of these tokens on ${venueId} is ${expected}, not ${pool}`,
+      `the ${terms}pool of these tokens on ${venueId} is ${known.join(" or ")}, not ${pool}`,
       at("pool"),
     );
   }
-  return { venue: venueId, pool, tokenIn, tokenOut, feePips };
+  return made(feePips);
+}
+
+/** A pool of the allow-list must be used as what the user vouched for. */
+function checkVouched(
+  vouched: AllowedPool,
+  used: { venue: VenueId; kind: VenueKind; pool: string; tokens: [string, string]; wished: number | null },
+  at: (field: string) => string,
+): void {
+  const { venue, kind, pool, tokens, wished } = used;
+  if (vouched.kind !== kind || (vouched.venue !== undefined && vouched.venue !== venue)) {
+    const detail = `the allow-list has ${pool} as a ${vouched.venue ?? vouched.kind} pool, ${venue} makes ${kind} pools`;
+    throw new Fault("unknown-pool", detail, at("venue"));
+  }
+  const strange = tokens.findIndex((token) => !vouched.tokens.some((known) => sameAddress(known, token)));
+  if (strange >= 0) {
+    const detail = `the allow-list has ${pool} as a pool of ${vouched.tokens.join(" and ")}`;
+    throw new Fault("unknown-pool", detail, at(strange === 0 ? "tokenIn" : "tokenOut"));
+  }
+  if (wished !== null && wished !== vouched.feePips) {
+    throw new Fault("unknown-pool", `the allow-list has ${pool} with a fee of ${formatFee(vouched.feePips)}`, at("fee"));
+  }
 }
 
 function checkCycle(hops: OpportunityHop[]): void {

@@ -1,7 +1,6 @@
 import { isHexString } from "ethers";
 import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import type { FundingId } from "../funding/funding.js";
-import type { PoolKind } from "../venues/venue.js";
 import { address, bytes, checkAddress, checkAmount, Reader, sameAddress, usage } from "./bytes.js";
 import { checkGuards, type DecodedGuards, decodeGuards, encodeGuards, NO_GUARDS } from "./guards.js";
 import type { Plan, PlanHop } from "./plan.js";
@@ -38,7 +37,7 @@ export const BUILT_IN_TOKENS: Readonly<Record<number, string>> = {
  * if it delivers what its successor is owed; at a V2 hop the output, or 0 if it is computed on chain (then `feePips` is set).
  */
 export interface DecodedHop {
-  kind: PoolKind;
+  kind: "v2" | "v3";
   pool: string;
   zeroForOne: boolean;
   amount: bigint;
@@ -110,7 +109,7 @@ export function decodePlan(data: string): DecodedPlan {
   const pivot = shape & 7;
   const v3 = Number(reader.uint(1));
   const directions = Number(reader.uint(1));
-  const kinds = Array.from({ length: count }, (_, i): PoolKind => (((v3 >> i) & 1) === 1 ? "v3" : "v2"));
+  const kinds = Array.from({ length: count }, (_, i): DecodedHop["kind"] => (((v3 >> i) & 1) === 1 ? "v3" : "v2"));
   if (count < 2 || count > 6) throw usage("plan.hops", `has ${count} hops; a plan has 2 to 6`);
   if (pivot !== pivotOf(kinds)) throw usage("plan.pivot", "is not the last V3 hop, or the last hop if all are V2");
   if (v3 >> count !== 0 || directions >> count !== 0) throw usage("plan.hops", "describes hops that do not exist");
@@ -182,6 +181,7 @@ function checkPlan(plan: Plan): void {
   const seen = new Set<string>();
   for (const [i, hop] of hops.entries()) {
     const where = `hops[${i}]`;
+    if (hop.kind !== "v2" && hop.kind !== "v3") throw usage(`${where}.kind`, `"${hop.kind}" needs a plan of steps`);
     for (const field of ["pool", "tokenIn", "tokenOut"] as const) checkAddress(`${where}.${field}`, hop[field]);
     checkAmount(`${where}.amountIn`, hop.amountIn, 1n);
     checkAmount(`${where}.amountOut`, hop.amountOut, 1n);

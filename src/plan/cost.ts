@@ -8,7 +8,7 @@ import {
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
 import { VENUES } from "../venues/index.js";
-import type { PoolKind, VenueId } from "../venues/venue.js";
+import type { VenueId } from "../venues/venue.js";
 import type { PlanTip } from "./plan.js";
 
 /** What a transaction is expected to cost. */
@@ -90,13 +90,15 @@ export async function priceInToken(
   return best?.amount ?? null;
 }
 
-function knownPools(network: Network, a: string, b: string): { kind: PoolKind; address: string }[] {
-  const found: { kind: PoolKind; address: string }[] = [];
+function knownPools(network: Network, a: string, b: string): { kind: "v2" | "v3"; address: string }[] {
+  const found: { kind: "v2" | "v3"; address: string }[] = [];
   for (const [id, facts] of Object.entries(network.venues)) {
     const venue = VENUES[id as VenueId];
+    const { kind } = venue;
+    if (kind !== "v2" && kind !== "v3") continue;
     for (const fee of facts.feesPips) {
       const address = venue.poolAddress(network, a, b, fee);
-      if (address !== null && address !== ZeroAddress) found.push({ kind: venue.kind, address });
+      if (address !== null && address !== ZeroAddress) found.push({ kind, address });
     }
   }
   return found;

@@ -1,5 +1,5 @@
 import type { FundingId } from "../funding/funding.js";
-import type { PoolKind } from "../venues/venue.js";
+import type { HopStep } from "./step-types.js";
 
 /** What identifies a Uniswap V4 pool besides its tokens. */
 export interface V4Key {
@@ -16,10 +16,12 @@ export interface V4Key {
  * for ETH; such a plan starts and ends with the wrapped native token or with ETH, and its profit is in the former.
  */
 export interface PlanHop {
-  kind: PoolKind | "v4";
+  kind: "v2" | "v3" | "v4" | "step";
   /** Of a V4 hop: the PoolManager. */
   pool: string;
   v4?: V4Key;
+  /** Of a hop that only a plan of steps can take: its step. */
+  step?: HopStep;
   tokenIn: string;
   tokenOut: string;
   /** Fee in millionths of the input. The contract needs it to compute V2 amounts on chain. */
@@ -59,10 +61,12 @@ export interface PlanFunding {
   lender: string | null;
   /** Base units of the profit token. */
   maxFee: bigint;
+  /** Of a pool that lends: whether the profit token is its token1. */
+  token1?: boolean;
 }
 
 /**
- * An executable cycle with all its bounds; src/plan/codec.ts turns it into calldata and back.
+ * An executable cycle with all its bounds; src/plan/codec.ts turns it into calldata, of the format that src/plan/format.ts tells.
  * `fixed`: V2 amounts are the quoted ones. `adaptive`: V2 amounts are computed on chain from the reserves of that moment.
  */
 export interface Plan extends PlanGuards {

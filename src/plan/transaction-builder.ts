@@ -4,7 +4,10 @@ import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
 import type { VenueId } from "../venues/venue.js";
 import { encodePlan } from "./codec.js";
+import { formatOf } from "./format.js";
 import type { Plan } from "./plan.js";
+import { encodeSteps } from "./steps.js";
+import { toSteps } from "./to-steps.js";
 
 /** What a transaction does, before nonce, gas and fees. */
 export interface Call {
@@ -34,14 +37,17 @@ export class TransactionBuilder {
     readonly provider: Provider,
   ) {}
 
-  /** The executor call of a plan, as bare calldata. */
+  /** The executor call of a plan, as bare calldata of the format that the plan needs. */
   executePlan(executor: string, plan: Plan): Call {
     if (plan.chainId !== this.network.chainId) {
       throw new ArbError("usage", `the plan is for chain ${plan.chainId}, not ${this.network.chainId}`, {
         where: "plan.chainId",
       });
     }
-    return { to: executor, data: encodePlan(plan), value: 0n };
+    const wrapped = this.network.wrappedNative;
+    const { chainId, profitToken, funding, hops } = plan;
+    const isSteps = formatOf({ chainId, profitToken, wrapped, source: funding.source, hops }) === "steps";
+    return { to: executor, data: isSteps ? encodeSteps(toSteps(plan, wrapped)) : encodePlan(plan), value: 0n };
   }
 
   /**
@@ -82,6 +88,12 @@ export class TransactionBuilder {
       case "v2-fork":
       case "sushiswap-v3":
       case "pancakeswap-v3":
+      case "uniswap-v4":
+      case "solidly":
+      case "slipstream":
+      case "curve":
+      case "balancer-v2":
+      case "erc4626":
         throw new ArbError("usage", `plain swaps through ${swap.venue} are not built`, {
           where: "swap.venue",
           hint: "use uniswap-v2, sushiswap-v2 or uniswap-v3",

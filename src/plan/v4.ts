@@ -94,6 +94,7 @@ export function decodeV4Plan(data: string): DecodedV4Plan {
 
 function hopBytes(hop: PlanHop, last: boolean): string {
   const tokenOut = last ? "" : address(hop.tokenOut);
+  if (hop.kind === "step") throw usage("hops", "have a pool that a plan with V4 hops cannot trade with");
   const bits = KINDS[hop.kind] | (last ? LAST : 0);
   if (!hop.v4) {
     return bytes(bits, 1) + tokenOut + address(hop.pool) + (hop.kind === "v2" ? bytes(hop.amountOut, 12) : "");

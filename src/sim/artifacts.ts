@@ -24,6 +24,7 @@ export const EXTRACTS = {
   v4Core: ".extracts/@uniswap/v4-core@1.0.2/out",
   universalRouter: ".extracts/@uniswap/universal-router@2.1.0/artifacts/contracts",
   opStack: ".extracts/@eth-optimism/contracts-bedrock@0.17.3/forge-artifacts",
+  across: ".extracts/@across-protocol/contracts@5.0.27/dist/evm/artifacts",
   permit2: ".extracts/@uniswap/v4-periphery@1.0.3/lib/permit2/test/utils",
 } as const;
 

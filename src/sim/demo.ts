@@ -58,6 +58,12 @@ const SCENES: Scene[] = [
     ],
   },
   {
+    chainId: 1,
+    title: "WETH falls on Uniswap V4",
+    gap: { pool: ["uniswap-v4", "WETH", "USDC", 3000], sell: "WETH", ppm: 30_000 },
+    profitToken: "WETH",
+  },
+  {
     chainId: 42161,
     title: "WETH rises on PancakeSwap V3, borrowed from Aave V3",
     gap: { pool: ["pancakeswap-v3", "WETH", "USDC", 500], sell: "USDC", ppm: 60_000 },

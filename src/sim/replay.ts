@@ -5,6 +5,7 @@ import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
 import { tryQuote } from "../opportunity/quoter.js";
 import { MAX_HOPS } from "../plan/codec.js";
+import { planHop } from "../plan/plan-hop.js";
 import type { Plan } from "../plan/plan.js";
 import { encodeSteps } from "../plan/steps.js";
 import type { Pool } from "../venues/venue.js";
@@ -229,10 +230,11 @@ function commonPlan({ chainId }: RecordedCase, { profitToken }: Cycle) {
 }
 
 function planOf(recording: RecordedCase, cycle: Cycle, { hops, amountIn, profit }: Quote): Plan {
+  const { profitToken } = cycle;
   return {
     ...commonPlan(recording, cycle),
     amounts: "fixed",
-    hops: hops.map(({ pool, ...amounts }) => ({ kind: pool.kind, pool: pool.address, feePips: pool.feePips, ...amounts })),
+    hops: hops.map((hop) => planHop(hop, getAddress(profitToken))),
     maxAmountIn: amountIn,
     // nothing can come between: the state is the quoted one to the last slot
     minProfit: profit,

@@ -10,6 +10,7 @@ import { placePancakeswapV3, seedPancakeV3 } from "./protocols/pancakeswap-v3.js
 import { approve, give, placeTokens, tokenOf } from "./protocols/tokens.js";
 import { placeSushiswapV2, placeUniswapV2, seedV2 } from "./protocols/uniswap-v2.js";
 import { placeUniswapV3, seedV3 } from "./protocols/uniswap-v3.js";
+import { approveUniswapV4, placeUniswapV4, seedV4 } from "./protocols/uniswap-v4.js";
 import type { Site } from "./site.js";
 
 /** A token with an amount in base units. */
@@ -38,6 +39,8 @@ export const SEED_PRICES: Record<string, bigint> = { WETH: 3_000_00000000n, USDC
 const WIDE = 6000; // about +-82 %
 const NARROW = 600; // about +-6 %
 const TIGHT = 60; // about +-0.6 %
+/** Of Uniswap V4's pools the one that trades ETH itself. */
+const ETH_POOL_FEE = 500;
 
 /**
  * Venue, the two tokens, fee in pips, depth: USD on each side, positions. V3: every position has the liquidity that the depth
@@ -50,6 +53,8 @@ const POOLS: [VenueId, string, string, number, number, (number | null)[]][] = [
   ["uniswap-v3", "WETH", "USDC", 3000, 4_000_000, [null, WIDE, NARROW]],
   ["pancakeswap-v3", "WETH", "USDC", 500, 4_000_000, [null, WIDE, NARROW, TIGHT]],
   ["sushiswap-v3", "WETH", "USDC", 500, 1_000_000, [null, NARROW, TIGHT]],
+  ["uniswap-v4", "WETH", "USDC", 3000, 2_000_000, [null, WIDE, NARROW]],
+  ["uniswap-v4", "WETH", "USDC", ETH_POOL_FEE, 4_000_000, [null, WIDE, NARROW, TIGHT]],
   ["uniswap-v2", "WETH", "DAI", 3000, 3_000_000, []],
   ["uniswap-v3", "WETH", "DAI", 3000, 3_000_000, [null, WIDE, NARROW]],
   ["sushiswap-v2", "USDC", "DAI", 3000, 1_000_000, []],
@@ -76,13 +81,21 @@ export async function furnish(site: Site): Promise<Furniture> {
   await placeTokens(site);
   const routers = await placeVenues(site);
   await endow(site, routers);
+  const v4 = await placeUniswapV4(site);
+  if (v4) {
+    routers["uniswap-v4"] = v4.router;
+    for (const symbol of Object.keys(SEED_PRICES)) await approveUniswapV4(site, v4, tokenOf(network, symbol).address);
+  }
 
   const pools: PoolId[] = [];
   for (const [venue, symbolA, symbolB, feePips, usd, halfWidths] of POOLS) {
     const facts = network.venues[venue];
     const router = routers[venue];
-    if (!facts || router === undefined) continue;
     const sides = sorted(network, [symbolA, usd], [symbolB, usd]);
+    if (v4 && venue === "uniswap-v4") {
+      pools.push(await seedV4(site, v4, { venue, sides, feePips, halfWidths }, feePips === ETH_POOL_FEE));
+    }
+    if (!facts || router === undefined) continue;
     const address = await seedPool(site, facts, router, { venue, sides, feePips, halfWidths });
     pools.push({ venue, address, token0: sides[0][0], token1: sides[1][0], feePips });
   }

@@ -9,6 +9,7 @@ import {
 } from "../../types/contracts/index.js";
 import type { LocalChain } from "./chain.js";
 import { tokenOf } from "./protocols/tokens.js";
+import { v4SwapData } from "./protocols/uniswap-v4.js";
 import type { RawReceipt } from "./site.js";
 
 /** A swap of an exact input in one pool. Amounts in base units of `tokenIn`. */
@@ -74,7 +75,8 @@ export async function movePrice(chain: LocalChain, pool: PoolId, tokenIn: string
 
 /** Parts per million of what a pool holds of a token, base units: a size for moves that fits pools of any depth. */
 export async function shareOf(chain: LocalChain, pool: PoolId, token: string, ppm: number): Promise<bigint> {
-  const data = erc20.encodeFunctionData("balanceOf", [pool.address]);
+  // V4's pools lie in one manager: of their depth only the order of magnitude is known
+  const data = erc20.encodeFunctionData("balanceOf", [pool.host ?? pool.address]);
   const held = await chain.rpc<string>("eth_call", [{ to: token, data }, "latest"]);
   return (BigInt(held) * BigInt(ppm)) / 1_000_000n;
 }
@@ -124,6 +126,7 @@ export function findPool(chain: LocalChain, venue: VenueId, symbolA: string, sym
 function swapData(chain: LocalChain, { pool, tokenIn, amountIn }: Move): string {
   const tokenOut = otherToken(pool, tokenIn);
   const recipient = chain.trader;
+  if (pool.venue === "uniswap-v4") return v4SwapData(pool, tokenIn, amountIn, chain.network.wrappedNative);
   if (pool.venue === "pancakeswap-v3") return pancake.encodeFunctionData("exactInput", [pool.address, tokenIn, amountIn]);
   if (pool.venue === "uniswap-v3" || pool.venue === "sushiswap-v3") {
     const params = { tokenIn, tokenOut, fee: pool.feePips, recipient, amountIn, amountOutMinimum: 0, sqrtPriceLimitX96: 0 };

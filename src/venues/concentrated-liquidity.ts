@@ -1,5 +1,5 @@
 /**
- * Exact quotes on concentrated liquidity (Uniswap V3 type pools), equal to the pool's own swap to the last wei.
+ * Exact quotes on concentrated liquidity (Uniswap V3 type pools, and V4's), equal to the pool's own swap to the last wei.
  *
  * A swap walks from one boundary to the next: initialised ticks and the edges of 256-tick bitmap words, which change nothing but
  * the rounding. What it costs to cross a whole segment does not depend on the amount: a step crosses iff what remains is at
@@ -23,7 +23,7 @@ import {
   tickAtSqrtRatio,
 } from "./tick-math.js";
 import type { CurveEntry, NoLiquidity } from "./swap.js";
-import type { CurvePiece, Tick, V3Pool } from "./venue.js";
+import type { ConcentratedPool, CurvePiece, Tick } from "./venue.js";
 
 const MILLION = 1_000_000n;
 
@@ -62,10 +62,10 @@ interface Table {
   pieceLiquidity: bigint;
 }
 
-const tables = new WeakMap<V3Pool, { down?: Table; up?: Table }>();
+const tables = new WeakMap<ConcentratedPool, { down?: Table; up?: Table }>();
 
 /** Output for exactly `amountIn` base units of the input token. */
-export function v3ExactIn(pool: V3Pool, zeroForOne: boolean, amountIn: bigint): V3Swap | NoLiquidity {
+export function v3ExactIn(pool: ConcentratedPool, zeroForOne: boolean, amountIn: bigint): V3Swap | NoLiquidity {
   if (amountIn <= 0n) return refused(pool, "the amount must be positive", false);
   const table = tableOf(pool, zeroForOne);
   while (table.end === null && table.inputBefore.at(-1)! <= amountIn) extend(pool, table);
@@ -79,14 +79,14 @@ export function v3ExactIn(pool: V3Pool, zeroForOne: boolean, amountIn: bigint): 
   k -= 1;
   const price = table.start[k]!;
   const liquidity = table.liquidity[k]!;
-  const afterFee = ((amountIn - table.inputBefore[k]!) * (MILLION - BigInt(pool.feePips))) / MILLION;
+  const afterFee = ((amountIn - table.inputBefore[k]!) * (MILLION - BigInt(swapFee(pool, zeroForOne)))) / MILLION;
   const next = priceAfterInput(price, liquidity, afterFee, zeroForOne);
   const out = zeroForOne ? amount1Between(next, price, liquidity, false) : amount0Between(price, next, liquidity, false);
   return { ok: true, amountIn, amountOut: table.outputBefore[k]! + out, zeroForOne, sqrtPriceX96: next, segment: k };
 }
 
 /** Input for exactly `amountOut` base units of the output token. */
-export function v3ExactOut(pool: V3Pool, zeroForOne: boolean, amountOut: bigint): V3Swap | NoLiquidity {
+export function v3ExactOut(pool: ConcentratedPool, zeroForOne: boolean, amountOut: bigint): V3Swap | NoLiquidity {
   if (amountOut <= 0n) return refused(pool, "the amount must be positive", false);
   const table = tableOf(pool, zeroForOne);
   while (table.end === null && table.outputBefore.at(-1)! < amountOut) extend(pool, table);
@@ -101,14 +101,14 @@ export function v3ExactOut(pool: V3Pool, zeroForOne: boolean, amountOut: bigint)
   const liquidity = table.liquidity[k]!;
   const next = priceAfterOutput(price, liquidity, amountOut - table.outputBefore[k]!, zeroForOne);
   const into = zeroForOne ? amount0Between(next, price, liquidity, true) : amount1Between(price, next, liquidity, true);
-  const amountIn = table.inputBefore[k]! + withFee(into, pool.feePips);
+  const amountIn = table.inputBefore[k]! + withFee(into, swapFee(pool, zeroForOne));
   // with very deep liquidity the rounded price can land on the far edge: the pool then counts it as crossed
   const segment = next === table.start[k + 1] ? k + 1 : k;
   return { ok: true, amountIn, amountOut, zeroForOne, sqrtPriceX96: next, segment };
 }
 
 /** The pool as the swap leaves it. */
-export function v3AfterSwap(pool: V3Pool, swap: V3Swap): V3Pool {
+export function v3AfterSwap<P extends ConcentratedPool>(pool: P, swap: V3Swap): P {
   const table = tableOf(pool, swap.zeroForOne);
   const k = swap.segment;
   const moved = swap.sqrtPriceX96 !== table.start[k];
@@ -124,7 +124,7 @@ export function v3AfterSwap(pool: V3Pool, swap: V3Swap): V3Pool {
  * Arc k of the pool's curve counted from the price, or null behind the end. The end itself (exhausted, or not known further) is a
  * piece that gives nothing (`reserveOut` 0), so that no optimum lies behind it.
  */
-export function v3Piece(pool: V3Pool, zeroForOne: boolean, k: number): CurveEntry | null {
+export function v3Piece(pool: ConcentratedPool, zeroForOne: boolean, k: number): CurveEntry | null {
   const table = tableOf(pool, zeroForOne);
   while (table.end === null && table.pieces.length <= k) extend(pool, table);
   const piece = table.pieces[k];
@@ -138,7 +138,7 @@ export function v3Piece(pool: V3Pool, zeroForOne: boolean, k: number): CurveEntr
   };
 }
 
-function tableOf(pool: V3Pool, zeroForOne: boolean): Table {
+function tableOf(pool: ConcentratedPool, zeroForOne: boolean): Table {
   let both = tables.get(pool);
   if (both === undefined) tables.set(pool, (both = {}));
   const existing = zeroForOne ? both.down : both.up;
@@ -166,7 +166,7 @@ function tableOf(pool: V3Pool, zeroForOne: boolean): Table {
 }
 
 /** Appends one segment, or says why there is none. */
-function extend(pool: V3Pool, table: Table): void {
+function extend(pool: ConcentratedPool, table: Table): void {
   const { zeroForOne } = table;
   const price = table.start.at(-1)!;
   const liquidity = table.liquidity.at(-1)!;
@@ -201,7 +201,7 @@ function extend(pool: V3Pool, table: Table): void {
       });
     }
   }
-  const input = table.inputBefore.at(-1)! + withFee(into, pool.feePips);
+  const input = table.inputBefore.at(-1)! + withFee(into, swapFee(pool, zeroForOne));
   const output = table.outputBefore.at(-1)! + out;
   table.start.push(target);
   table.tick.push(zeroForOne ? boundary - 1 : boundary);
@@ -243,13 +243,18 @@ function wordEdge(tick: number, spacing: number, zeroForOne: boolean): number {
 }
 
 /** No tick that could be initialised lies behind the known range. */
-function knowsTheRest(pool: V3Pool, zeroForOne: boolean): boolean {
+function knowsTheRest(pool: ConcentratedPool, zeroForOne: boolean): boolean {
   const outermost = Math.floor(MAX_TICK / pool.tickSpacing) * pool.tickSpacing;
   return zeroForOne ? pool.tickRange[0] <= -outermost : pool.tickRange[1] >= outermost;
 }
 
 function atEdge(table: Table, k: number, amountIn: bigint, amountOut: bigint): V3Swap {
   return { ok: true, amountIn, amountOut, zeroForOne: table.zeroForOne, sqrtPriceX96: table.start[k]!, segment: k };
+}
+
+/** What a swap in this direction pays, in millionths of the input. */
+export function swapFee(pool: ConcentratedPool, zeroForOne: boolean): number {
+  return pool.swapFees?.[zeroForOne ? 0 : 1] ?? pool.feePips;
 }
 
 function withFee(amount: bigint, feePips: number): bigint {
@@ -283,12 +288,12 @@ function ticksUpTo(ticks: Tick[], tick: number): number {
   return low;
 }
 
-function outOfReach(pool: V3Pool, table: Table): NoLiquidity {
+function outOfReach(pool: ConcentratedPool, table: Table): NoLiquidity {
   return table.end === "unknown"
     ? refused(pool, `the amount would leave the known ticks ${pool.tickRange[0]} to ${pool.tickRange[1]}`, true)
     : refused(pool, "the amount exhausts the pool's liquidity", false);
 }
 
-function refused(pool: V3Pool, detail: string, needsTicks: boolean): NoLiquidity {
+function refused(pool: ConcentratedPool, detail: string, needsTicks: boolean): NoLiquidity {
   return { ok: false, pool: pool.address, detail, needsTicks };
 }

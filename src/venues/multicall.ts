@@ -1,5 +1,6 @@
 import type { BlockTag, Provider } from "ethers";
 import { IMulticall3__factory } from "../../types/contracts/index.js";
+import { classifyNodeError } from "../chain/errors.js";
 import { ArbError } from "../errors.js";
 
 /** Multicall3 is deployed at this address on every network (https://www.multicall3.com/deployments). */
@@ -15,6 +16,8 @@ export interface Read {
   target: string;
   data: string;
   what: string;
+  /** A revert is an answer: "0x". */
+  mayRevert?: boolean;
 }
 
 /**
@@ -53,6 +56,7 @@ async function readBatch(provider: Provider, reads: Read[], block: BlockTag): Pr
   if (returned === "0x") return Promise.all(reads.map((read) => readOne(provider, read, block)));
   const results = multicall3.decodeFunctionResult("aggregate3", returned)[0] as { success: boolean; returnData: string }[];
   return results.map((result, i) => {
+    if (!result.success && reads[i]!.mayRevert === true) return "0x";
     if (!result.success) throw unreadable(reads[i]!, block, `reverted with ${result.returnData}`);
     return result.returnData;
   });
@@ -62,6 +66,7 @@ async function readOne(provider: Provider, read: Read, block: BlockTag): Promise
   try {
     return await provider.call({ to: read.target, data: read.data, blockTag: block });
   } catch (cause) {
+    if (read.mayRevert === true && classifyNodeError(cause).kind === "reverted") return "0x";
     throw unreadable(read, block, cause);
   }
 }

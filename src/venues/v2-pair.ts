@@ -13,6 +13,7 @@ export function v2Venue(id: VenueId): Venue {
   return {
     id,
     kind: "v2",
+    isOn: (network) => network.venues[id] !== undefined,
     poolAddress: (network, tokenA, tokenB, feePips) => pairAddress(network, id, tokenA, tokenB, feePips),
     load: loadPair,
   };

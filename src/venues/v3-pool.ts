@@ -16,6 +16,7 @@ export function v3Venue(id: VenueId): Venue {
   return {
     id,
     kind: "v3",
+    isOn: (network) => network.venues[id] !== undefined,
     poolAddress: (network, tokenA, tokenB, feePips) => poolAddress(network, id, tokenA, tokenB, feePips),
     load: loadPool,
   };
@@ -30,47 +31,60 @@ function poolAddress(network: Network, id: VenueId, tokenA: string, tokenB: stri
   return getCreate2Address(facts.deployer.address, salt, facts.initCodeHash);
 }
 
-/** Reads price, liquidity and the ticks around the price at a block, in three rounds. */
-async function loadPool(provider: Provider, pool: PoolId, block: BlockTag, options: LoadOptions = {}): Promise<V3Pool> {
-  const read = async (reads: { call: string; data: string }[]): Promise<string[]> => {
-    const asked: Read[] = reads.map(({ call, data }) => ({ target: pool.address, data, what: call }));
-    return readAll(provider, asked, block, options.timeoutMs);
-  };
-
+/** Reads price, liquidity and the ticks around the price of a V3 type pool at a block, in three rounds. */
+export async function loadPool(provider: Provider, pool: PoolId, block: BlockTag, options: LoadOptions = {}): Promise<V3Pool> {
+  const ask = (what: string, data: string): Read => ({ target: pool.address, data, what });
+  const read = (reads: Read[]): Promise<string[]> => readAll(provider, reads, block, options.timeoutMs);
   const [slot0, depth, gap] = (await read([
-    { call: "slot0", data: pool3.encodeFunctionData("slot0") },
-    { call: "liquidity", data: pool3.encodeFunctionData("liquidity") },
-    { call: "tickSpacing", data: pool3.encodeFunctionData("tickSpacing") },
+    ask("slot0", pool3.encodeFunctionData("slot0")),
+    ask("liquidity", pool3.encodeFunctionData("liquidity")),
+    ask("tickSpacing", pool3.encodeFunctionData("tickSpacing")),
   ])) as [string, string, string];
   if (slot0 === "0x") throw noPool(pool);
-  const head = pool3.decodeFunctionResult("slot0", slot0);
-  const sqrtPriceX96 = head["sqrtPriceX96"] as bigint;
-  const tick = Number(head["tick"]);
+  // price and tick come first in every fork; what follows them differs
+  const [sqrtPriceX96, tick] = AbiCoder.defaultAbiCoder().decode(["uint160", "int24"], slot0) as unknown as [bigint, bigint];
   const liquidity = pool3.decodeFunctionResult("liquidity", depth)[0] as bigint;
   const tickSpacing = Number(pool3.decodeFunctionResult("tickSpacing", gap)[0]);
+  const known = await readTicks(Number(tick), tickSpacing, options, {
+    words: async (words) => {
+      const found = await read(words.map((w) => ask(`tickBitmap(${w})`, pool3.encodeFunctionData("tickBitmap", [w]))));
+      return found.map((data) => pool3.decodeFunctionResult("tickBitmap", data)[0] as bigint);
+    },
+    nets: async (ticks) => {
+      const found = await read(ticks.map((i) => ask(`ticks(${i})`, pool3.encodeFunctionData("ticks", [i]))));
+      return found.map((data) => pool3.decodeFunctionResult("ticks", data)["liquidityNet"] as bigint);
+    },
+  });
+  return { ...identity(pool), kind: "v3", tickSpacing, sqrtPriceX96, tick: Number(tick), liquidity, ...known };
+}
 
+/** How the ticks of a pool are read. */
+export interface TickSource {
+  /** The bitmap words of these numbers. */
+  words(numbers: number[]): Promise<bigint[]>;
+  /** `liquidityNet` of these ticks. */
+  nets(ticks: number[]): Promise<bigint[]>;
+}
+
+/** The initialised ticks in the bitmap words around a price, and where the list is complete. */
+export async function readTicks(
+  tick: number,
+  tickSpacing: number,
+  options: LoadOptions,
+  source: TickSource,
+): Promise<{ ticks: Tick[]; tickRange: [number, number] }> {
   const word = (at: number): number => Math.floor(at / tickSpacing) >> 8;
   const radius = options.tickWords ?? DEFAULT_TICK_WORDS;
   const first = Math.max(word(MIN_TICK), word(tick) - radius);
   const last = Math.min(word(MAX_TICK), word(tick) + radius);
   const words = Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  const bitmaps = await read(words.map((w) => ({ call: `tickBitmap(${w})`, data: pool3.encodeFunctionData("tickBitmap", [w]) })));
-
-  const indexes = words.flatMap((w, i) => {
-    const bits = setBits(pool3.decodeFunctionResult("tickBitmap", bitmaps[i]!)[0] as bigint);
-    return bits.map((bit) => (w * 256 + bit) * tickSpacing);
-  });
-  const nets = await read(indexes.map((i) => ({ call: `ticks(${i})`, data: pool3.encodeFunctionData("ticks", [i]) })));
-  const ticks: Tick[] = indexes.map((index, i) => {
-    const liquidityNet = pool3.decodeFunctionResult("ticks", nets[i]!)["liquidityNet"] as bigint;
-    return { index, liquidityNet };
-  });
-
-  const tickRange: [number, number] = [
-    Math.max(MIN_TICK, first * 256 * tickSpacing),
-    Math.min(MAX_TICK, (last * 256 + 255) * tickSpacing),
-  ];
-  return { ...identity(pool), kind: "v3", tickSpacing, sqrtPriceX96, tick, liquidity, ticks, tickRange };
+  const bitmaps = await source.words(words);
+  const indexes = words.flatMap((w, i) => setBits(bitmaps[i]!).map((bit) => (w * 256 + bit) * tickSpacing));
+  const nets = await source.nets(indexes);
+  return {
+    ticks: indexes.map((index, i) => ({ index, liquidityNet: nets[i]! })),
+    tickRange: [Math.max(MIN_TICK, first * 256 * tickSpacing), Math.min(MAX_TICK, (last * 256 + 255) * tickSpacing)],
+  };
 }
 
 function setBits(word: bigint): number[] {

@@ -14,7 +14,8 @@ import { findPool, movePrice, shareOf, submitMove } from "../../src/sim/trader.j
 import { type LocalWorld, startLocalWorld } from "../../src/sim/world.js";
 import type { VenueId } from "../../src/venues/venue.js";
 import { importKey } from "../../src/wallet/keystore.js";
-import { IERC20__factory } from "../../types/contracts/index.js";
+import { planDeployment } from "../../src/deploy/deploy.js";
+import { IERC20__factory, StepExecutor__factory } from "../../types/contracts/index.js";
 import { freshDatabaseUrl } from "../helpers/database.js";
 import { PASSWORD, PRIVATE_KEY, type Run, type RunOptions, arb, jsonLines, temporaryFolder } from "../helpers/arb.js";
 
@@ -125,6 +126,21 @@ describe("arb: trading on local chains over loopback", function () {
       expect(jsonLines(second)[0]).to.include({ address: executor, sent: false, tx: made["tx"] });
       expect(await nonce()).to.equal(count);
       expect(readFileSync(path.join(cwd, "deployments", "base.json"), "utf8")).to.equal(record);
+    });
+
+    it("deploys a StepExecutor beside it, and records it apart", async () => {
+      const both = await run("deploy", "dry.jsonc", ["--network", "base", "--owner", OWNER, "--contract", "both", "--json"]);
+      const [known, steps] = jsonLines(both) as [Record<string, any>, Record<string, any>];
+      expect(known).to.include({ address: executor, sent: false });
+      expect(steps).to.include({ network: "base", sent: true });
+      const { address } = planDeployment(
+        StepExecutor__factory,
+        { owner: OWNER, operators: [operator] },
+        base.network.create2Proxy.address,
+      );
+      expect(steps["address"]).to.equal(address);
+      const record = JSON.parse(readFileSync(path.join(cwd, "deployments", "base.steps.json"), "utf8")) as Record<string, any>;
+      expect(record).to.include({ address, chainId: 8453 });
     });
 
     it("gives the same address on another chain", async () => {

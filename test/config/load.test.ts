@@ -51,7 +51,17 @@ describe("configuration", () => {
     expect(c.gas).to.deep.equal({ bufferPpm: 200_000, patienceBlocks: 3 });
     expect(c.marginOverCostPpm).to.equal(1_000_000);
     expect(c.timeouts).to.deep.equal({ rpcMs: 5_000, opportunityMs: 30_000, receiptMs: 180_000 });
-    expect(c.fundingPreference).to.deep.equal(["flash-swap", "balancer-v2", "aave-v3"]);
+    expect(c.fundingPreference).to.deep.equal([
+      "flash-swap",
+      "balancer-v2",
+      "uniswap-v4",
+      "balancer-v3",
+      "morpho",
+      "erc3156",
+      "uniswap-v3-flash",
+      "aave-v3",
+    ]);
+    expect(c.guards).to.deep.equal({ firstPool: "l2", ownGas: false, sweep: false, tip: null });
   });
 
   it("reads every setting, comments and trailing commas", () => {

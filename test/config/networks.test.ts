@@ -21,7 +21,8 @@ import {
 } from "../../src/config/facts.js";
 import type { Network } from "../../src/config/network.js";
 import { findToken, networkById, networkByName, NETWORKS } from "../../src/config/networks.js";
-import type { VenueId } from "../../src/venues/venue.js";
+import { VENUES } from "../../src/venues/index.js";
+import type { PoolTraits, VenueId } from "../../src/venues/venue.js";
 import { aaveToken, knownAddresses, sushi, textOf } from "./packages.js";
 
 const net = (name: Network["name"]): Network => networkByName(name)!;
@@ -60,7 +61,15 @@ describe("network registry", () => {
 
   it("no package confirms exactly these, which live mode checks on the network before it uses them", () => {
     const list = NETWORKS.flatMap((n) => registryEntries(n).flatMap((e) => (e.entry.verified ? [] : [`${n.name} ${e.place}`])));
-    expect(list).to.deep.equal([]);
+    expect(list).to.deep.equal([
+      "optimism solidly.factory",
+      "optimism solidly.implementation",
+      "optimism slipstream.implementation",
+      "base solidly.factory",
+      "base solidly.implementation",
+      "base slipstream.factory",
+      "base slipstream.implementation",
+    ]);
   });
 
   it("a second package agrees on the main networks' tokens and factories", () => {
@@ -129,6 +138,20 @@ describe("network registry", () => {
       expect(getCreate2Address(facts.deployer.address, salt, facts.initCodeHash)).to.equal(pool);
     });
 
+  // the factories and what their pools are proxies of: no package names them together, but only the right ones give these pools
+  const proxies: [Network["name"], VenueId, PoolTraits, string, string][] = [
+    ["base", "slipstream", { tickSpacing: 100 }, "WETH", "0xb2cc224c1c9feE385f8ad6a55b4d94E92359DC59"],
+    ["base", "solidly", { stable: false }, "WETH", "0xcDAC0d6c6C59727a65F871236188350531885C43"],
+    ["optimism", "slipstream", { tickSpacing: 100 }, "WETH", "0x478946BcD4a5a22b316470F5486fAfb928C0bA25"],
+    ["optimism", "solidly", { stable: false }, "WETH", "0xF4F2657AE744354bAcA871E56775e5083F7276Ab"],
+  ];
+  for (const [name, venue, traits, symbol, pool] of proxies)
+    it(`${name}: the ${venue} pool of ${symbol} and USDC is at its known address by CREATE2`, () => {
+      const n = net(name);
+      const tokens = [findToken(n, symbol)!.address, findToken(n, "USDC")!.address] as const;
+      expect(VENUES[venue].poolAddress(n, ...tokens, 0, traits)).to.equal(pool);
+    });
+
   it("the CREATE2 proxy is where its keyless transaction creates it", () => {
     const keyless = Transaction.from(
       "0xf8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffff" +
@@ -148,13 +171,14 @@ describe("requireCheckedAddresses", () => {
   it("refuses an unverified address without code, with foreign code, and accepts one that answers as it should", async () => {
     const conn = await hardhat.create({ network: "default" });
     const { provider } = conn.ethers;
-    const n: Network = { ...net("base"), lenders: { "balancer-v2": unverified(VAULT, "an example") } };
+    const n: Network = { ...net("base"), venues: {}, lenders: { "balancer-v2": unverified(VAULT, "an example") } };
     const refused = async (): Promise<string> =>
       requireCheckedAddresses(n, provider).then(
         () => "accepted",
         (e: Error) => e.message,
       );
     expect(await refused()).to.match(/no contract at an address/);
+    expect(await requireCheckedAddresses(n, provider, true), "a local world").to.deep.equal([]);
     await provider.send("hardhat_setCode", [VAULT, "0x60006000fd"]);
     expect(await refused()).to.match(/does not answer WETH\(\)/);
     await provider.send("hardhat_setCode", [VAULT, returning(ZeroHash)]);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { getAddress } from "ethers";
+import { ACROSS_DEPLOYMENTS } from "../../src/config/across.js";
 import { PACKAGES } from "../../src/config/facts.js";
 import type { Network } from "../../src/config/network.js";
 
@@ -138,6 +139,20 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
   known.set("pancakeswap-v3.quoter", pancake(PACKAGES.pancakeQuoter, "V3_QUOTER_ADDRESSES", id));
   known.set("lenders.aave-v3", aave(id, "POOL")).set("aaveProvider", aave(id, "POOL_ADDRESSES_PROVIDER"));
   known.set("lenders.balancer-v2", balancerVault(id));
+  const spoke = acrossContracts(id);
+  known.set("across.spokePool", spoke?.["SpokePool"]?.address);
+  known.set("across.multicallHandler", spoke?.["MulticallHandler"]?.address);
+  known.set("lenders.balancer-v3", balancerVaultV3(id));
+  known.set("lenders.morpho", morpho(id));
+  // the package's minified configuration of Ethereum is the only one with an address there
+  if (id === 1)
+    known.set(
+      "lenders.erc3156",
+      addressIn(textOf(PACKAGES.maker), /FlashMintModule:\{name:"FlashMintModule",address:"(0x(?!0{40})[0-9a-fA-F]{40})"/),
+    );
+  known.set("poolManager", checksummed(uniswap["CHAIN_TO_ADDRESSES_MAP"][id].v4PoolManagerAddress));
+  if (id === 10)
+    known.set("slipstream.factory", addressIn(velodromeOf("optimism"), /SLIPSTREAM_FACTORY_ADDRESS: "(0x[0-9a-fA-F]{40})"/));
   const viem = textOf(`${PACKAGES.viem}/${VIEM_FILES[id]}.ts`);
   known.set("multicall3", addressIn(viem, /multicall3: \{\s*address: '(0x[0-9a-fA-F]{40})'/));
   known.set("permit2", addressIn(textOf(PACKAGES.permit2), /PERMIT2_ADDRESS = '(0x[0-9a-fA-F]{40})'/));
@@ -146,3 +161,32 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
 
 const balancerVault = (chainId: number): string | undefined =>
   addressIn(table(PACKAGES.balancer, "VAULT_V2"), new RegExp(`^\\s*\\[${chainId} /\\* \\w+ \\*/\\]: "(0x[0-9a-fA-F]{40})"`, "m"));
+
+/** What Across' own list of deployments has for a network. */
+const acrossContracts = (chainId: number): Record<string, { address: string }> | undefined =>
+  (
+    JSON.parse(textOf(ACROSS_DEPLOYMENTS)) as {
+      chains: Record<string, { contracts: Record<string, { address: string }> }>;
+    }
+  ).chains[chainId]?.contracts;
+const balancerVaultV3 = (chainId: number): string | undefined =>
+  addressIn(
+    textOf(PACKAGES.balancer).split("var balancerV3Contracts = {")[1]?.split("\n  Vault: {")[1]?.split("\n  }")[0] ?? "",
+    new RegExp(`^\\s*\\[${chainId} /\\* \\w+ \\*/\\]: "(0x[0-9a-fA-F]{40})"`, "m"),
+  );
+
+const MORPHO_KEYS: Record<number, string> = {
+  1: "EthMainnet",
+  10: "OptimismMainnet",
+  8453: "BaseMainnet",
+  42161: "ArbitrumMainnet",
+};
+
+const morpho = (chainId: number): string | undefined =>
+  addressIn(
+    textOf(PACKAGES.morpho).split(`[chain_js_1.ChainId.${MORPHO_KEYS[chainId]}]: {`)[1] ?? "",
+    /^[^}]*?\bmorpho: "(0x[0-9a-fA-F]{40})"/,
+  );
+
+/** A chain's part of the package's list. */
+const velodromeOf = (chain: string): string => textOf(PACKAGES.velodrome).split(`CHAIN: ${chain},`)[1]?.split("CHAIN:")[0] ?? "";

@@ -61,8 +61,7 @@ describe("Plans of steps: Uniswap V4", function () {
   it("pays no more than the cap, and neither more nor less than it owes", async function () {
     const swaps = [v4Swap(cheap, [1, 2, fixed(E)]), v4Swap(dear, [2, 0, PREVIOUS]), take(0), wrap("unwrap", [0, 1, fixed(E)])];
     expect(await runner.refusal(plan([unlock(...swaps, settle(1, E - 1n))]))).to.equal("PaymentAboveCap");
-    // CurrencyNotSettled() of the manager
-    expect(await runner.refusal(plan([unlock(...swaps)]))).to.equal("unknown");
+    expect(await runner.refusal(plan([unlock(...swaps)]))).to.equal("CurrencyNotSettled");
     expect(await runner.refusal(plan([unlock(...swaps, settle(1, 5n * E), settle(1, 5n * E))]))).to.equal("landed");
   });
 
@@ -188,6 +187,6 @@ describe("Plans of steps: Uniswap V4", function () {
     const inside = encodeSteps(plan([unlock(take(0, fixed(E)))]));
     // the same bytes with the unlock's head taken away: take(0) stands alone
     const bare = inside.slice(0, -82 * 2) + inside.slice(-41 * 2);
-    expect(await runner.refusal(bare)).to.equal("unknown");
+    expect(await runner.refusal(bare)).to.equal("ManagerLocked");
   });
 });

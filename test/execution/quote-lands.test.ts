@@ -3,6 +3,7 @@ import { loadSnapshot } from "../../src/market/market.js";
 import type { Opportunity } from "../../src/opportunity/opportunity.js";
 import { quoteOpportunity } from "../../src/opportunity/quoter.js";
 import { encodePlan } from "../../src/plan/codec.js";
+import { planHop } from "../../src/plan/plan-hop.js";
 import type { PoolId } from "../../src/venues/venue.js";
 import { ETHER, type TestPool, type World, createWorld } from "../helpers/pools.js";
 
@@ -64,12 +65,7 @@ for (const wethFirst of [false, true]) {
                   amounts,
                   funding: { source: "flash-swap", lender: null, maxFee: 0n },
                   profitToken: quote.hops[0]!.tokenIn,
-                  hops: quote.hops.map(({ pool, ...hop }) => ({
-                    ...hop,
-                    kind: pool.kind,
-                    pool: pool.address,
-                    feePips: pool.feePips,
-                  })),
+                  hops: quote.hops.map((hop) => planHop(hop, quote.hops[0]!.tokenIn)),
                   // the tightest bounds that the quote allows
                   maxAmountIn: quote.amountIn,
                   minProfit: quote.profit,

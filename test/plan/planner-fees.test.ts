@@ -12,13 +12,15 @@ import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type Desk, openDesk } from "../../src/sim/desk.js";
 import { chargeDataFee } from "../../src/sim/protocols/op-stack.js";
 import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
+import { freshJournal } from "../helpers/journal.js";
 
 const ETHER = 10n ** 18n;
 
 /** A chain with a desk, and a quote between Uniswap V2 and V3 in WETH. */
 async function scene(chainId: number): Promise<{ local: LocalChain; desk: Desk; quote: Quote; close(): Promise<void> }> {
   const local = await startLocalChain(chainId);
-  const desk = await openDesk(local, null);
+  const { journal, close: closeJournal } = await freshJournal();
+  const desk = await openDesk(local, journal);
   const token = (symbol: string) => local.network.tokens.find((t) => t.symbol === symbol)!.address;
   const pool = findPool(local, "uniswap-v3", "WETH", "USDC", 3000)!;
   await movePrice(local, pool, token("USDC"), await shareOf(local, pool, token("USDC"), 60_000));
@@ -31,6 +33,7 @@ async function scene(chainId: number): Promise<{ local: LocalChain; desk: Desk; 
   if (!quote.ok) throw new Error(quote.rejection.detail);
   const close = async () => {
     desk.close();
+    await closeJournal();
     await local.close();
   };
   return { local, desk, quote: quote.value, close };

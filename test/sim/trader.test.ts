@@ -5,7 +5,7 @@ import { tokenOf } from "../../src/sim/protocols/tokens.js";
 import { demoMoves, findPool, movePrice, rival, shareOf, submitMove } from "../../src/sim/trader.js";
 import { VENUES } from "../../src/venues/index.js";
 import { quoteExactIn } from "../../src/venues/swap.js";
-import type { Pool, PoolId } from "../../src/venues/venue.js";
+import type { Pool, PoolId, V3Pool } from "../../src/venues/venue.js";
 
 describe("trader of a local chain", () => {
   let chain: LocalChain;
@@ -28,7 +28,7 @@ describe("trader of a local chain", () => {
   const token = (symbol: string) => tokenOf(chain.network, symbol).address;
   const load = (id: PoolId) => VENUES[id.venue].load(provider, id, "latest");
   const price0 = (p: Pool) =>
-    p.kind === "v2" ? Number(p.reserve1) / Number(p.reserve0) : (Number(p.sqrtPriceX96) / 2 ** 96) ** 2;
+    p.kind === "v2" ? Number(p.reserve1) / Number(p.reserve0) : (Number((p as V3Pool).sqrtPriceX96) / 2 ** 96) ** 2;
 
   /** What 1,000 USDC become in USDC along a path of pools; null where a pool cannot take them. */
   function cycle(pools: Pool[]): bigint | null {
