@@ -13,6 +13,7 @@ import {
   StepExecutor__factory,
   TestToken__factory,
 } from "../../types/contracts/index.js";
+import { argumentsOf } from "../helpers/calls.js";
 import { call, ON_TRANSFER, SWAP_V2 } from "../helpers/enemies.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 import { ARRIVED, balancerV3, erc20, fixed, loan, NATIVE, planOf, PREVIOUS, stepRunner, v2, v3 } from "../helpers/steps.js";
@@ -243,7 +244,9 @@ describe("Plans of steps: guards", function () {
       const data = paysNothing(encodeSteps(planOf(assets, [swap], { sweep: true })));
       expect((await outcome(data)).name).to.equal("landed");
       await world.rolledBack(async () => {
-        await send(data);
+        const { hash } = await send(data);
+        const receivers = (await argumentsOf(world, hash)).filter(({ name }) => name === "transfer").map(({ args }) => args[0]);
+        expect(receivers).to.not.include(await world.stranger.getAddress());
         expect(await world.weth.balanceOf(world.executorAddress)).to.equal(1n);
       });
     });
