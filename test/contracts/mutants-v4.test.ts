@@ -375,5 +375,11 @@ describe("ArbExecutor: data of V4 hooks", function () {
         });
       }
     }
+    // the lowest bit of a V4 hop's kind says nothing
+    const plan = await v4.planFor([first.plain, last], E);
+    const data = encodePlan({ ...plan, minProfit: plan.profit });
+    const kind = (Number("0x" + data.slice(34, 36)) | 1).toString(16).padStart(2, "0");
+    await world.operator.sendTransaction({ to: world.executorAddress, data: data.slice(0, 34) + kind + data.slice(36) });
+    expect((await world.weth.balanceOf(world.executorAddress)) - held).to.equal(plan.profit);
   });
 });
