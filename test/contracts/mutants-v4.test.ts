@@ -267,6 +267,17 @@ describe("ArbExecutor: V4 plans against a manager that does what it likes", func
     }
   });
 
+  it("has the length that its head says", async function () {
+    const plan = planOf([hop(weth, b), hop(b, weth)]);
+    await plays(plan, delta(-3n, 5n));
+    const data = encodePlan(plan);
+    const length = Number("0x" + data.slice(6, 8));
+    for (let other = 0; other <= 0xff; other += other < length + 64 ? 1 : 16) {
+      const changed = data.slice(0, 6) + other.toString(16).padStart(2, "0") + data.slice(8);
+      expect(await arena.refusal(changed), String(other)).to.equal(other === length ? "landed" : "MalformedPlan");
+    }
+  });
+
   it("a V3 pool inside is paid once, what it is owed of the hop's input, and only with the bytes that it was given", async function () {
     const { world, executor } = arena;
     const plan = planOf([hop(weth, b), through("v3", b, weth)]);

@@ -96,7 +96,9 @@ describe("Plans of steps: guards", function () {
   describe("own gas", function () {
     it("counts what a plan costs before refunds, and at most 3 % more, however it is sent and funded", async function () {
       const gasPrice = 3n * GWEI;
-      for (const [name, plan] of Object.entries(plans)) {
+      const parentHash = (await world.ethers.provider.getBlock("latest"))!.hash!;
+      const guarded = { ...plans["two pairs"]!, deadline: 2 ** 39, blocks: { from: 1, to: 10 ** 9 }, parentHash };
+      for (const [name, plan] of [...Object.entries(plans), ["two pairs, with other guards", guarded] as const]) {
         for (const encode of [encodeSteps, encodeExecuteSteps]) {
           const counting = { ...plan, gasPrice: { price: 1n, scale: 0 } };
           const told = await outcome(encode({ ...counting, minProfit: E }), { gasPrice: "0x" + gasPrice.toString(16) });
