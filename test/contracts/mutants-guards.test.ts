@@ -180,6 +180,9 @@ describe("ArbExecutor: guards that nothing else looks at", function () {
     }
     // offsets that wrap around to the selector and to the offset itself
     for (let offset = -0x24n; offset < 0n; offset++) expect(await send(offset)).to.equal("MalformedPlan");
+    // ETH is told first
+    const paid = await outcome(selector + word(2n ** 32n) + word(size) + padded, world, { value: "0x1" });
+    expect(paid.name).to.equal("EtherRefused");
     // exactly to the end, and one byte beyond
     expect(await send(32n, size, bare)).to.equal("landed");
     expect(await send(32n, size, bare.slice(0, -2))).to.equal("MalformedPlan");
