@@ -194,7 +194,9 @@ describe("ArbExecutor: guards that nothing else looks at", function () {
     const lent: Plan["funding"] = { source: "balancer-v2", lender: await lender.getAddress(), maxFee: 0n };
     for (const funding of [plan.funding, lent]) {
       for (const guards of [{}, { sweep: true }]) {
-        const data = encodeExecute({ ...plan, ...guards, funding, minProfit: profit });
+        const bare = encodePlan({ ...plan, ...guards, funding, minProfit: profit });
+        // right behind it, where else padding is
+        const data = encodeExecute({ ...plan, ...guards, funding, minProfit: profit }).slice(0, 10 + 128) + bare.slice(2);
         for (const behind of ["ff", "40", "10", "08"]) expect((await outcome(data + behind.repeat(64))).name).to.equal("landed");
       }
     }
