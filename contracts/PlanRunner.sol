@@ -473,8 +473,9 @@ abstract contract PlanRunner {
                 // nothing but this contract's own memory from here on
                 tstore(0, 0)
                 if and(which, 8) {
-                    // 21000 and the calldata as if no byte were zero (EIP-2028), and what runs before and after the measure
-                    let used := add(add(sub(mload(0x2e0), gas()), 22000), shl(4, calldatasize()))
+                    // 21000 and the calldata as if no byte were zero (EIP-2028), and what runs before and after the measure:
+                    // most for the last operator of a StepExecutor, who calls `execute`
+                    let used := add(add(sub(mload(0x2e0), gas()), 24500), shl(4, calldatasize()))
                     let price := calldataload(bounds)
                     needed := add(needed, shr(and(shr(152, price), 0xff), mul(mul(used, gasprice()), shr(160, price))))
                 }

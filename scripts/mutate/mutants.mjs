@@ -216,6 +216,12 @@ export function mutantsOf(file, ast, source) {
         add(within, "condition", node, `(${text(node.trueExpression)})`);
         add(within, "condition", node, `(${text(node.falseExpression)})`);
         break;
+      case "FunctionCall":
+        // words behind those that are sent
+        if (node.expression.name === "_encode") {
+          for (const word of node.arguments.slice(2 + Number(node.arguments[0].value))) skipped.add(word);
+        }
+        break;
       case "ExpressionStatement":
         add(within, "drop", node, "0");
         break;

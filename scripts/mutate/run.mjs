@@ -1,4 +1,4 @@
-// npm run mutate [-- --limit N --seed S --resume --workers N --file PART --within NAME --only ID,ID --json]
+// npm run mutate [-- --limit N --seed S --resume --workers N --file PART,PART --within NAME --only ID,ID --json]
 // Mutation testing of the contracts: docs/mutation.md says what it does and who survives.
 import { fork, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -7,7 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../setup/find-node.mjs";
-import { isTarget, parse, readSources } from "./compiler.mjs";
+import { importsOf, isTarget, parse, readSources } from "./compiler.mjs";
 import { mutantsOf } from "./mutants.mjs";
 
 /** Longest time for one mutant, where the tests themselves do not need more; an endless loop ends with the block's gas long before. */
@@ -42,7 +42,20 @@ const tests = ["test/contracts", "test/helpers", "test/mocks"].flatMap((folder) 
     .toSorted((a, b) => (a < b ? -1 : 1))
     .map((file) => readFileSync(path.join(root, folder, file), "utf8")),
 );
-const state = { source: hash(Object.values(sources).map(String)), tests: hash(tests) };
+const testsHash = hash(tests);
+/** What a file's mutants were judged in: all that the contracts with this file in them are made of. Others may change. */
+const sourceHashes = Object.fromEntries(
+  Object.keys(sources)
+    .filter(isTarget)
+    .map((file) => {
+      const reached = Object.keys(sources)
+        .filter(isTarget)
+        .map((each) => importsOf(sources, each))
+        .filter((imports) => imports.has(file))
+        .flatMap((imports) => [...imports]);
+      return [file, hash([...new Set(reached)].toSorted((a, b) => (a < b ? -1 : 1)).map((each) => String(sources[each])))];
+    }),
+);
 const page = readFileSync(path.join(root, "docs", "mutation.md"), "utf8");
 const folder = path.join(root, "cache", "mutation");
 const logFile = path.join(folder, "results.jsonl");
@@ -54,7 +67,7 @@ const all = Object.keys(sources)
 const chosen = sample(
   all.filter(
     ({ id, file, within }) =>
-      file.includes(options.file ?? "") &&
+      (options.file ?? "").split(",").some((part) => file.includes(part)) &&
       (!options.within || within === options.within) &&
       (!options.only || options.only.split(",").includes(id)),
   ),
@@ -140,7 +153,10 @@ function answer(worker, limit) {
 
 function record(mutant, result) {
   results.set(mutant.id, result);
-  appendFileSync(logFile, JSON.stringify({ id: mutant.id, ...state, ...result }) + "\n");
+  appendFileSync(
+    logFile,
+    JSON.stringify({ id: mutant.id, source: sourceHashes[mutant.file], tests: testsHash, ...result }) + "\n",
+  );
   if (result.status === "survived" || result.status === "gas") console.error(`${result.status}: ${describe(mutant)}`);
   const left = queue.length;
   if (left > 0 && left % 50 === 0) {
@@ -152,11 +168,12 @@ function record(mutant, result) {
 function earlier() {
   const found = new Map();
   if (!existsSync(logFile)) return found;
+  const current = new Map(chosen.map(({ id, file }) => [id, sourceHashes[file]]));
   for (const line of readFileSync(logFile, "utf8").split("\n").filter(Boolean)) {
     const { id, source, tests: with_, ...result } = JSON.parse(line);
-    if (source !== state.source) continue;
+    if (source !== current.get(id)) continue;
     const final = result.status !== "survived" && result.status !== "gas";
-    if (final || with_ === state.tests) found.set(id, result);
+    if (final || with_ === testsHash) found.set(id, result);
     else found.delete(id);
   }
   return found;
@@ -201,7 +218,8 @@ function summary() {
     else if (isAlive(status)) row.survived++;
     row.tested = row.killed + row.survived;
   }
-  if (options.json) console.log(JSON.stringify({ ...state, mutants: chosen.length, ...total, files, survivors }, null, 2));
+  if (options.json)
+    console.log(JSON.stringify({ tests: testsHash, mutants: chosen.length, ...total, files, survivors }, null, 2));
   else {
     console.table(files);
     for (const survivor of survivors.filter((each) => !each.explained)) {

@@ -14,8 +14,10 @@ import { applyMutant } from "./mutants.mjs";
 os.setPriority(10);
 process.env.HH_TEST = "true";
 process.env.NODE_ENV ??= "test";
-/** Gas is no behaviour: these tests judge only what the others let pass. */
+/** Gas is no behaviour: the tests in files whose names end like this judge only what the others let pass. */
 const GAS = "gas.test.ts";
+/** A test that is late fails, and its mutant counts as killed: only what hangs may be so late, not what a busy machine delays. */
+const TEST_MS = 80_000;
 
 const { default: config } = await import(pathToFileURL(path.join(root, "hardhat.config.ts")).href);
 const sources = readSources();
@@ -71,7 +73,7 @@ function named(error) {
 const files = readdirSync(path.join(root, "test", "contracts"), { recursive: true }).filter((file) => file.endsWith(".test.ts"));
 const groups = [];
 for (const group of [files.filter((file) => !file.endsWith(GAS)), files.filter((file) => file.endsWith(GAS))]) {
-  const mocha = new Mocha({ ...config.test.mocha, bail: true, reporter: silent, timeout: 20_000 });
+  const mocha = new Mocha({ ...config.test.mocha, bail: true, reporter: silent, timeout: TEST_MS });
   mocha.cleanReferencesAfterRun(false);
   for (const file of group.toSorted((a, b) => (a < b ? -1 : 1))) mocha.addFile(path.join(root, "test", "contracts", file));
   await mocha.loadFilesAsync();
@@ -82,20 +84,47 @@ function silent() {}
 
 /** The contracts that each outermost suite deploys, learnt in the first run. */
 const deploys = new Map();
-/** Suites in the order in which they found faults lately: in this function of this file, or anywhere. */
-const orders = new Map();
+/** How long each outermost suite takes when nothing fails, in ms. */
+const durations = new Map();
+/** How often a suite was run and how often it found the fault, by suite: in this function of this file, or anywhere (""). */
+const records = new Map();
+
+function recordOf(place, suite) {
+  if (!records.has(place)) records.set(place, new Map());
+  const suites = records.get(place);
+  if (!suites.has(suite)) suites.set(suite, { runs: 0, found: 0 });
+  return suites.get(suite);
+}
+
+/** Chance to find a fault per time, from what was found before; what was found in the same function counts more. */
+function promise(suite, place) {
+  const [here, all] = [recordOf(place, suite), recordOf("", suite)];
+  return (4 * here.found + all.found + 1) / (4 * here.runs + all.runs + 4) / (durations.get(suite) ?? 1);
+}
 
 /** Title of the first test that fails of those suites that deploy the contract (of all without one), or null. */
-async function firstFailure({ mocha, suites }, name, place = "") {
-  const known = orders.get(place) ?? orders.get("") ?? suites;
-  const order = [...known, ...suites].filter((suite, i, all) => suites.includes(suite) && all.indexOf(suite) === i);
-  mocha.suite.suites = order.filter((suite) => !name || deploys.get(suite)?.has(name));
+async function firstFailure({ mocha, suites }, name, place = "control") {
+  const ranks = new Map(suites.map((suite) => [suite, promise(suite, place)]));
+  mocha.suite.suites = suites
+    .filter((suite) => !name || deploys.get(suite)?.has(name))
+    .toSorted((a, b) => ranks.get(b) - ranks.get(a));
   let failure = null;
+  let reason;
   await new Promise((resolve) => {
     let current;
+    let since;
     const settle = () => {
-      if (current) deploys.set(current, new Set([...(deploys.get(current) ?? []), ...deployed]));
+      if (current) {
+        deploys.set(current, new Set([...(deploys.get(current) ?? []), ...deployed]));
+        if (!failure) durations.set(current, Date.now() - since + 1);
+        for (const where of name ? [place, ""] : []) {
+          const record = recordOf(where, current);
+          record.runs++;
+          if (failure) record.found++;
+        }
+      }
       deployed = new Set();
+      since = Date.now();
     };
     const runner = mocha.run(resolve);
     runner.on("suite", (suite) => {
@@ -104,22 +133,13 @@ async function firstFailure({ mocha, suites }, name, place = "") {
       current = suite;
     });
     runner.on("end", settle);
-    runner.on("fail", (test) => {
+    runner.on("fail", (test, error) => {
       failure ??= test;
+      reason ??= error.message;
     });
   });
   await Promise.all(connections.splice(0).map((connection) => connection.close()));
-  if (!failure) return null;
-  let found = failure.parent;
-  while (found?.parent?.parent) found = found.parent;
-  // what found a fault is asked first the next time: in the same function at once, elsewhere by and by
-  const others = order.filter((suite) => suite !== found);
-  orders.set(place, [found, ...others]);
-  const everywhere = orders.get("") ?? [...suites];
-  const rank = everywhere.indexOf(found);
-  if (rank > 0) everywhere.splice(rank - 1, 0, ...everywhere.splice(rank, 1));
-  orders.set("", everywhere);
-  return failure.fullTitle();
+  return failure && `${failure.fullTitle()}: ${String(reason).slice(0, 200)}`;
 }
 
 /** The changed code of one contract; null if it does not compile, undefined if it is as before. */

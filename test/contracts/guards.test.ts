@@ -298,6 +298,11 @@ describe("ArbExecutor: guards", function () {
       const more = (await world.expectation(again, path)).profit;
       await send(encodePlan({ ...again, minProfit: more }));
       expect(await world.weth.balanceOf(world.executorAddress)).to.equal(1n);
+      // nothing above the one unit is nothing to send
+      const idle = idlePlan(await idlePool(world.deployer), await world.weth.getAddress(), "40");
+      await world.rolledBack(async () => {
+        expect(await callsOf(world, (await send(idle)).hash)).to.not.include("CALL transfer");
+      });
       // the owner that took over gets the next one
       await world.executor.connect(world.owner).transferOwnership(world.stranger);
       await world.executor.connect(world.stranger).acceptOwnership();

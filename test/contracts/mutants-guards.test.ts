@@ -1,13 +1,14 @@
 import { expect } from "chai";
 import { toBeHex } from "ethers";
 import { network } from "hardhat";
-import { encodePlan, MAX_AMOUNT } from "../../src/plan/codec.js";
+import { encodeExecute, encodePlan, MAX_AMOUNT } from "../../src/plan/codec.js";
 import { explainRevert } from "../../src/plan/errors.js";
 import type { Plan, PlanTip } from "../../src/plan/plan.js";
 import type { Asset, Step } from "../../src/plan/step-types.js";
 import { encodeSteps } from "../../src/plan/steps.js";
 import {
   ArbExecutor__factory,
+  BalancerLender__factory,
   IArbExecutor__factory,
   IUniswapV2Pair__factory,
   StepExecutor__factory,
@@ -179,9 +180,26 @@ describe("ArbExecutor: guards that nothing else looks at", function () {
     }
     // offsets that wrap around to the selector and to the offset itself
     for (let offset = -0x24n; offset < 0n; offset++) expect(await send(offset)).to.equal("MalformedPlan");
+    // ETH is told first
+    const paid = await outcome(selector + word(2n ** 32n) + word(size) + padded, world, { value: "0x1" });
+    expect(paid.name).to.equal("EtherRefused");
     // exactly to the end, and one byte beyond
     expect(await send(32n, size, bare)).to.equal("landed");
     expect(await send(32n, size, bare.slice(0, -2))).to.equal("MalformedPlan");
+  });
+
+  it("what follows a plan in the calldata of execute is not read", async function () {
+    const lender = await new BalancerLender__factory(world.deployer).deploy();
+    await world.weth.transfer(lender, 10n * E);
+    const lent: Plan["funding"] = { source: "balancer-v2", lender: await lender.getAddress(), maxFee: 0n };
+    for (const funding of [plan.funding, lent]) {
+      for (const guards of [{}, { sweep: true }]) {
+        const bare = encodePlan({ ...plan, ...guards, funding, minProfit: profit });
+        // right behind it, where else padding is
+        const data = encodeExecute({ ...plan, ...guards, funding, minProfit: profit }).slice(0, 10 + 128) + bare.slice(2);
+        for (const behind of ["ff", "40", "10", "08"]) expect((await outcome(data + behind.repeat(64))).name).to.equal("landed");
+      }
+    }
   });
 
   it("ArbSys is believed if it answers with a word, and not if it reverts", async function () {

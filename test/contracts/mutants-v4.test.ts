@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { AbiCoder, id, solidityPacked, ZeroAddress } from "ethers";
+import { AbiCoder, getAddress, id, solidityPacked, ZeroAddress } from "ethers";
 import { encodePlan } from "../../src/plan/codec.js";
 import type { Plan, PlanHop } from "../../src/plan/plan.js";
 import { type Scripted, Scripted__factory } from "../../types/contracts/index.js";
@@ -244,6 +244,40 @@ describe("ArbExecutor: V4 plans against a manager that does what it likes", func
     expect(late === null || (await arena.stepped(arena.fake, late.hash))[0] === "UnexpectedCallback").to.equal(true);
   });
 
+  it("bytes of a V4 plan are no pools, whatever they say", async function () {
+    const { world, executor } = arena;
+    const plan = planOf([hop(weth, b), hop(b, weth)]);
+    // where a plan of V2 and V3 hops names its first pool
+    const named = getAddress(("0x02" + b.slice(2, 40)).toLowerCase());
+    await world.networkHelpers.setCode(named, await world.ethers.provider.getCode(arena.fake));
+    const other = Scripted__factory.connect(named, world.deployer);
+    const steps = [{ target: executor, data: callback(bodyOf(plan)), mayFail: true }];
+    const run = other.interface.encodeFunctionData("run", [steps]);
+    await plays(plan, delta(-3n, 5n));
+    await manager.script(UNLOCK, [{ target: named, data: run, mayFail: false }, ...steps], coder.encode(["bytes"], [word(0n)]));
+    const { hash } = await arena.send(encodePlan(plan));
+    expect(await arena.stepped(other, hash)).to.deep.equal(["UnexpectedCallback"]);
+    expect(await arena.stepped(manager, hash)).to.deep.equal(["done", "done"]);
+    // and the manager stays the manager, wherever else its address stands
+    for (let place = 0; place < 40; place++) {
+      const hookData = "0x" + "00".repeat(place) + POOL_MANAGER.slice(2) + "00".repeat(100);
+      const telling = planOf([hop(weth, b, { v4: { ...key, hookData } }), hop(b, weth)]);
+      await plays(telling, delta(-3n, 5n));
+      expect(await arena.refusal(encodePlan(telling)), String(place)).to.equal("landed");
+    }
+  });
+
+  it("has the length that its head says", async function () {
+    const plan = planOf([hop(weth, b), hop(b, weth)]);
+    await plays(plan, delta(-3n, 5n));
+    const data = encodePlan(plan);
+    const length = Number("0x" + data.slice(6, 8));
+    for (let other = 0; other <= 0xff; other += other < length + 64 ? 1 : 16) {
+      const changed = data.slice(0, 6) + other.toString(16).padStart(2, "0") + data.slice(8);
+      expect(await arena.refusal(changed), String(other)).to.equal(other === length ? "landed" : "MalformedPlan");
+    }
+  });
+
   it("a V3 pool inside is paid once, what it is owed of the hop's input, and only with the bytes that it was given", async function () {
     const { world, executor } = arena;
     const plan = planOf([hop(weth, b), through("v3", b, weth)]);
@@ -338,9 +372,11 @@ describe("ArbExecutor: data of V4 hooks", function () {
     const held = await world.weth.balanceOf(world.executorAddress);
     expect(held > 0n).to.equal(true);
     for (const [name, pool] of Object.entries(first)) {
-      for (const size of [0, 1, 31, 32, 33, 64, 100]) {
+      for (const size of [0, 1, 32, 33, 100]) {
         const hookData = "0x" + "ab".repeat(size);
-        const plan = await v4.planFor([pool, { ...last, hookData }], E);
+        // a pool without hooks gets data, too
+        const opening = pool === first.plain ? { ...first.plain, hookData } : pool;
+        const plan = await v4.planFor([opening, { ...last, hookData }], E);
         await world.rolledBack(async () => {
           const data = encodePlan({ ...plan, minProfit: plan.profit });
           const { hash } = await world.operator.sendTransaction({ to: world.executorAddress, data });
@@ -350,5 +386,11 @@ describe("ArbExecutor: data of V4 hooks", function () {
         });
       }
     }
+    // the lowest bit of a V4 hop's kind says nothing
+    const plan = await v4.planFor([first.plain, last], E);
+    const data = encodePlan({ ...plan, minProfit: plan.profit });
+    const kind = (Number("0x" + data.slice(34, 36)) | 1).toString(16).padStart(2, "0");
+    await world.operator.sendTransaction({ to: world.executorAddress, data: data.slice(0, 34) + kind + data.slice(36) });
+    expect((await world.weth.balanceOf(world.executorAddress)) - held).to.equal(plan.profit);
   });
 });

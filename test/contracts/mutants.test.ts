@@ -40,6 +40,21 @@ describe("ArbExecutor: bits that nothing else looks at", function () {
     expect(await outcome(null, high + 1, high + 2)).to.equal("OutsideBlockWindow");
   });
 
+  it("leaves nothing behind: plans of any kind can follow each other in one transaction", async function () {
+    const { world, botOperator, ownAddress } = arena;
+    const lender = await arena.fake.getAddress();
+    const idle = await arena.fakePlan("v2", { minProfit: 0n });
+    const lent = (["aave-v3", "balancer-v2"] as const).map((source): Plan => {
+      return { ...plan, minProfit: 0n, funding: { source, lender, maxFee: 0n } };
+    });
+    const all = [idle, ...lent].flatMap((each) => [each, { ...each, sweep: true }, { ...each, deadline: 2 ** 39 }]);
+    const steps = all.map((each) => ({ target: ownAddress, data: encodePlan(each), mayFail: false }));
+    await world.rolledBack(async () => {
+      await botOperator.run([...steps, ...steps]);
+      expect(await world.weth.balanceOf(ownAddress)).to.equal(1n);
+    });
+  });
+
   it("guards are read behind a lender and behind a token, too", async function () {
     const now = await arena.world.networkHelpers.time.latest();
     const lender = await arena.fake.getAddress();

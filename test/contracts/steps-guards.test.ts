@@ -13,6 +13,7 @@ import {
   StepExecutor__factory,
   TestToken__factory,
 } from "../../types/contracts/index.js";
+import { argumentsOf } from "../helpers/calls.js";
 import { call, ON_TRANSFER, SWAP_V2 } from "../helpers/enemies.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 import { ARRIVED, balancerV3, erc20, fixed, loan, NATIVE, planOf, PREVIOUS, stepRunner, v2, v3 } from "../helpers/steps.js";
@@ -95,7 +96,9 @@ describe("Plans of steps: guards", function () {
   describe("own gas", function () {
     it("counts what a plan costs before refunds, and at most 3 % more, however it is sent and funded", async function () {
       const gasPrice = 3n * GWEI;
-      for (const [name, plan] of Object.entries(plans)) {
+      const parentHash = (await world.ethers.provider.getBlock("latest"))!.hash!;
+      const guarded = { ...plans["two pairs"]!, deadline: 2 ** 39, blocks: { from: 1, to: 10 ** 9 }, parentHash };
+      for (const [name, plan] of [...Object.entries(plans), ["two pairs, with other guards", guarded] as const]) {
         for (const encode of [encodeSteps, encodeExecuteSteps]) {
           const counting = { ...plan, gasPrice: { price: 1n, scale: 0 } };
           const told = await outcome(encode({ ...counting, minProfit: E }), { gasPrice: "0x" + gasPrice.toString(16) });
@@ -243,7 +246,9 @@ describe("Plans of steps: guards", function () {
       const data = paysNothing(encodeSteps(planOf(assets, [swap], { sweep: true })));
       expect((await outcome(data)).name).to.equal("landed");
       await world.rolledBack(async () => {
-        await send(data);
+        const { hash } = await send(data);
+        const receivers = (await argumentsOf(world, hash)).filter(({ name }) => name === "transfer").map(({ args }) => args[0]);
+        expect(receivers).to.not.include(await world.stranger.getAddress());
         expect(await world.weth.balanceOf(world.executorAddress)).to.equal(1n);
       });
     });
