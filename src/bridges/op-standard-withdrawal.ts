@@ -129,6 +129,8 @@ async function liveProofs(portal: Portal, hash: string, from: number): Promise<P
       readAt(portal, portalAbi, portal.at, "disputeGameBlacklist", [game]),
     ]);
     if (status === CHALLENGER_WINS || blacklisted === true || (createdAt as bigint) < retired) continue;
+    // never finalised: the portal wants proofs to be younger than their games
+    if (timestamp <= (createdAt as bigint)) continue;
     live.push({ submitter, timestamp: Number(timestamp) });
   }
   return live;

@@ -111,6 +111,7 @@ export async function startLocalOpStandard(l1: Site, l2: Site): Promise<LocalOpS
       const abi = bedrock("DisputeGameFactory");
       const made = await invoke(l1, factory, abi, "create", [GAME_TYPE, root, extra]);
       const topic = abi.abi.getEvent("DisputeGameCreated")!.topicHash;
+      await l1.rpc("evm_increaseTime", [toQuantity(l1.network.blockTimeMs / 1000)]); // proofs are younger than their games
       return getAddress(dataSlice(made.logs.find((log) => log.topics[0] === topic)!.topics[1]!, 12));
     },
     resolve: async (of, outcome) => {
