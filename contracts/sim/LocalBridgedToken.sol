@@ -9,9 +9,14 @@ contract LocalBridgedToken is LocalToken {
     address public immutable l1Token;
     address public immutable l2Bridge;
 
-    constructor(string memory name_, string memory symbol_, uint8 decimals_, address owner_, address l1Token_, address bridge_)
-        LocalToken(name_, symbol_, decimals_, owner_)
-    {
+    constructor(
+        string memory name_,
+        string memory symbol_,
+        uint8 decimals_,
+        address owner_,
+        address l1Token_,
+        address bridge_
+    ) LocalToken(name_, symbol_, decimals_, owner_) {
         l1Token = l1Token_;
         l2Bridge = bridge_;
     }

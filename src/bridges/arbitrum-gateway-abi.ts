@@ -1,4 +1,15 @@
-import { concat, dataSlice, encodeRlp, getAddress, Interface, keccak256, type TransactionReceipt, toBeArray, toBeHex, ZeroAddress } from "ethers";
+import {
+  concat,
+  dataSlice,
+  encodeRlp,
+  getAddress,
+  Interface,
+  keccak256,
+  type TransactionReceipt,
+  toBeArray,
+  toBeHex,
+  ZeroAddress,
+} from "ethers";
 import { arbitrumGatewayFacts } from "../config/arbitrum-gateway.js";
 import type { TransferKey } from "./bridge.js";
 

@@ -75,11 +75,20 @@ async function quote(request: TransferRequest, views: Views, options: ArbitrumGa
   if (BigInt(l1Gateway as string) === 0n) return refused("the router has no gateway for this token: it is not bridged any more");
   if (l2Token !== getAddress(route.tokenOut)) return refused("the router's counterpart of this token is another one");
   const l2Gateway = (await read(source, gateway, l1Gateway as string, "counterpartGateway", [])) as string;
-  const calldata = (await read(source, gateway, l1Gateway as string, "getOutboundCalldata", [l1Token, sender, recipient, amountIn, "0x"])) as string;
+  const calldata = (await read(source, gateway, l1Gateway as string, "getOutboundCalldata", [
+    l1Token,
+    sender,
+    recipient,
+    amountIn,
+    "0x",
+  ])) as string;
   const base = async (view: ChainView, number: number): Promise<bigint> => (await blockAt(view, number)).baseFeePerGas ?? 0n;
   const l1Fee = await base(source, await ask(source, "its newest block", source.provider.getBlockNumber()));
   const gasPrice = PRICE_ROOM * (await base(target, head));
-  const submission = (await read(source, inbox, facts.inbox.address, "calculateRetryableSubmissionFee", [dataLength(calldata), FEE_ROOM * l1Fee])) as bigint;
+  const submission = (await read(source, inbox, facts.inbox.address, "calculateRetryableSubmissionFee", [
+    dataLength(calldata),
+    FEE_ROOM * l1Fee,
+  ])) as bigint;
   const nativeFee = submission + MAX_GAS * gasPrice;
   if (nativeFee > options.maxNativeFee)
     return refused(`the ticket costs up to ${formatEther(nativeFee)} ETH, allowed are ${formatEther(options.maxNativeFee)} ETH`);
@@ -160,7 +169,9 @@ function start(quoted: { request: TransferRequest; terms: Record<string, string>
 
 function started(key: TransferKey, receipt: TransactionReceipt): TransferKey {
   if (receipt.status !== 1)
-    throw new ArbError("reverted", "the deposit into Arbitrum's gateway reverted: nothing left the sender", { where: receipt.hash });
+    throw new ArbError("reverted", "the deposit into Arbitrum's gateway reverted: nothing left the sender", {
+      where: receipt.hash,
+    });
   if (!sentIn(key, receipt))
     throw new ArbError("usage", "this transaction did not make this transfer's deposit", {
       where: receipt.hash,

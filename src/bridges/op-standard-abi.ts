@@ -56,7 +56,10 @@ export const game = new Interface([
   "function l2SequenceNumber() view returns (uint256)",
 ]);
 
-export const mintable = new Interface(["function l1Token() view returns (address)", "function l2Bridge() view returns (address)"]);
+export const mintable = new Interface([
+  "function l1Token() view returns (address)",
+  "function l2Bridge() view returns (address)",
+]);
 
 /** What a key of the standard bridge holds. `native`: "1" where ETH goes over, for WETH has no counterpart on the other side. */
 export type OpStandardData = Record<
@@ -142,7 +145,11 @@ export const SUPER_GAMES = new Set([4, 5, 7, 9, 10]);
  * What a super root claims of a network: version byte 1, time in 8 bytes, then (chain id, output root) pairs, whose hash is the game's
  * root claim (specification, Super Root). null when it is no such thing, or does not have the network.
  */
-export function superClaim(extraData: string, rootClaim: string, chainId: number): { timestamp: number; outputRoot: string } | null {
+export function superClaim(
+  extraData: string,
+  rootClaim: string,
+  chainId: number,
+): { timestamp: number; outputRoot: string } | null {
   const length = dataLength(extraData);
   if (length < 73 || (length - 9) % 64 !== 0 || dataSlice(extraData, 0, 1) !== "0x01") return null;
   if (keccak256(extraData) !== rootClaim) return null;
@@ -156,7 +163,12 @@ export function superClaim(extraData: string, rootClaim: string, chainId: number
 /** A game's address: the last 20 bytes of its metadata (LibGameId). */
 export const gameOf = (metadata: string): string => getAddress(dataSlice(metadata, 12));
 
-export const proveCall = (w: Withdrawal, index: bigint, root: { stateRoot: string; storageRoot: string; blockHash: string }, proof: string[]): string =>
+export const proveCall = (
+  w: Withdrawal,
+  index: bigint,
+  root: { stateRoot: string; storageRoot: string; blockHash: string },
+  proof: string[],
+): string =>
   portal.encodeFunctionData("proveWithdrawalTransaction", [
     tuple(w),
     index,

@@ -93,7 +93,8 @@ async function relayAgain(
       },
     ),
   );
-  if (!passes) return waiting("blocked", "the message to pass on its destination, where it reverts", { ...facts, wish: "retry" }, 60);
+  if (!passes)
+    return waiting("blocked", "the message to pass on its destination, where it reverts", { ...facts, wish: "retry" }, 60);
   const call = { chainId: key.toChainId, to, data: relay, value: 0n, purpose: "hand the bridge's failed message over again" };
   return waiting("claimable", "our call", facts, 0, call);
 }
@@ -172,7 +173,9 @@ async function findArrival(
   const wanted = standardBridge.encodeEventLog(name, args);
   const same = (log: (typeof before)[number], as: { topics: (string | null)[]; data: string }) =>
     log.data === as.data && as.topics.every((topic, i) => log.topics[i] === topic);
-  const finalized = before.findLast((log) => getAddress(log.address) === ends.bridgeTo && same(log, wanted as { topics: string[]; data: string }));
+  const finalized = before.findLast(
+    (log) => getAddress(log.address) === ends.bridgeTo && same(log, wanted as { topics: string[]; data: string }),
+  );
   if (!finalized) throw incomplete();
   const settle = { chainId: key.toChainId, txHash: receipt.hash, blockNumber: receipt.blockNumber, blockHash: receipt.blockHash };
   const amount = BigInt(data.amountIn);

@@ -55,23 +55,47 @@ export async function lookAtWithdrawal(
   if ((await read("paused", []))[0] === true)
     return waiting("blocked", "the portal to be resumed: withdrawals are paused", { ...more, wish: "retry" }, 300);
 
-  const call = (calldata: string, purpose: string) => ({ chainId: key.toChainId, to: ends.portal, data: calldata, value: 0n, purpose });
+  const call = (calldata: string, purpose: string) => ({
+    chainId: key.toChainId,
+    to: ends.portal,
+    data: calldata,
+    value: 0n,
+    purpose,
+  });
   const proofs = await liveProofs(portal, hash, Number(data.destinationFrom));
   for (const { submitter } of proofs) {
     const ready = await passes(portal, portalAbi.encodeFunctionData("checkWithdrawal", [hash, submitter]));
     if (ready)
-      return waiting("claimable", "our call: finalise the withdrawal", { ...more, step: "finalise" }, 0, call(finalizeCall(withdrawal, submitter), "finalise the withdrawal"));
+      return waiting(
+        "claimable",
+        "our call: finalise the withdrawal",
+        { ...more, step: "finalise" },
+        0,
+        call(finalizeCall(withdrawal, submitter), "finalise the withdrawal"),
+      );
   }
   if (proofs[0]) {
     const delay = Number((await read("proofMaturityDelaySeconds", []))[0]);
     const now = (await blockAt(target, head)).timestamp;
     const provenAt = Math.min(...proofs.map((p) => p.timestamp));
     const left = Math.max(60, Math.min(provenAt + delay - now, 3600));
-    return waiting("attesting", "the claim that the withdrawal is proven by to stand, and its delay to pass", { ...more, step: "proven", provenAt: String(provenAt) }, left);
+    return waiting(
+      "attesting",
+      "the claim that the withdrawal is proven by to stand, and its delay to pass",
+      { ...more, step: "proven", provenAt: String(provenAt) },
+      left,
+    );
   }
   const proof = await buildProof(key, sent, withdrawal, hash, source, portal);
-  if (proof === null) return waiting("attesting", "a claim about the layer 2's state that covers the withdrawal", { ...more, step: "sent" }, 300);
-  return waiting("claimable", "our call: prove the withdrawal", { ...more, step: "prove" }, 0, call(proof, "prove the withdrawal"));
+  if (proof === null)
+    return waiting("attesting", "a claim about the layer 2's state that covers the withdrawal", { ...more, step: "sent" }, 300);
+  return waiting(
+    "claimable",
+    "our call: prove the withdrawal",
+    { ...more, step: "prove" },
+    0,
+    call(proof, "prove the withdrawal"),
+  );
 }
 
 /** The withdrawal that carries our message, out of the same receipt. */
@@ -121,7 +145,10 @@ async function liveProofs(portal: Portal, hash: string, from: number): Promise<P
   const retired = BigInt((await readAt(portal, portalAbi, portal.at, "respectedGameTypeUpdatedAt", []))[0] as bigint);
   const live: Proof[] = [];
   for (const submitter of submitters) {
-    const [game, timestamp] = (await readAt(portal, portalAbi, portal.at, "provenWithdrawals", [hash, submitter])) as [string, bigint];
+    const [game, timestamp] = (await readAt(portal, portalAbi, portal.at, "provenWithdrawals", [hash, submitter])) as [
+      string,
+      bigint,
+    ];
     if (timestamp === 0n) continue;
     const [[status], [createdAt], [blacklisted]] = await Promise.all([
       readAt(portal, gameAbi, game, "status", []),
@@ -189,7 +216,9 @@ async function stateAt(
 ): Promise<{ stateRoot: string; storageRoot: string; blockHash: string; proof: string[] }> {
   const { send } = source.provider as Partial<JsonRpcApiProvider>;
   if (!send)
-    throw new ArbError("internal", "a withdrawal's proof needs a provider that sends JSON-RPC calls", { where: source.network.name });
+    throw new ArbError("internal", "a withdrawal's proof needs a provider that sends JSON-RPC calls", {
+      where: source.network.name,
+    });
   const rpc = source.provider as JsonRpcApiProvider;
   const tag = toQuantity(number);
   const slot = sentSlot(hash);
@@ -198,7 +227,10 @@ async function stateAt(
       storageHash: string;
       storageProof: { value: string; proof: string[] }[];
     }>,
-    ask(source, `block ${number}`, rpc.send("eth_getBlockByNumber", [tag, false])) as Promise<{ hash: string; stateRoot: string } | null>,
+    ask(source, `block ${number}`, rpc.send("eth_getBlockByNumber", [tag, false])) as Promise<{
+      hash: string;
+      stateRoot: string;
+    } | null>,
   ]);
   const [entry] = proven.storageProof;
   if (!block || !entry || BigInt(entry.value) !== 1n)

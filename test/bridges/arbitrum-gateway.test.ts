@@ -126,7 +126,10 @@ describe("Arbitrum's gateways", () => {
     const dear = await arbitrumGatewayBridge({ maxNativeFee: 1n }).quote(await request(), test.views);
     expect(!dear.ok && dear.reason).to.match(/the ticket costs up to/);
     const weth = { ...(await request()), amountIn: 10n ** 17n };
-    const other = await bridge.quote({ ...weth, route: { ...weth.route, tokenIn: token(L1, "WETH"), tokenOut: token(L2, "WETH") } }, test.views);
+    const other = await bridge.quote(
+      { ...weth, route: { ...weth.route, tokenIn: token(L1, "WETH"), tokenOut: token(L2, "WETH") } },
+      test.views,
+    );
     expect(!other.ok && other.reason).to.match(/counterpart|gateway/);
     const { route } = await request();
     expect(bridge.serves({ fromChainId: L2, toChainId: L1, tokenIn: route.tokenOut, tokenOut: route.tokenIn })).to.equal(false);

@@ -38,7 +38,13 @@ describe("OP standard bridge", () => {
     await IERC20__factory.connect(token(chainId, symbol), test.provider(chainId)).balanceOf(wallet.address);
   const track = async (key: TransferKey) => await bridge.track(key, test.views);
 
-  async function request(from: number, to: number, symbol: string, amountIn: bigint, change: Partial<TransferRequest> = {}): Promise<TransferRequest> {
+  async function request(
+    from: number,
+    to: number,
+    symbol: string,
+    amountIn: bigint,
+    change: Partial<TransferRequest> = {},
+  ): Promise<TransferRequest> {
     const route = { fromChainId: from, toChainId: to, tokenIn: token(from, symbol), tokenOut: token(to, symbol) };
     const deadline = (await clockOf(test, from)) + 30 * DAY;
     return { route, amountIn, sender: wallet.address, recipient: wallet.address, deadline, id: `op-${++count}`, ...change };
@@ -72,7 +78,9 @@ describe("OP standard bridge", () => {
     const { state, arrival } = await track(key);
     expect([state, arrival!.token, arrival!.amount]).to.deep.equal(["delivered", token(L2, "USDT"), AMOUNT]);
     expect(await balance(L2, "USDT")).to.equal(before + AMOUNT);
-    const log = (await test.provider(L2).getTransactionReceipt(arrival!.txHash))!.logs.find((l) => l.index === arrival!.logIndex)!;
+    const log = (await test.provider(L2).getTransactionReceipt(arrival!.txHash))!.logs.find(
+      (l) => l.index === arrival!.logIndex,
+    )!;
     expect(getAddress(log.address)).to.equal(token(L2, "USDT"));
     expect(await bridge.claim(key, test.views)).to.equal(null);
   });
@@ -130,7 +138,12 @@ describe("OP standard bridge", () => {
     local.hold();
     await local.step();
     const args = [token(L1, "USDT"), token(L2, "USDT"), wallet.address, AMOUNT, 200_000, "0x"];
-    const spoof = { chainId: L1, to: bridge.start(await quoted(await request(L1, L2, "USDT", AMOUNT))).calls[1]!.to, value: 0n, purpose: "spoof" };
+    const spoof = {
+      chainId: L1,
+      to: bridge.start(await quoted(await request(L1, L2, "USDT", AMOUNT))).calls[1]!.to,
+      value: 0n,
+      purpose: "spoof",
+    };
     const approve = bridge.start(await quoted(await request(L1, L2, "USDT", AMOUNT))).calls[0]!;
     await sendCalls(test, wallet, [approve, { ...spoof, data: standardBridge.encodeFunctionData("bridgeERC20To", args) }]);
     local.hold();

@@ -21,7 +21,6 @@ const MAX_DATA = 117_964;
 const REGISTER = [200_000n, 10n ** 9n, 10n ** 16n] as const;
 const REGISTER_VALUE = { value: REGISTER[0] * REGISTER[1] + REGISTER[2] };
 
-
 /** What becomes of a ticket: redeemed at once; created without enough gas; taken over only by a later step. */
 export type TicketFate = "prompt" | "unredeemed" | "held";
 
@@ -105,7 +104,8 @@ export async function startLocalArbitrumGateway(l1: Site, l2: Site): Promise<Loc
       if (seen.has(transactionHash)) continue;
       seen.add(transactionHash);
       const receipt = await l1.rpc<RawReceipt>("eth_getTransactionReceipt", [transactionHash]);
-      for (const ticket of ticketsIn(receipt as never, { inbox, bridge })) hashes.push(...(await take(ticket, fates.shift() ?? "prompt")));
+      for (const ticket of ticketsIn(receipt as never, { inbox, bridge }))
+        hashes.push(...(await take(ticket, fates.shift() ?? "prompt")));
     }
     next = head + 1;
     const headL2 = Number(await l2.rpc<string>("eth_blockNumber"));
@@ -115,7 +115,14 @@ export async function startLocalArbitrumGateway(l1: Site, l2: Site): Promise<Loc
     return hashes;
   };
 
-  await invoke(l1, l1Gateway, l1Custom, "forceRegisterTokenToL2", [[remote.address], [token.address], ...REGISTER], REGISTER_VALUE);
+  await invoke(
+    l1,
+    l1Gateway,
+    l1Custom,
+    "forceRegisterTokenToL2",
+    [[remote.address], [token.address], ...REGISTER],
+    REGISTER_VALUE,
+  );
   await invoke(l1, router, l1Router, "setGateways", [[remote.address], [l1Gateway], ...REGISTER], REGISTER_VALUE);
   await step();
   return {
@@ -131,4 +138,3 @@ async function behindProxy(site: Site, address: string, a: Artifact, args: reado
   const implementation = await deploy(site, a, args);
   await site.rpc("hardhat_setCode", [address, await site.rpc<string>("eth_getCode", [implementation, "latest"])]);
 }
-

@@ -85,13 +85,19 @@ export async function startLocalOpStandard(l1: Site, l2: Site): Promise<LocalOpS
       if (head + 1 < next) next = Math.max(0, head - 64); // the chain was set back
       const topics = [deposited.getEvent("TransactionDeposited")!.topicHash];
       const filter = { address: portal, topics, fromBlock: toQuantity(next), toBlock: toQuantity(head) };
-      const logs = await l1.rpc<{ topics: string[]; data: string; transactionHash: string; logIndex: string }[]>("eth_getLogs", [filter]);
+      const logs = await l1.rpc<{ topics: string[]; data: string; transactionHash: string; logIndex: string }[]>("eth_getLogs", [
+        filter,
+      ]);
       next = head + 1;
       for (const log of logs) {
         const name = `${log.transactionHash} ${log.logIndex}`;
         if (seen.has(name)) continue;
         seen.add(name);
-        const { from, to, opaqueData } = deposited.parseLog(log)!.args as unknown as { from: string; to: string; opaqueData: string };
+        const { from, to, opaqueData } = deposited.parseLog(log)!.args as unknown as {
+          from: string;
+          to: string;
+          opaqueData: string;
+        };
         open.push({ from, to, opaque: opaqueData });
       }
       const kept = open.slice(0, held);
@@ -105,7 +111,11 @@ export async function startLocalOpStandard(l1: Site, l2: Site): Promise<LocalOpS
     propose: async (claim = "true") => {
       await l2.rpc("hardhat_mine", ["0x1"]); // no two claims of the same state
       const block = await l2.rpc<{ number: string; hash: string; stateRoot: string }>("eth_getBlockByNumber", ["latest", false]);
-      const { storageHash } = await l2.rpc<{ storageHash: string }>("eth_getProof", [OP_PREDEPLOYS.messagePasser, [], block.number]);
+      const { storageHash } = await l2.rpc<{ storageHash: string }>("eth_getProof", [
+        OP_PREDEPLOYS.messagePasser,
+        [],
+        block.number,
+      ]);
       const root = claim === "true" ? outputRoot(block.stateRoot, storageHash, block.hash) : toBeHex(1n, 32);
       const extra = AbiCoder.defaultAbiCoder().encode(["uint256"], [block.number]);
       const abi = bedrock("DisputeGameFactory");
@@ -159,4 +169,3 @@ async function placeFresh(site: Site, address: string, name: string, args: reado
   await place(site, address, bedrock(name), args);
   await unlock(site, address);
 }
-
