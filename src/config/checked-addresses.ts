@@ -1,6 +1,8 @@
 import { id, type Provider } from "ethers";
 import { ArbError } from "../errors.js";
 import { acrossFacts } from "./across.js";
+import { arbitrumGatewayFacts } from "./arbitrum-gateway.js";
+import { opStandardFacts } from "./op-standard.js";
 import { cctpFacts } from "./cctp.js";
 import type { Network, Sourced } from "./network.js";
 import { stargateFacts } from "./stargate.js";
@@ -54,6 +56,12 @@ export function registryEntries(network: Network): RegistryEntry[] {
   push("stargate.usdcPool", stargate?.usdcPool, "endpoint()", stargate?.endpoint.address);
   push("stargate.tokenMessaging", stargate?.tokenMessaging, "endpoint()", stargate?.endpoint.address);
   push("stargate.endpoint", stargate?.endpoint, "eid()", stargate === null ? undefined : String(stargate.eid));
+  // these are contracts on Ethereum, of the bridge to the network
+  const standard = opStandardFacts(network.chainId);
+  push("opStandard.l1Bridge", standard?.l1Bridge);
+  push("opStandard.portal", standard?.portal);
+  const gateways = arbitrumGatewayFacts(network.chainId);
+  for (const name of ["l1Router", "l2Router", "inbox", "bridge"] as const) push(`arbitrumGateway.${name}`, gateways?.[name]);
   push("multicall3", network.multicall3);
   push("permit2", network.permit2);
   push("create2Proxy", network.create2Proxy);

@@ -11,7 +11,7 @@ import { fail, type Fault, faultsOf, findDuplicate, MAX_DEPTH, type Path, place,
 import type { Network } from "./network.js";
 import { findToken, networkByName } from "./networks.js";
 import { defaultRoutes, knownRoutes, type RoutesConfig } from "./routes.js";
-import { configSchema, type ParsedConfig, type ParsedNetwork, type ParsedWallet } from "./schema.js";
+import { configSchema, type ParsedBridges, type ParsedConfig, type ParsedNetwork, type ParsedWallet } from "./schema.js";
 import { readSecret } from "./secrets.js";
 import { resolveVault, type VaultConfig } from "./vault.js";
 
@@ -81,6 +81,8 @@ export interface Config {
   guards: GuardSettings;
   /** How tips climb while private routes have a trade. */
   tips: { budgetPpm: number; stepPpm: number; blocksPerTip: number };
+  /** Fees in parts per million or wei; see src/bridges/index.ts. */
+  bridges: ParsedBridges;
   /** Folder of the embedded database (absolute), reference to the URL of another, and whether either was set. */
   database: { folder: string; url: string | null; given: boolean };
 }
@@ -170,12 +172,31 @@ function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
     fundingPreference: c.funding.preference,
     guards: guardsOf(c.guards, faults),
     tips: { budgetPpm: c.tips.budget, stepPpm: c.tips.step, blocksPerTip: c.tips.blocksPerTip },
+    bridges: bridgesOf(c, faults),
     database: {
       folder: path.resolve(path.dirname(file), c.database?.folder ?? "arb-data"),
       url: c.database?.url ?? null,
       given: c.database?.folder !== undefined || c.database?.url !== undefined,
     },
   };
+}
+
+function bridgesOf(c: ParsedConfig, faults: Fault[]): ParsedBridges {
+  const { enabled, across } = c.bridges;
+  if (enabled.includes("across") && across.apiKey === undefined && across.schedule.length === 0)
+    faults.push({ path: ["bridges", "enabled"], message: "names across, which needs bridges.across.apiKey or a schedule" });
+  if (c.mode === "live" && across.apiKey?.startsWith("env:"))
+    faults.push({
+      path: ["bridges", "across", "apiKey"],
+      message: 'is read from the environment, which live mode refuses; use "file:/path", "fd:3" or "prompt"',
+    });
+  across.schedule.forEach((line, i) => {
+    if (across.schedule.findIndex((l) => l.token === line.token) !== i)
+      faults.push({ path: ["bridges", "across", "schedule", i], message: `has a second line for ${line.token}` });
+    if (Number(line.min) > Number(line.max))
+      faults.push({ path: ["bridges", "across", "schedule", i], message: "has its least amount above its largest" });
+  });
+  return c.bridges;
 }
 
 /** The names of the accounts that trade on a network. */

@@ -1,5 +1,6 @@
 import { getAddress } from "ethers";
 import { z } from "zod";
+import { ACROSS_TOKENS } from "./across.js";
 import { ArbError } from "../errors.js";
 import type { FundingId } from "../funding/funding.js";
 import { FUNDING_IDS } from "../funding/index.js";
@@ -360,6 +361,53 @@ const database = z
   })
   .refine((d) => d.folder === undefined || d.url === undefined, "has a folder and a url; one of them counts");
 
+const httpUrl = z
+  .string()
+  .regex(/^(https:\/\/\S+|http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/\S*)?)$/, "is no https URL")
+  .refine((s) => URL.canParse(s), "is no URL");
+const quantity = z.string().regex(/^\d+(\.\d+)?$/, 'is no amount: write a number of whole tokens, for example "0.05"');
+
+const acrossFee = z.strictObject({
+  token: z.enum(ACROSS_TOKENS as [string, ...string[]]).describe("Symbol of the token"),
+  share: share.describe("Share of the amount that relayers get"),
+  fixed: quantity.default("0").describe("Added to the share, in whole tokens: what a fill costs the relayer"),
+  min: quantity.default("0").describe("Least amount, in whole tokens"),
+  max: quantity.describe("Largest amount, in whole tokens"),
+  eta: duration.prefault("1 min").describe("How long a fill takes as a rule"),
+});
+
+const bridges = z.strictObject({
+  enabled: z
+    .array(z.enum(["across", "cctp", "stargate", "op-standard", "arbitrum-gateway"]))
+    .default([])
+    .refine((list) => new Set(list).size === list.length, "names a bridge twice")
+    .describe("Bridges that may carry our tokens; none by default"),
+  across: z
+    .strictObject({
+      maxFee: share.prefault("0.5 %").describe("A larger share of the amount is refused, whatever Across' service says"),
+      apiKey: secret.optional().describe("Reference to the key of Across' fee service"),
+      integratorId: z.string().min(1).optional().describe("Our id at Across' fee service"),
+      url: httpUrl.optional().describe("Another address of Across' fee service"),
+      schedule: z
+        .array(acrossFee)
+        .default([])
+        .describe("Fees that we offer by ourselves: without a key always, with one when the service does not answer"),
+    })
+    .prefault({}),
+  cctp: z
+    .strictObject({
+      url: httpUrl.optional().describe("Another address of Circle's attestation service"),
+      speed: z.enum(["auto", "fast", "standard"]).default("auto").describe('"auto": free where that arrives in time, else fast'),
+    })
+    .prefault({}),
+  stargate: z
+    .strictObject({ maxMessageFee: ether.prefault("0.002 ETH").describe("A dearer LayerZero message is refused") })
+    .prefault({}),
+  arbitrumGateway: z
+    .strictObject({ maxTicketFee: ether.prefault("0.005 ETH").describe("A dearer retryable ticket is refused") })
+    .prefault({}),
+});
+
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   mode: z.enum(["dry-run", "live"]).default("dry-run").describe('"live" sends transactions; "dry-run" does everything but send'),
@@ -387,11 +435,13 @@ export const configSchema = z.strictObject({
   funding: funding.prefault({}),
   guards: guards.prefault({}),
   tips: tips.prefault({}).describe("How tips climb while private routes have a trade"),
+  bridges: bridges.prefault({}),
   database: database.optional().describe("Where signed transactions and outcomes are kept"),
 });
 
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ParsedWallet = z.output<typeof wallet>;
+export type ParsedBridges = z.output<typeof bridges>;
 export type ParsedNetwork = z.output<typeof network>;
 
 /** The JSON Schema that editors read through `$schema`. */

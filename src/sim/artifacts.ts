@@ -24,6 +24,8 @@ export const EXTRACTS = {
   v4Core: ".extracts/@uniswap/v4-core@1.0.2/out",
   universalRouter: ".extracts/@uniswap/universal-router@2.1.0/artifacts/contracts",
   opStack: ".extracts/@eth-optimism/contracts-bedrock@0.17.3/forge-artifacts",
+  arbitrumTokens: ".extracts/@arbitrum/token-bridge-contracts@1.2.5/build/contracts/contracts/tokenbridge",
+  nitro: ".extracts/@arbitrum/nitro-contracts@3.2.0/build/contracts/src",
   across: ".extracts/@across-protocol/contracts@5.0.27/dist/evm/artifacts",
   stargate: ".extracts/@stargatefinance/stg-evm-v2@2.0.6/artifacts/src",
   layerzero: ".extracts/@layerzerolabs/lz-evm-protocol-v2@3.0.168/artifacts/contracts",

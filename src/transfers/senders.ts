@@ -163,7 +163,10 @@ export class Senders {
     const outcome = await this.journal.outcome(chainId, intentId);
     if (outcome?.status === "foreign")
       return { status: "failed", detail: "its nonce was used by a transaction that is not ours", sent: false };
-    return { status: "open", detail: (seen.status === "unknown" ? seen.lastError : null) ?? `${attempt.hash} is not in a block yet` };
+    return {
+      status: "open",
+      detail: (seen.status === "unknown" ? seen.lastError : null) ?? `${attempt.hash} is not in a block yet`,
+    };
   }
 
   async receipt(chainId: number, hash: string): Promise<TransactionReceipt> {

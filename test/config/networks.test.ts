@@ -21,6 +21,7 @@ import {
 } from "../../src/config/facts.js";
 import { cctpFacts } from "../../src/config/cctp.js";
 import type { Network } from "../../src/config/network.js";
+import { OP_PREDEPLOYS } from "../../src/config/op-standard.js";
 import { stargateFacts } from "../../src/config/stargate.js";
 import { findToken, networkById, networkByName, NETWORKS } from "../../src/config/networks.js";
 import { VENUES } from "../../src/venues/index.js";
@@ -84,6 +85,13 @@ describe("network registry", () => {
       const token = stargateDeployment(n.chainId, "StargatePoolUSDC")!.args[2]!;
       expect(getAddress(token), n.name).to.equal(findToken(n, "USDC")!.address);
     }
+  });
+
+  it("the OP Stack's predeploys are viem's", () => {
+    const text = textOf(PACKAGES.viem.replace("chains/definitions", "op-stack/contracts.ts"));
+    const { messenger, bridge, messagePasser } = OP_PREDEPLOYS;
+    const named = { l2CrossDomainMessenger: messenger, l2StandardBridge: bridge, l2ToL1MessagePasser: messagePasser };
+    for (const [name, address] of Object.entries(named)) expect(text).to.include(`${name}: { address: '${address}' }`);
   });
 
   it("a second package agrees on the main networks' tokens and factories", () => {

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { getAddress } from "ethers";
 import { ACROSS_DEPLOYMENTS } from "../../src/config/across.js";
+import { ARBITRUM_NETWORKS } from "../../src/config/arbitrum-gateway.js";
 
 import { CCTP_PROVIDER } from "../../src/config/cctp.js";
 import { PACKAGES } from "../../src/config/facts.js";
@@ -163,6 +164,24 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
   known.set("stargate.usdcPool", usdcPool?.address).set("stargate.endpoint", usdcPool?.args[5]);
   known.set("stargate.tokenMessaging", stargateDeployment(id, "TokenMessaging")?.address);
   const viem = textOf(`${PACKAGES.viem}/${VIEM_FILES[id]}.ts`);
+  for (const [name, key] of [
+    ["l1Bridge", "l1StandardBridge"],
+    ["portal", "portal"],
+  ])
+    known.set(
+      `opStandard.${name}`,
+      addressIn(viem, new RegExp(`${key}: \\{\\s*\\[sourceId\\]: \\{\\s*address: '(0x[0-9a-fA-F]{40})'`)),
+    );
+  if (id === 42161) {
+    const main = textOf(ARBITRUM_NETWORKS).split("const mainnetTokenBridge = {")[1]!.split("classicOutboxes")[0]!;
+    for (const [name, key] of [
+      ["l1Router", "parentGatewayRouter"],
+      ["l2Router", "childGatewayRouter"],
+      ["inbox", "inbox"],
+      ["bridge", "bridge"],
+    ])
+      known.set(`arbitrumGateway.${name}`, addressIn(main, new RegExp(`\\b${key}: '(0x[0-9a-fA-F]{40})'`)));
+  }
   known.set("multicall3", addressIn(viem, /multicall3: \{\s*address: '(0x[0-9a-fA-F]{40})'/));
   known.set("permit2", addressIn(textOf(PACKAGES.permit2), /PERMIT2_ADDRESS = '(0x[0-9a-fA-F]{40})'/));
   return known;
