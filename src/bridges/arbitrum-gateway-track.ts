@@ -89,7 +89,7 @@ async function findSent(key: TransferKey, data: ArbitrumGatewayData, source: Cha
   const head = await ask(source, "its newest block", source.provider.getBlockNumber());
   const found: SentTicket[] = [];
   for (const log of await logsBetween(source, { address: data.l1Gateway, topics }, Number(data.sourceFrom), head)) {
-    if (BigInt(gateway.parseLog(log)!.args["amount"] as bigint) !== BigInt(data.amountIn)) continue;
+    if (gateway.parseLog(log)!.args["amount"] !== BigInt(data.amountIn)) continue;
     const sent = sentIn(key, await receiptOf(source, log));
     if (sent) found.push(sent);
   }

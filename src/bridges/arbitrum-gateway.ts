@@ -8,7 +8,7 @@ import { type ArbitrumGatewayData, gateway, inbox, router, sentIn } from "./arbi
 import { lookAtArbitrumGateway } from "./arbitrum-gateway-track.js";
 import type { Bridge, BridgeCall, BridgeRoute, ChainView, QuoteAnswer, TransferKey, TransferRequest, Views } from "./bridge.js";
 import { ask, blockAt } from "./logs.js";
-import { momentAt } from "./op-standard.js";
+import { momentAt } from "./scan.js";
 
 const erc20 = IERC20__factory.createInterface();
 

@@ -2,9 +2,10 @@ import { getAddress, keccak256, type TransactionReceipt, zeroPadValue, ZeroAddre
 import { IERC20__factory } from "../../types/contracts/index.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { ArbError } from "../errors.js";
-import type { Arrival, BridgeCall, ChainView, TransferKey, TransferState, TransferStatus, Views } from "./bridge.js";
+import type { Arrival, ChainView, TransferKey, Views } from "./bridge.js";
 import { ask, blockAt, logsBetween, type Moment, momentOf, receiptOf } from "./logs.js";
 import { endsOf, messageFor, messenger, type OpStandardData, standardBridge } from "./op-standard-abi.js";
+import { type OpStandardLook, type SentMessage, waiting } from "./op-standard-look.js";
 import { lookAtWithdrawal } from "./op-standard-withdrawal.js";
 
 const erc20 = IERC20__factory.createInterface();
@@ -12,27 +13,6 @@ const erc20 = IERC20__factory.createInterface();
 const SLACK_SECONDS = 1800;
 /** From this account a relay that fails reverts, rather than only writing that down (Constants.ESTIMATION_ADDRESS). */
 const ESTIMATION = "0x0000000000000000000000000000000000000001";
-
-export interface OpStandardLook {
-  status: TransferStatus;
-  /** Proves, finalises, or relays again; null when there is nothing to do. */
-  call: BridgeCall | null;
-}
-
-/** The bridge's message, as the source chain shows it. `relay` is the call that hands it over; its hash is the message's. */
-export interface SentMessage {
-  receipt: TransactionReceipt;
-  relay: string;
-  hash: string;
-}
-
-export const waiting = (
-  state: TransferState,
-  waitsFor: string,
-  facts: Record<string, string>,
-  checkAgainSeconds: number,
-  call: BridgeCall | null = null,
-): OpStandardLook => ({ status: { state, arrival: null, waitsFor, checkAgainSeconds, facts }, call });
 
 export async function lookAtOpStandard(key: TransferKey, views: Views): Promise<OpStandardLook> {
   const data = key.data as OpStandardData;
@@ -173,9 +153,7 @@ async function findArrival(
   const wanted = standardBridge.encodeEventLog(name, args);
   const same = (log: (typeof before)[number], as: { topics: (string | null)[]; data: string }) =>
     log.data === as.data && as.topics.every((topic, i) => log.topics[i] === topic);
-  const finalized = before.findLast(
-    (log) => getAddress(log.address) === ends.bridgeTo && same(log, wanted as { topics: string[]; data: string }),
-  );
+  const finalized = before.findLast((log) => getAddress(log.address) === ends.bridgeTo && same(log, wanted));
   if (!finalized) throw incomplete();
   const settle = { chainId: key.toChainId, txHash: receipt.hash, blockNumber: receipt.blockNumber, blockHash: receipt.blockHash };
   const amount = BigInt(data.amountIn);

@@ -21,7 +21,7 @@ import {
   type Withdrawal,
   withdrawalHash,
 } from "./op-standard-abi.js";
-import { type OpStandardLook, type SentMessage, waiting } from "./op-standard-track.js";
+import { type OpStandardLook, type SentMessage, waiting } from "./op-standard-look.js";
 
 /** Newest games that are looked through for one that our own node of the layer 2 agrees with. */
 const GAMES = 20;
@@ -142,7 +142,7 @@ async function liveProofs(portal: Portal, hash: string, from: number): Promise<P
   const filter = { address: portal.at, topics: [portalAbi.getEvent("WithdrawalProvenExtension1")!.topicHash, hash] };
   const logs = await logsBetween(portal.view, filter, from, portal.head);
   const submitters = new Set(logs.map((log) => getAddress(dataSlice(log.topics[2]!, 12))));
-  const retired = BigInt((await readAt(portal, portalAbi, portal.at, "respectedGameTypeUpdatedAt", []))[0] as bigint);
+  const [retired] = (await readAt(portal, portalAbi, portal.at, "respectedGameTypeUpdatedAt", [])) as [bigint];
   const live: Proof[] = [];
   for (const submitter of submitters) {
     const [game, timestamp] = (await readAt(portal, portalAbi, portal.at, "provenWithdrawals", [hash, submitter])) as [

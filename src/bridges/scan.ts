@@ -1,8 +1,10 @@
 import type { ChainView } from "./bridge.js";
-import { ask } from "./logs.js";
+import { ask, blockAt } from "./logs.js";
 
 /** Clocks of two chains differ, and blocks are reorganised. */
 const SLACK_SECONDS = 300;
+/** How far before its head a chain may be reorganised, so that no log of ours is before where we look. */
+const REORG_SECONDS = 300;
 const FIRST_STEP = 1_024;
 
 /**
@@ -17,4 +19,11 @@ export async function blockBefore(view: ChainView, timestamp: number): Promise<n
     if (block === null || block.timestamp < timestamp - SLACK_SECONDS) return newest - back;
   }
   return 0;
+}
+
+/** The head's time, and a block before which no log of a transfer that starts now can be. */
+export async function momentAt(view: ChainView): Promise<{ time: number; lookFrom: number }> {
+  const head = await ask(view, "its newest block", view.provider.getBlockNumber());
+  const { timestamp } = await blockAt(view, head);
+  return { time: timestamp, lookFrom: Math.max(0, head - Math.ceil((REORG_SECONDS * 1000) / view.network.blockTimeMs)) };
 }
