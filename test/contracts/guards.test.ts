@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { AbiCoder, keccak256, type Signer } from "ethers";
 import { network } from "hardhat";
-import { encodePlan, MAX_AMOUNT } from "../../src/plan/codec.js";
+import { encodeExecute, encodePlan, MAX_AMOUNT } from "../../src/plan/codec.js";
 import { explainRevert } from "../../src/plan/errors.js";
 import type { Plan } from "../../src/plan/plan.js";
 import {
@@ -75,6 +75,14 @@ describe("ArbExecutor: guards", function () {
         });
       }
     }
+
+    it("counts each byte of the calldata, wherever it stands", async function () {
+      const plan = await world.planFor(path, ETHER, { gasPrice: { price: 1n, scale: 0 }, minProfit: MAX_AMOUNT });
+      const cost = async (behind: number) =>
+        (await outcome(encodeExecute(plan) + "00".repeat(behind), { gasPrice: "0x3b9aca00" })).args[1] as bigint;
+      const [none, one, many] = [await cost(0), await cost(1), await cost(1000)];
+      expect([one - none, many - none]).to.deep.equal([16n * GWEI, 16_000n * GWEI]);
+    });
 
     it("lands only above the least profit and its own cost together", async function () {
       const plan = await world.planFor(path, ETHER, { gasPrice: { price: 1n, scale: 0 } });

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { toBeHex } from "ethers";
+import { concat, toBeHex } from "ethers";
 import { network } from "hardhat";
 import { encodeExecute, encodePlan, MAX_AMOUNT } from "../../src/plan/codec.js";
 import { explainRevert } from "../../src/plan/errors.js";
@@ -247,6 +247,27 @@ describe("ArbExecutor: guards that nothing else looks at", function () {
         expect(await name(await fast.getAddress(), idlePlan(guards)), text).to.equal(good ? "landed" : refused);
         expect(await name(await slow.getAddress(), stepPlan(guards)), text).to.equal(good ? "landed" : "TokenCallFailed");
       }
+    }
+    // what the other guards cost is the plan's own gas, too: here a hash of 60,000 bytes
+    const counting = "0a" + "1f".repeat(12) + toBeHex(1n, 12).slice(2) + "00";
+    const cost = async (to: string, data: string, code: string): Promise<bigint> => {
+      await networkHelpers.setCode(arbSys, code);
+      const request = { from: operator!.address, to, data, gasPrice: GAS_PRICE };
+      const error = await provider.request({ method: "eth_call", params: [request, "latest"] }).then(
+        () => ({ data: "none" }),
+        (reason: { data: string }) => reason,
+      );
+      const told = explainRevert(error.data);
+      expect(told.name).to.equal("ProfitTooLow");
+      return (told.args[1] as bigint) / BigInt(GAS_PRICE);
+    };
+    const light = answering([hash, 1n], 32);
+    const heavy = concat(["0x61ea605f2050", light]);
+    for (const [to, data] of [
+      [await fast.getAddress(), idlePlan(counting)],
+      [await slow.getAddress(), stepPlan(counting)],
+    ] as const) {
+      expect((await cost(to, data, heavy)) - (await cost(to, data, light)) > 20_000n).to.equal(true);
     }
   });
 });

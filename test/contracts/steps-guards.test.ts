@@ -120,6 +120,14 @@ describe("Plans of steps: guards", function () {
       }
     });
 
+    it("counts each byte of the calldata, wherever it stands", async function () {
+      const data = encodeExecuteSteps(base({ minProfit: E, gasPrice: { price: 1n, scale: 0 } }));
+      const cost = async (behind: number) =>
+        (await outcome(data + "00".repeat(behind), { gasPrice: "0x3b9aca00" })).args[1] as bigint;
+      const [none, one, many] = [await cost(0), await cost(1), await cost(1000)];
+      expect([one - none, many - none]).to.deep.equal([16n * GWEI, 16_000n * GWEI]);
+    });
+
     it("lands only above the least profit and its own cost together, at the plan's price and scale", async function () {
       const gasPrice = "0x" + (2n * GWEI).toString(16);
       const cost = async (price: bigint, scale: number) => {
