@@ -23,6 +23,10 @@ const text = (result: SagaResult): string =>
   JSON.stringify(result, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v), 1);
 
 describe("cross-chain executor: real local chains, real SpokePools, the program's own database", function () {
+  // minutes on a busy machine, so only on request
+  before(function () {
+    if (process.env["SAGAS"] === undefined) this.skip();
+  });
   this.timeout(180_000);
   let site: Site;
   let driver: OpenDriver;
