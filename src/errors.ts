@@ -19,7 +19,7 @@ export const EXIT_CODES = {
 export type ErrorCode = Exclude<keyof typeof EXIT_CODES, "ok">;
 
 /** Narrower reasons of a refusal, for the rejections of src/opportunity/reject.ts. */
-export type RefusalReason = "insufficient-gas-funds";
+export type RefusalReason = "insufficient-gas-funds" | "after-not-bundled";
 
 export interface ErrorDetails {
   /** Place of the fault: a JSON path ("legs[1].pool"), a file with line and column, a chain, a transaction hash. */

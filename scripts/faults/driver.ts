@@ -244,5 +244,5 @@ async function loseInPrivate(book: Journal, { chain, transactions, wallet, site 
     }),
     { visibility: "private", lastBlock },
   );
-  await book.noteSend(attempt.hash, "losing-relay", { status: "unknown", detail: "no answer" }, lastBlock);
+  await book.noteSend(attempt.hash, "losing-relay", { status: "unknown", detail: "no answer" }, { targetBlock: lastBlock });
 }

@@ -7,6 +7,7 @@ import { MIGRATIONS } from "../database/schema.js";
 import { databaseSettings } from "../database/settings.js";
 import { ArbError } from "../errors.js";
 import { connectTo } from "../execution/session.js";
+import { routeRecords, type RouteRecord } from "../journal/answers.js";
 import { type AccountState, readAccounts, resumeAccount } from "../journal/owner.js";
 import type { CommonOptions } from "./common.js";
 import { makeOutput } from "./output.js";
@@ -44,7 +45,25 @@ export function journalCommand(): Command {
         chain.close();
       }
     });
+  sub("routes", "every relay and other route: what it answered, and how much of what it took has landed").action(
+    async (options: Options) => {
+      const records = await withDatabase(loadConfig(options.config), routeRecords);
+      makeOutput(options).result(records, () =>
+        records.length === 0 ? "nothing was sent yet" : records.map(routeText).join("\n"),
+      );
+    },
+  );
   return journal;
+}
+
+function routeText(r: RouteRecord): string {
+  const title = networkById(r.chainId)?.title ?? `chain ${r.chainId}`;
+  return [
+    `${r.route} on ${title}: ${r.transactions} transactions, ${r.landed} of those it took have landed`,
+    `  sends: ${r.accepted} accepted, ${r.refused} refused, ${r.unknown} without a clear answer${r.medianMs === null ? "" : `; ${r.medianMs} ms`}`,
+    ...(r.cancels === 0 ? [] : [`  cancels: ${r.cancels}, of which not confirmed ${r.cancelsFailed}`]),
+    ...(r.simulations === 0 ? [] : [`  simulations: ${r.simulations}, of which failed ${r.simulationsFailed}`]),
+  ].join("\n");
 }
 
 async function withDatabase<T>(config: Config, work: (db: Database) => Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@ import { formatToken } from "../config/format-token.js";
 import { ArbError } from "../errors.js";
 import { type FeePolicy, suggestFees } from "../fees/fees.js";
 import type { Rejection, RejectReason } from "../opportunity/reject.js";
-import { type FinalSimulation, simulateFinal } from "../plan/final-simulation.js";
+import { type FinalSimulation, simulateFinal, type TargetBlock } from "../plan/final-simulation.js";
 import type { PlannedTrade } from "../plan/planner.js";
 import type { SendTerms, TipSettings } from "../submit/private-run.js";
 import { profitFromLogs } from "./profit.js";
@@ -30,6 +30,19 @@ const REASONS: Partial<Record<string, RejectReason>> = {
   "fee-below-base-fee": "below-cost",
 };
 
+/** The block after the newest one. Raises ArbError "network". */
+export async function nextBlock(chain: Chain, fees: FeePolicy): Promise<TargetBlock> {
+  const head = await chain.provider.getBlock("latest");
+  if (head === null) throw new ArbError("network", `${chain.network.title} gave no head block`);
+  const { nextBaseFee } = await suggestFees(chain, fees, head);
+  return {
+    parent: head.number,
+    number: head.number + 1,
+    time: Math.max(head.timestamp + Math.round(chain.network.blockTimeMs / 1000), Math.floor(Date.now() / 1000)),
+    baseFee: nextBaseFee,
+  };
+}
+
 /**
  * Runs exactly what will be signed on the block after the newest one, at its time and base fee. Null: it may be signed. Where the node
  * tells the logs, the profit in them must be the plan's least one. Raises as simulateFinal and suggestFees do.
@@ -45,15 +58,7 @@ export async function checkFinally(
     detail,
     where: null,
   });
-  const head = await chain.provider.getBlock("latest");
-  if (head === null) throw new ArbError("network", `${chain.network.title} gave no head block`);
-  const { nextBaseFee } = await suggestFees(chain, fees, head);
-  const target = {
-    parent: head.number,
-    number: head.number + 1,
-    time: Math.max(head.timestamp + Math.round(chain.network.blockTimeMs / 1000), Math.floor(Date.now() / 1000)),
-    baseFee: nextBaseFee,
-  };
+  const target = await nextBlock(chain, fees);
   const { maxFeePerGas, maxPriorityFeePerGas } = planned.fees;
   const final = { ...call, from: operator, gasLimit, maxFeePerGas, maxPriorityFeePerGas, nonce: null };
   const result: FinalSimulation = await simulateFinal(chain, final, target, plan);

@@ -1,7 +1,6 @@
 import type { TransactionReceipt } from "ethers";
 import type { Chain } from "../chain/connect.js";
 import { type FeePolicy, suggestFees } from "../fees/fees.js";
-import { waitForReceipt } from "../chain/receipts.js";
 import { IArbExecutor__factory } from "../../types/contracts/index.js";
 import { formatToken } from "../config/format-token.js";
 import { ArbError } from "../errors.js";
@@ -9,20 +8,23 @@ import type { FundingId } from "../funding/funding.js";
 import type { GasPrice } from "../funding/index.js";
 import { quoteAtBlock } from "../market/market.js";
 import type { Opportunity } from "../opportunity/opportunity.js";
+import type { PendingTransaction } from "../opportunity/pending.js";
 import type { Quote } from "../opportunity/quote.js";
 import { REJECT_REASONS, type RejectReason, type Result } from "../opportunity/reject.js";
+import { openBehind } from "../plan/behind.js";
 import { priceInToken } from "../plan/cost.js";
 import { type PlannedTrade, type PlannerSettings, makePlan } from "../plan/planner.js";
 import { simulate } from "../plan/simulate.js";
 import type { SlippageManager } from "../plan/slippage.js";
 import { TransactionBuilder } from "../plan/transaction-builder.js";
 import type { UnlandedStatus } from "../submit/bundle-campaign.js";
+import { lookUpFollowed, standingOfSender } from "../submit/followed.js";
 import type { SendTerms } from "../submit/private-run.js";
 import type { TransactionExecutor } from "../submit/transaction-executor.js";
 import type { Standing } from "../submit/watching.js";
 import { ErrorHandler } from "./error-handler.js";
 import type { Attempt, Outcome, Trade } from "./outcome.js";
-import { checkFinally, type LadderSettings, termsOf } from "./final-check.js";
+import { checkFinally, type LadderSettings, nextBlock, termsOf } from "./final-check.js";
 import { balanceChange, feePaid, profitFromLogs } from "./profit.js";
 
 export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit"> {
@@ -72,18 +74,18 @@ export class SameChainExecutor {
     this.#builder = new TransactionBuilder(context.chain.network, context.chain.provider);
   }
 
-  /** Exact quote, size and funding on the head block. */
-  async quote(opportunity: Opportunity): Promise<Result<Quote>> {
-    const { chain, executor, stepExecutor = null, slippage, settings } = this.context;
+  /** Exact quote, size and funding on the head block, or on another view of the chain. */
+  async quote(opportunity: Opportunity, chain: Chain = this.context.chain): Promise<Result<Quote>> {
+    const { executor, stepExecutor = null, slippage, settings } = this.context;
     const reduce = (amountIn: bigint, impactPpm: number) => slippage.size(amountIn, impactPpm);
-    const gasPrice = () => this.#gasPrice(opportunity.hops[0]!.tokenIn);
+    const gasPrice = () => this.#gasPrice(opportunity.hops[0]!.tokenIn, chain);
     const options = { executor, stepExecutor, funding: settings.funding, reduce, gasPrice };
     return (await quoteAtBlock(chain.provider, chain.network, opportunity, options)).result;
   }
 
   /** What gas costs in a profit token at the next block's price; null where no known pool prices it. */
-  async #gasPrice(token: string): Promise<GasPrice | null> {
-    const { chain, settings } = this.context;
+  async #gasPrice(token: string, chain: Chain): Promise<GasPrice | null> {
+    const { settings } = this.context;
     const { nextBaseFee, maxPriorityFeePerGas } = await suggestFees(chain, settings.fees);
     const wei = (nextBaseFee + maxPriorityFeePerGas) * PRICED_GAS;
     const price = await priceInToken(chain.provider, chain.network, token, wei, "latest");
@@ -91,8 +93,8 @@ export class SameChainExecutor {
   }
 
   /** A simulated plan for a quote, or why there is none. `parentHash`: of a bundle, the block that it must follow. */
-  async plan(quote: Quote, parentHash: string | null = null): Promise<Result<PlannedTrade>> {
-    const { chain, executor, stepExecutor = null, operator, slippage, settings } = this.context;
+  async plan(quote: Quote, parentHash: string | null = null, chain: Chain = this.context.chain): Promise<Result<PlannedTrade>> {
+    const { executor, stepExecutor = null, operator, slippage, settings } = this.context;
     const head = await this.#head();
     const token = quote.hops[0]?.tokenIn ?? "";
     const minNetProfit = settings.minNetProfit.get(token);
@@ -119,11 +121,12 @@ export class SameChainExecutor {
   async execute(opportunity: Opportunity, onStep: OnStep = () => undefined): Promise<Outcome> {
     const started = performance.now();
     const seconds = () => Math.round(performance.now() - started) / 1000;
-    const prepared = await this.#orRejection(opportunity, () => this.#prepare(opportunity, onStep));
-    if ("status" in prepared) return prepared;
+    const ready = await this.#orRejection(opportunity, () => this.#prepare(opportunity, onStep));
+    if ("status" in ready) return ready;
+    const { planned: prepared, after } = ready;
     const { transactions } = this.context;
     const sent = (txHash: string): Trade => ({ ...tradeOf(prepared), txHash, seconds: seconds() });
-    const refused = await this.#orRejection(opportunity, () => this.#check(prepared));
+    const refused = await this.#orRejection(opportunity, () => this.#check(prepared, after));
     if (refused !== null) return refused;
     await onStep("simulated", { opportunity, trade: prepared });
     if (transactions === null) return { status: "dry-run", trade: sent("") };
@@ -132,7 +135,7 @@ export class SameChainExecutor {
     const estimate = { token: prepared.plan.profitToken, profit: prepared.quote.profit };
     const intent = { id: opportunity.id, holder: this.context.executor, estimate };
     const attempt = await this.#orRejection(opportunity, async () =>
-      transactions.send(intent, call, gasLimit, fees, await this.#terms(prepared)),
+      transactions.send(intent, call, gasLimit, fees, await this.#terms(prepared, after)),
     );
     if ("status" in attempt) return attempt;
     // From here on the transaction is out: whatever fails now leaves it known as sent, never as rejected.
@@ -165,7 +168,7 @@ export class SameChainExecutor {
   }
 
   /** Everything before sending: a simulated plan, or the outcome that there is none. */
-  async #prepare(opportunity: Opportunity, onStep: OnStep): Promise<PlannedTrade | Outcome> {
+  async #prepare(opportunity: Opportunity, onStep: OnStep): Promise<Ready | Outcome> {
     const { deadline } = opportunity;
     if (deadline !== null && deadline * 1000 < Date.now()) {
       return reject(opportunity, "expired", "deadline", `its deadline was ${new Date(deadline * 1000).toISOString()}`);
@@ -178,29 +181,40 @@ export class SameChainExecutor {
     // on an old state every quote is a guess
     const stale = (await this.context.chain.pool?.stale()) ?? null;
     if (stale !== null) return reject(opportunity, "stale-network", "chainId", stale);
-    const gone = await this.#awaitAfter(opportunity);
-    if (gone !== null) return gone;
-    const quote = await this.quote(opportunity);
+    const followed = await this.#follow(opportunity);
+    if ("status" in followed) return followed;
+    const { after } = followed;
+    const chain = after === null ? this.context.chain : await this.#behind(opportunity, after);
+    if ("status" in chain) return chain;
+    const quote = await this.quote(opportunity, chain);
     if (!quote.ok) return { status: "rejected", rejection: quote.rejection };
     await onStep("quoted", { opportunity });
-    const planned = await this.plan(quote.value);
+    const planned = await this.plan(quote.value, null, chain);
     if (!planned.ok) return { status: "rejected", rejection: planned.rejection };
     await onStep("planned", { opportunity, trade: planned.value });
-    return planned.value;
+    return { planned: planned.value, after };
   }
 
   /** The last look before it is signed. Null: go on. */
-  async #check(planned: PlannedTrade): Promise<Outcome | null> {
-    const { chain, operator, settings } = this.context;
+  async #check(planned: PlannedTrade, after: PendingTransaction | null): Promise<Outcome | null> {
+    const { operator, settings } = this.context;
+    const { opportunity } = planned.quote;
+    const chain = after === null ? this.context.chain : await this.#behind(opportunity, after);
+    if ("status" in chain) return chain;
     const holders = await this.#holders(planned);
     const rejection = await checkFinally(planned, { chain, operator, fees: settings.fees, holders });
     return rejection && { status: "rejected", rejection };
   }
 
-  async #terms(planned: PlannedTrade): Promise<SendTerms> {
+  async #terms(planned: PlannedTrade, after: PendingTransaction | null): Promise<SendTerms> {
     const { chain, settings } = this.context;
-    const alive = async (): Promise<boolean> => (await this.#check(planned)) === null;
-    return { ...termsOf(planned, chain, await this.#head(), settings.tips), alive };
+    const alive = async (): Promise<boolean> => {
+      const refused = await this.#check(planned, after);
+      // in this block it cannot land; in a later one it may
+      return refused === null || (refused.status === "rejected" && refused.rejection.reason === "after-not-next");
+    };
+    const terms = { ...termsOf(planned, chain, await this.#head(), settings.tips), alive };
+    return after === null ? terms : { ...terms, after };
   }
 
   async #orRejection<T>(opportunity: Opportunity, work: () => Promise<T>): Promise<T | Outcome> {
@@ -211,17 +225,46 @@ export class SameChainExecutor {
     }
   }
 
-  /** Waits for the transaction that the opportunity follows, so that the quote sees what it did. Null: go on. */
-  async #awaitAfter(opportunity: Opportunity): Promise<Outcome | null> {
-    const { chain, settings } = this.context;
-    const { after, deadline } = opportunity;
-    if (after === null) return null;
-    if ((await chain.provider.getTransaction(after)) === null) {
-      return reject(opportunity, "after-not-found", "after", `${chain.network.title} does not know transaction ${after}`);
+  /** The pending transaction that the opportunity follows; null where there is none, or it has landed. */
+  async #follow(opportunity: Opportunity): Promise<{ after: PendingTransaction | null } | Outcome> {
+    const { chain, transactions } = this.context;
+    const { after } = opportunity;
+    if (after === null) return { after: null };
+    const now = await lookUpFollowed(chain.provider, chain.network.chainId, after);
+    switch (now.status) {
+      case "landed":
+        return { after: null };
+      case "pending":
+        if (transactions === null ? chain.network.stack === "l1" : transactions.canFollow) return { after: now.pending };
+        return reject(
+          opportunity,
+          "after-not-bundled",
+          "after",
+          `${now.pending.hash} is pending, and no route to ${chain.network.title} bundles and simulates bundles`,
+        );
+      case "replaced":
+      case "not-next":
+      case "not-found":
+        return reject(opportunity, `after-${now.status}`, "after", now.detail);
     }
-    const left = deadline === null ? settings.watchMs : Math.min(settings.watchMs, deadline * 1000 - Date.now());
-    const { status } = await waitForReceipt(chain.provider, after, { deadlineMs: left, pollMs: settings.pollMs });
-    return status === "mined" ? null : reject(opportunity, "after-not-found", "after", `${after} was not mined in ${left} ms`);
+  }
+
+  /** The chain as it will be right behind a pending transaction in the next block. */
+  async #behind(opportunity: Opportunity, after: PendingTransaction): Promise<Chain | Outcome> {
+    const { chain, settings } = this.context;
+    const now = await standingOfSender(chain.provider, after);
+    if (now.status === "replaced" || now.status === "not-next")
+      return reject(opportunity, `after-${now.status}`, "after", now.detail);
+    if (now.status !== "pending") return reject(opportunity, "after-not-next", "after", `${after.hash} landed meanwhile`);
+    const target = await nextBlock(chain, settings.fees);
+    if (after.maxFeePerGas < target.baseFee) {
+      const detail = `${after.hash} pays at most ${after.maxFeePerGas} wei per gas, the base fee will be ${target.baseFee}`;
+      return reject(opportunity, "after-not-next", "after", detail);
+    }
+    const behind = await openBehind(chain, after, target);
+    if (behind.ok) return behind.chain;
+    const reason = behind.why === "fails" ? "after-not-next" : "after-not-bundled";
+    return reject(opportunity, reason, "after", `${after.hash}: ${behind.detail}`);
   }
 
   async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade, standing: Standing): Promise<Outcome> {
@@ -296,11 +339,18 @@ export class SameChainExecutor {
   }
 }
 
+/** What is left to do is to send it; `after`: the pending transaction that it must land behind. */
+interface Ready {
+  planned: PlannedTrade;
+  after: PendingTransaction | null;
+}
+
 /** Why relays did not land it. Its hashes stay watched. */
 const UNLANDED: Record<UnlandedStatus, (attempt: Attempt) => string> = {
   expired: ({ nonce, hash }) => `no block took nonce ${nonce} before its last one: ${hash}`,
   died: ({ nonce, hash }) => `withdrawn from nonce ${nonce}, because it would not succeed any more: ${hash}`,
   "slot-lost": ({ nonce, hash }) => `nonce ${nonce} was used, or is not ours any more: ${hash}`,
+  "followed-gone": ({ hash }) => `the transaction that it follows was replaced: ${hash}`,
   "followed-landed": ({ hash }) => `the transaction that it follows landed without it: ${hash}`,
   stalled: ({ hash }) => `no new block came: ${hash}`,
 };

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { ArbError } from "../errors.js";
 import type { RouteAnswer } from "../submit/route.js";
-import { expose, finalise, type IntentOutcome, noteReceipt, noteSend, outcomeOf, takeBack } from "./notes.js";
+import { answersOf, type RelayAnswer } from "./answers.js";
+import { type Asked, expose, finalise, type IntentOutcome, noteReceipt, noteSend, outcomeOf, takeBack } from "./notes.js";
 import {
   accountName,
   claimAccount,
@@ -54,7 +55,10 @@ export interface Journal {
   openSlots(ownership: Pick<Ownership, "chainId" | "account">): Promise<Slot[]>;
   /** The slot of an intent; null when the journal does not have it. */
   find(chainId: number, intentId: string): Promise<Slot | null>;
-  noteSend(hash: string, routeId: string, answer: RouteAnswer, targetBlock?: bigint): Promise<void>;
+  /** Notes what a route answered; `asked`: default a send without a target block. */
+  noteSend(hash: string, routeId: string, answer: RouteAnswer, asked?: Partial<Asked>): Promise<void>;
+  /** What routes answered about a transaction, and what landed of it; see answersOf. */
+  answers(hash: string): Promise<RelayAnswer[]>;
   /** To be called before private bytes are sent where everybody sees them. */
   expose(hash: string): Promise<void>;
   noteReceipt(receipt: LandedReceipt, entries: Entry[]): Promise<boolean>;
@@ -140,10 +144,11 @@ export async function openJournal(db: JournalDatabase, options: JournalOptions =
       if (at === null) return null;
       return (await readOrFail(readSlots(db.pool, chainId, at.account, { nonce: at.nonce })))[0] ?? null;
     },
-    noteSend: async (hash, route, answer, targetBlock) => {
-      await noteSend(db, hash, route, answer, targetBlock ?? null);
+    noteSend: async (hash, route, answer, asked = {}) => {
+      await noteSend(db, hash, route, answer, { action: "send", targetBlock: null, tookMs: null, ...asked });
       await onStep("send-noted");
     },
+    answers: async (hash) => await answersOf(db, hash),
     expose: async (hash) => await expose(db, hash),
     noteReceipt: async (receipt, entries) => await noteReceipt(db, receipt, entries, onStep),
     takeBack: async (hash, blockHash) => await takeBack(db, hash, blockHash, onStep),

@@ -133,5 +133,16 @@ create unique index ledger_once on journal.ledger (inclusion, holder, asset, kin
 create index ledger_holder on journal.ledger (chain_id, holder, asset);
 `;
 
+const RELAY_ANSWERS = `
+-- what was asked of the route: to take the bytes, to forget them, or to say what they would do
+alter table journal.send add column action text not null default 'send' check (action in ('send', 'cancel', 'simulate'));
+alter table journal.send add column took_ms int check (took_ms >= 0);
+-- the pending transaction behind which alone the bytes may land: without it they are not sent again
+alter table journal.attempt add column follows text check (follows ~ '^0x[0-9a-f]{64}$');
+`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
-export const journalMigrations: { name: string; up: string }[] = [{ name: "journal-001-tables", up: TABLES }];
+export const journalMigrations: { name: string; up: string }[] = [
+  { name: "journal-001-tables", up: TABLES },
+  { name: "journal-002-relay-answers", up: RELAY_ANSWERS },
+];

@@ -11,13 +11,20 @@ import type { OnJournalStep } from "./types.js";
  * again without effect.
  */
 
+/** What a route was asked for. */
+export interface Asked {
+  action: "send" | "cancel" | "simulate";
+  targetBlock: bigint | null;
+  tookMs: number | null;
+}
+
 /** Notes what a route answered. */
 export async function noteSend(
   db: JournalDatabase,
   hash: string,
   route: string,
   answer: RouteAnswer,
-  targetBlock: bigint | null,
+  { action, targetBlock, tookMs }: Asked,
 ): Promise<void> {
   const kind = answer.status === "refused" ? answer.kind : null;
   // PostgreSQL takes no zero byte in a text, and a relay may answer with one
@@ -25,10 +32,20 @@ export async function noteSend(
     .query({
       name: "journal-send",
       text: `with note as (
-          insert into journal.send (hash, route, status, kind, detail, target_block) values ($1, $2, $3, $4, $5, $6)
+          insert into journal.send (hash, route, status, kind, detail, target_block, action, took_ms)
+          values ($1, $2, $3, $4, $5, $6, $7, $8)
         )
-        update journal.attempt set broadcast_at = coalesce(broadcast_at, clock_timestamp()) where hash = $1`,
-      values: [hash, route, answer.status, kind, (answer.detail ?? "").replaceAll("\0", "").slice(0, 500), targetBlock],
+        update journal.attempt set broadcast_at = coalesce(broadcast_at, clock_timestamp()) where hash = $1 and $7 = 'send'`,
+      values: [
+        hash,
+        route,
+        answer.status,
+        kind,
+        (answer.detail ?? "").replaceAll("\0", "").slice(0, 500),
+        targetBlock,
+        action,
+        tookMs,
+      ],
     })
     .catch((error: unknown) => {
       throw databaseError(error, `what ${route} answered cannot be noted`);

@@ -33,8 +33,8 @@ const PREPARE = `with own as (
     select $1, $6, $2, $5, $7, $8, $9 from own
   )
   insert into journal.attempt
-    (hash, chain_id, account, nonce, number, kind, intent_id, raw, max_fee, priority_fee, gas_limit, exposed, last_block)
-  select $10, $1, $2, $5, 1, 'trade', $6, $11, $12, $13, $14, $15, $16 from own
+    (hash, chain_id, account, nonce, number, kind, intent_id, raw, max_fee, priority_fee, gas_limit, exposed, last_block, follows)
+  select $10, $1, $2, $5, 1, 'trade', $6, $11, $12, $13, $14, $15, $16, $17 from own
   returning raw, created_at`;
 
 /**
@@ -101,6 +101,7 @@ async function insert(
         signed.gasLimit,
         exposure.visibility === "public",
         exposure.lastBlock,
+        exposure.follows ?? null,
       ],
     });
     return rows[0] ?? null;
@@ -177,7 +178,7 @@ export function attemptOf(
   createdAt: Date,
 ): JournaledAttempt {
   const { raw, hash, maxFeePerGas, maxPriorityFeePerGas, gasLimit } = signed;
-  const { visibility, lastBlock } = exposure;
+  const { visibility, lastBlock, follows } = exposure;
   return {
     chainId: held.chainId,
     account: held.account,
@@ -193,6 +194,7 @@ export function attemptOf(
     gasLimit,
     visibility,
     lastBlock,
+    ...(follows !== undefined && { follows }),
     createdAt,
     broadcastAt: null,
     sends: [],

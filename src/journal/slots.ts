@@ -25,6 +25,7 @@ interface AttemptRow {
   gas_limit: unknown;
   exposed: boolean;
   last_block: unknown;
+  follows: string | null;
   created_at: Date;
   broadcast_at: Date | null;
 }
@@ -51,7 +52,7 @@ export async function readSlots(sql: Sql, chainId: number, account: string, filt
   );
   const sends = await sql.query<{ hash: string; route: string; status: SendNote["status"]; kind: NodeErrorKind | null }>(
     `select s.hash, s.route, s.status, s.kind from journal.send s join journal.attempt a using (hash)
-     where a.chain_id = $1 and a.account = $2 and a.nonce = any($3) order by s.id`,
+     where a.chain_id = $1 and a.account = $2 and a.nonce = any($3) and s.action = 'send' order by s.id`,
     of,
   );
   const inclusions = await sql.query<{
@@ -125,6 +126,7 @@ function attemptOf(row: AttemptRow, chainId: number, account: string, sends: Sen
     gasLimit: amount(row.gas_limit),
     visibility: row.exposed ? "public" : "private",
     lastBlock: row.last_block === null ? null : amount(row.last_block),
+    ...(row.follows === null ? {} : { follows: row.follows }),
     createdAt: row.created_at,
     broadcastAt: row.broadcast_at,
     sends: sends.map(({ route, status, kind }) => ({ route, status, kind })),

@@ -31,8 +31,8 @@ const JOIN = `with own as (
     select $1, $8, $2, $5, $9, $10, $11 from slot where $7 = 'trade'
   )
   insert into journal.attempt
-    (hash, chain_id, account, nonce, number, kind, intent_id, raw, max_fee, priority_fee, gas_limit, exposed, last_block)
-  select $12, $1, $2, $5, $6, $7, $8, $13, $14, $15, $16, $17, $18 from slot
+    (hash, chain_id, account, nonce, number, kind, intent_id, raw, max_fee, priority_fee, gas_limit, exposed, last_block, follows)
+  select $12, $1, $2, $5, $6, $7, $8, $13, $14, $15, $16, $17, $18, $19 from slot
   returning raw, created_at`;
 
 /**
@@ -78,6 +78,7 @@ export async function supersedeSlot(writer: Writer, held: Held, nonce: number, n
         signed.gasLimit,
         exposure.visibility === "public",
         exposure.lastBlock,
+        exposure.follows ?? null,
       ],
     });
     const row = rows[0];

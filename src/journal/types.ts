@@ -27,6 +27,8 @@ export interface Exposure {
   visibility: "public" | "private";
   /** Last block in which private bytes can land; null: no such bound, so that they count as public for the rules. */
   lastBlock: bigint | null;
+  /** Hash of the pending transaction behind which alone the bytes are sent; absent: they stand for themselves. */
+  follows?: string;
 }
 
 /** Signed bytes as the journal has them. */

@@ -14,6 +14,13 @@ export interface OpportunityHop extends PoolTraits {
   host?: string;
 }
 
+/** A transaction that an opportunity follows. `raw`: its signed bytes; null = as the node has them. */
+export interface Followed {
+  /** In lower case. */
+  hash: string;
+  raw: string | null;
+}
+
 /** `opportunity.v1`: "buy here, sell there" on one chain, validated. JSON Schema: docs/opportunity.v1.schema.json. */
 export interface Opportunity {
   version: "opportunity.v1";
@@ -28,7 +35,7 @@ export interface Opportunity {
   amounts: "fixed" | "adaptive" | null;
   /** Unix seconds after which it must not be executed. */
   deadline: number | null;
-  /** Hash of the pending transaction that it follows. */
-  after: string | null;
+  /** The pending transaction that it follows. */
+  after: Followed | null;
   source: string | null;
 }

@@ -27,6 +27,9 @@ export const REJECT_REASONS = {
   "not-included": "no block took it while relays had it; nothing was paid",
   superseded: "another transaction of ours took its nonce first",
   "after-not-found": "the pending transaction that it follows is not known",
+  "after-replaced": "another transaction took the nonce of the one that it follows",
+  "after-not-next": "the transaction that it follows cannot land in the next block, or would fail there",
+  "after-not-bundled": "nothing here puts a transaction right behind a pending one, or tells the state behind it",
 } as const;
 
 export type RejectReason = keyof typeof REJECT_REASONS;

@@ -13,6 +13,8 @@ export const address = (what: string): z.ZodString =>
     .regex(/^0x[0-9a-fA-F]{40}$/, "must be 0x and 40 hexadecimal digits")
     .describe(`${what}: 0x and 40 hexadecimal digits, all lower case or with a right EIP-55 checksum.`);
 
+const transactionHash = z.string().regex(/^0x[0-9a-fA-F]{64}$/, "must be a transaction hash: 0x and 64 hexadecimal digits");
+
 export const hopSchema = z
   .strictObject({
     venue: z.enum(VENUE_IDS as [string, ...string[]]).describe("DEX protocol of the pool."),
@@ -82,10 +84,20 @@ export const opportunitySchema = z
       .optional()
       .describe("Unix seconds after which it must not be executed."),
     after: z
-      .string()
-      .regex(/^0x[0-9a-fA-F]{64}$/, "must be a transaction hash: 0x and 64 hexadecimal digits")
+      .union([
+        transactionHash.describe("Its hash; the node must have it."),
+        z
+          .strictObject({
+            hash: transactionHash.optional().describe("Its hash, against which the bytes are checked."),
+            raw: z
+              .string()
+              .regex(/^0x([0-9a-fA-F]{2})+$/, "must be a signed transaction: 0x and bytes as hexadecimal digits")
+              .describe("The signed transaction itself, so that no node need have it."),
+          })
+          .describe("The transaction with its bytes."),
+      ])
       .optional()
-      .describe("Hash of the pending transaction that it follows."),
+      .describe("The pending transaction that it follows: quoted behind it, and landed right behind it, or not at all."),
     source: z
       .string()
       .min(1, "must not be empty")
@@ -103,6 +115,7 @@ export const opportunitySchema = z
 /** An opportunity as JSON has it. */
 export type OpportunityJson = z.infer<typeof opportunitySchema>;
 
+export const AFTER_FIELDS = ["hash", "raw"];
 export const HOP_FIELDS = Object.keys(hopSchema.shape);
 export const OPPORTUNITY_FIELDS = Object.keys(opportunitySchema.shape);
 
@@ -126,7 +139,7 @@ export function toJson(opportunity: Opportunity, network: Network): OpportunityJ
     ...(funding === null ? {} : { funding }),
     ...(amounts === null ? {} : { amounts }),
     ...(deadline === null ? {} : { deadline }),
-    ...(after === null ? {} : { after }),
+    ...(after === null ? {} : { after: after.raw === null ? after.hash : { hash: after.hash, raw: after.raw } }),
     ...(source === null ? {} : { source }),
   };
 }

@@ -8,10 +8,11 @@ import { VENUES, VENUE_IDS } from "../venues/index.js";
 import { sameAddress } from "../venues/swap.js";
 import type { PoolTraits, VenueId, VenueKind } from "../venues/venue.js";
 import { closest } from "./closest.js";
-import type { Opportunity, OpportunityHop } from "./opportunity.js";
+import type { Followed, Opportunity, OpportunityHop } from "./opportunity.js";
+import { readPending } from "./pending.js";
 import { MAX_AMOUNT } from "./quoter.js";
 import type { RejectReason, Rejection, Result } from "./reject.js";
-import { HOP_FIELDS, OPPORTUNITY_FIELDS, type OpportunityJson, formatFee, opportunitySchema } from "./schema.js";
+import { AFTER_FIELDS, HOP_FIELDS, OPPORTUNITY_FIELDS, type OpportunityJson, formatFee, opportunitySchema } from "./schema.js";
 
 /** A pool that the user vouches for, because no known factory made it. */
 export interface AllowedPool {
@@ -76,9 +77,21 @@ function check(json: OpportunityJson, context: ValidationContext): Opportunity {
     funding: (json.funding as FundingId | undefined) ?? null,
     amounts: json.amounts ?? null,
     deadline: json.deadline ?? null,
-    after: json.after?.toLowerCase() ?? null,
+    after: json.after === undefined ? null : readAfter(json.after, json.chainId),
     source: json.source ?? null,
   };
+}
+
+/** The transaction to follow. Throws Fault where its bytes are no signed transaction of this chain, or another one than was named. */
+function readAfter(after: NonNullable<OpportunityJson["after"]>, chainId: number): Followed {
+  if (typeof after === "string") return { hash: after.toLowerCase(), raw: null };
+  const read = readPending(after.raw);
+  if (typeof read === "string") throw new Fault("malformed", read, "after.raw");
+  if (after.hash !== undefined && after.hash.toLowerCase() !== read.hash)
+    throw new Fault("malformed", `the bytes are the transaction ${read.hash}, not ${after.hash}`, "after.raw");
+  if (read.chainId !== null && read.chainId !== BigInt(chainId))
+    throw new Fault("malformed", `the bytes are a transaction of chain ${read.chainId}`, "after.raw");
+  return { hash: read.hash, raw: read.raw };
 }
 
 /** One swap against the registry: venue, pool, tokens and fee. `place` names it in faults. Throws Fault. */
@@ -250,13 +263,21 @@ export function explain(issue: z.core.$ZodIssue, input: unknown, fields: string[
 
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0]!;
-    const meant = closest(key, issue.path.length === 0 ? fields : HOP_FIELDS);
+    const known = issue.path.length === 0 ? fields : issue.path[0] === "after" ? AFTER_FIELDS : HOP_FIELDS;
+    const meant = closest(key, known);
     return refuse(
       `unknown field "${key}"${meant === null ? "" : `; did you mean "${meant}"?`}`,
       path === "" ? key : `${path}.${key}`,
     );
   }
   if (found === undefined) return refuse("the field is missing", path);
+  if (issue.code === "invalid_union") {
+    // what is wrong with the form that was meant: the one that differs by more than its type
+    const meant = issue.errors.find(([first]) => first !== undefined && (first.code !== "invalid_type" || first.path.length > 0));
+    const [first] = meant ?? [];
+    if (first === undefined) return refuse(`must be a text or an object, is ${show(found)}`, path);
+    return explain({ ...first, path: [...issue.path, ...first.path] }, input, fields);
+  }
   if (issue.code === "invalid_value") {
     const values = issue.values.map(String);
     const meant = typeof found === "string" ? closest(found, values) : null;

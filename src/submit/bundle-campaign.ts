@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { classifyNodeError } from "../chain/errors.js";
+import type { FollowedNow } from "./followed.js";
 import { firstTip, nextTip, type TipLadder } from "./ladder.js";
 import type { BundleSimulation, SimulationAnswer } from "./relays/bundle-client.js";
 import type { Route, RouteAnswer, RouteTerms, SignedBytes } from "./route.js";
@@ -39,9 +40,13 @@ export interface CampaignTools {
   sign(tip: bigint): Promise<SignedBytes | null>;
   /** eth_callBundle of a relay. Needed for campaigns with `after`; others are sent without. */
   simulate?(txs: string[], blockNumber: bigint): Promise<SimulationAnswer>;
+  /** The relay that simulates, as the ledger of answers names it. */
+  simulatorId?: string;
   record: Recorder;
   /** Whether it is still worth sending; asked before every block but the first. What throws does not say that it is not. */
   alive?(): Promise<boolean>;
+  /** Where the followed transaction stands. What throws does not say that it is gone. */
+  followed?(): Promise<FollowedNow["status"]>;
   /** Ends the campaign: the opportunity is gone. */
   signal: AbortSignal;
   /** Milliseconds that a route may take. */
@@ -61,7 +66,7 @@ export type CampaignEnd =
   | { status: UnlandedStatus; hashes: string[]; lastError: string | null };
 
 /** "stalled": no new block was seen for `patienceMs`. */
-export type UnlandedStatus = "expired" | "died" | "slot-lost" | "followed-landed" | "stalled";
+export type UnlandedStatus = "expired" | "died" | "slot-lost" | "followed-landed" | "followed-gone" | "stalled";
 
 /**
  * Runs a campaign to its end. The same bytes go to all routes for one block after another, each with a uuid of its own: relays ignore
@@ -112,6 +117,7 @@ export async function runCampaign(campaign: Campaign, tools: CampaignTools): Pro
     if (tools.signal.aborted) return await end("died");
     if (head >= lastBlock) return await end("expired");
     if (after && (await look([after.hash]))) return await end("followed-landed");
+    if (after && (await tools.followed?.().catch(() => null)) === "replaced") return await end("followed-gone");
     if (sent.size > 0 && tools.alive && !(await tools.alive().catch(() => true))) return await end("died");
     const targetBlock = head + 1n;
     if (current !== null && blocks >= blocksPerTip) {
@@ -197,7 +203,7 @@ async function worthSending(
   await tools.record({
     kind: "answer",
     action: "simulate",
-    routeId: "simulation",
+    routeId: tools.simulatorId ?? "simulation",
     hash: signed.hash,
     nonce: signed.nonce,
     targetBlock,

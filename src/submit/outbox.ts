@@ -10,8 +10,8 @@ export interface Outbox {
   readonly routes: readonly Route[];
   /** Whether bytes go to relays block by block, and to nobody who would show them. */
   readonly inPrivate: boolean;
-  /** How far an attempt may be seen that is to land until `lastBlock`; journaled before it is sent. */
-  exposure(lastBlock: bigint | null): Exposure;
+  /** How far an attempt may be seen that is to land until `lastBlock`, behind `follows` alone; journaled before it is sent. */
+  exposure(lastBlock: bigint | null, follows?: string): Exposure;
   /** The routes that may have these bytes: what is private until a block must not come to anybody who keeps or shows it. */
   routesFor(attempt: Exposure): Route[];
   /** Sends once. "unknown" where a route may have it; "refused" where none has. */
@@ -34,8 +34,10 @@ export function openOutbox(journal: Journal, chain: Chain, routes: readonly Rout
   const late = new Set<Promise<unknown>>();
   let noting: Promise<unknown> = Promise.resolve();
   let unnoted: unknown = null;
-  const routesFor = (attempt: Exposure): Route[] =>
-    attempt.visibility === "private" && attempt.lastBlock !== null ? routes.filter(isBounded) : [...routes];
+  const routesFor = (attempt: Exposure): Route[] => {
+    if (attempt.follows !== undefined) return routes.filter((route) => isBounded(route) && route.holds === "target");
+    return attempt.visibility === "private" && attempt.lastBlock !== null ? routes.filter(isBounded) : [...routes];
+  };
 
   /** A node that does not answer has not said that it does not have it. */
   const isUnknown = async (hash: string): Promise<boolean> =>
@@ -50,10 +52,16 @@ export function openOutbox(journal: Journal, chain: Chain, routes: readonly Rout
     return { status: "unknown", detail: `${said.kind}: ${said.detail}` };
   };
   const note = async (record: RelayRecord): Promise<RouteAnswer | null> => {
-    if (record.kind !== "answer" || record.action !== "send") return null;
-    await journal.step("sent");
-    const answer = await asItCounts(record.hash, record.answer);
-    const noted = journal.noteSend(record.hash, record.routeId, answer, record.targetBlock ?? undefined);
+    if (record.kind !== "answer") return null;
+    const { action, hash, routeId, targetBlock, tookMs } = record;
+    if (action === "send") await journal.step("sent");
+    const answer = action === "send" ? await asItCounts(hash, record.answer) : record.answer;
+    const noted = journal.noteSend(hash, routeId, answer, { action, targetBlock, tookMs });
+    // what a cancel or a simulation was answered decides nothing that the journal must know first
+    if (action !== "send") {
+      noting = Promise.all([noting, noted.catch((error: unknown) => void (unnoted ??= error))]);
+      return null;
+    }
     // the bytes are out: that the answer cannot be noted makes nothing undone. Until it is, the journal takes them for sent, which they are
     if (answer.status === "refused") await noted;
     else noting = Promise.all([noting, noted.catch((error: unknown) => void (unnoted ??= error))]);
@@ -63,6 +71,8 @@ export function openOutbox(journal: Journal, chain: Chain, routes: readonly Rout
   const send: Outbox["send"] = async (attempt, terms = {}) => {
     const { raw, hash, account: from, nonce, lastBlock } = attempt;
     const used = routesFor(attempt);
+    if (attempt.follows !== undefined && terms.after === undefined)
+      return { status: "unknown", detail: `it is sent right behind ${attempt.follows} only` };
     if (used.some((route) => route.visibility === "public") && attempt.visibility === "private") await journal.expose(hash);
     const full: RouteTerms = { deadlineMs: sendMs, ...(lastBlock === null ? {} : { lastBlock }), ...terms };
     if (full.targetBlock === undefined && used.some((route) => route.holds === "target")) {
@@ -89,7 +99,10 @@ export function openOutbox(journal: Journal, chain: Chain, routes: readonly Rout
   return {
     routes,
     inPrivate: visibility === "private" && routes.some(isBounded),
-    exposure: (lastBlock) => ({ visibility, lastBlock: bounded ? lastBlock : null }),
+    exposure: (lastBlock, follows) =>
+      follows === undefined
+        ? { visibility, lastBlock: bounded ? lastBlock : null }
+        : { visibility: "private", lastBlock, follows },
     routesFor,
     send,
     note,

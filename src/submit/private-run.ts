@@ -1,7 +1,9 @@
 import type { Chain } from "../chain/connect.js";
 import type { JournaledAttempt } from "../journal/types.js";
+import type { PendingTransaction } from "../opportunity/pending.js";
 import type { PlanFees } from "../plan/planner.js";
 import { type CampaignEnd, type Landing, runCampaign } from "./bundle-campaign.js";
+import { standingOfSender } from "./followed.js";
 import { highestTip, type TipLadder } from "./ladder.js";
 import type { Outbox } from "./outbox.js";
 import type { BundleClient } from "./relays/bundle-client.js";
@@ -17,7 +19,7 @@ export interface SendTerms {
   /** Highest fee per gas in wei, tip included, that may be signed for it. */
   feeCeiling?: bigint;
   /** A pending transaction that must land just before it; only bundles can do that. */
-  after?: { raw: string; hash: string };
+  after?: PendingTransaction;
   /** Whether it is still worth sending; asked before further blocks. */
   alive?: () => Promise<boolean>;
 }
@@ -87,6 +89,7 @@ export function startPrivateRun(
 ): PrivateRun {
   const { chain, outbox, simulator, onFault, deadlineMs, pollMs } = tools;
   const { provider, network } = chain;
+  const { after } = terms;
   const stopping = new AbortController();
   let started = false;
   const landed = async (hashes: string[]): Promise<Landing | null> => {
@@ -110,7 +113,7 @@ export function startPrivateRun(
       lastBlock,
       ladder: ladderOf(fees, first.gasLimit, terms),
       blocksPerTip: terms.ladder?.blocksPerTip ?? Number.MAX_SAFE_INTEGER,
-      ...(terms.after && { after: terms.after }),
+      ...(after && { after }),
       ...(terms.maxTimestamp !== undefined && { maxTimestamp: terms.maxTimestamp }),
     },
     {
@@ -122,9 +125,13 @@ export function startPrivateRun(
         started = true;
         return attempt && { raw: attempt.raw, hash: attempt.hash, from: attempt.account, nonce: attempt.nonce };
       },
-      ...(simulator && { simulate: async (txs: string[], block: bigint) => await simulator.callBundle(txs, block, deadlineMs) }),
+      ...(simulator && {
+        simulate: async (txs: string[], block: bigint) => await simulator.callBundle(txs, block, deadlineMs),
+        simulatorId: simulator.facts.id,
+      }),
       record: async (record) => void (await outbox.note(record)),
       ...(terms.alive && { alive: terms.alive }),
+      ...(after && { followed: async () => (await standingOfSender(provider, after)).status }),
       signal: stopping.signal,
       deadlineMs,
       pollMs,

@@ -53,7 +53,8 @@ export async function unstick(
   if (newest === undefined) return null;
   const ours = live.findLast((a) => a.intentId === intentId);
   // a slot that is being cancelled is worth no more than its nonce
-  const worth = ours === undefined || newest.kind === "cancel" ? 0n : terms.worth;
+  const alone = ours === undefined || ours.follows === undefined;
+  const worth = ours === undefined || newest.kind === "cancel" || !alone ? 0n : terms.worth;
   const decision = decideStuck({ ...terms, worth, fees: highestFees(slot, head), gasLimit: newest.gasLimit });
   if (decision.action === "wait") return { decision, attempt: null };
   const replaces = decision.action === "replace" && ours !== undefined;

@@ -284,6 +284,13 @@ export class TransactionExecutor {
 
   async #send(intent: Intent, call: Call, gasLimit: bigint, fees: PlanFees, terms: SendTerms): Promise<Attempt> {
     const journal = this.#required();
+    if (terms.after !== undefined && !this.canFollow) {
+      throw new ArbError("refused", `no route to ${this.chain.network.title} puts a transaction behind a pending one`, {
+        where: terms.after.hash,
+        hint: "name a relay that simulates bundles under routes",
+        reason: "after-not-bundled",
+      });
+    }
     const account = await this.start();
     await this.#confirmOpen(journal, account);
     const outbox = this.#sending();
@@ -294,7 +301,7 @@ export class TransactionExecutor {
     const paid = inPrivate ? feesWithTip(fees, firstTip(ladderOf(fees, gasLimit, terms)), terms.feeCeiling) : fees;
     await this.#funds.require(gasLimit * paid.maxFeePerGas + call.value);
     const lastBlock = inPrivate ? (terms.lastBlock ?? head + PRIVATE_BLOCKS) : null;
-    const exposure = outbox.exposure(lastBlock);
+    const exposure = outbox.exposure(lastBlock, terms.after?.hash);
     const sign = async (nonce: number, at: PlanFees) => await this.#sign(nonce, call, gasLimit, at);
     const attempt = await this.#journaled(journal, account, intent, head, (nonce) => sign(nonce, paid), exposure);
     if (attempt.sends.length > 0) {
@@ -303,12 +310,15 @@ export class TransactionExecutor {
       if (slot?.state !== "open" || (inPrivate && isOver(attempt, head))) return attemptOf(attempt);
     }
     if (running !== undefined && running.end === null) return attemptOf(attempt);
+    // signed to stand behind another transaction, and nowhere else
+    if (attempt.follows !== undefined && attempt.follows !== terms.after?.hash) return attemptOf(attempt);
     this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
     this.#vacant = this.#vacant.filter((nonce) => nonce !== attempt.nonce);
     if (lastBlock !== null) {
       await journal.step("before-send");
       // as it was journaled, which may have been by an earlier run
-      const asBefore = { visibility: attempt.visibility, lastBlock: attempt.lastBlock };
+      const { visibility, follows } = attempt;
+      const asBefore = { visibility, lastBlock: attempt.lastBlock, ...(follows !== undefined && { follows }) };
       const again = (at: PlanFees) => this.#raise(account, attempt.nonce, intent.id, asBefore, (nonce) => sign(nonce, at));
       this.#open.push({ attempt, seenAt: Date.now() });
       this.#carry(attempt, fees, attempt.lastBlock ?? lastBlock, terms, again);
@@ -410,8 +420,12 @@ export class TransactionExecutor {
     return await journal.supersede(account, nonce, { kind: "trade", intent, build, exposure, head, rival });
   }
 
-  /** Whether an attempt may be sent again now: not what relays are given already, nor private bytes where no relay is. */
+  /**
+   * Whether an attempt may be sent again now: not what relays are given already, nor private bytes where no relay is, nor what may stand
+   * behind another transaction only.
+   */
   #carries(attempt: JournaledAttempt): boolean {
+    if (attempt.follows !== undefined) return false;
     const run = this.#runs.get(attempt.intentId ?? "");
     return (run === undefined || run.end !== null) && this.#sending().routesFor(attempt).length > 0;
   }

@@ -245,7 +245,7 @@ describe("SameChainExecutor on a chain with real protocols", () => {
 
     it("a transaction to follow that nobody knows: after-not-found", async () => {
       const { opportunity } = await openGap();
-      expect(await refused({ ...opportunity, after: `0x${"ab".repeat(32)}` })).to.equal("after-not-found");
+      expect(await refused({ ...opportunity, after: { hash: `0x${"ab".repeat(32)}`, raw: null } })).to.equal("after-not-found");
     });
 
     it("more than own balance holds: no-funding", async () => {

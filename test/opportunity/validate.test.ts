@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
+import { SigningKey, Transaction } from "ethers";
 import * as fc from "fast-check";
 import { networkById } from "../../src/config/networks.js";
 import { createIntake } from "../../src/opportunity/intake.js";
@@ -50,6 +51,15 @@ function changed(changes: Json): Json {
     else parent[last] = to;
   }
   return value;
+}
+
+/** A signed transaction of a chain, and the same before it was signed. */
+function pendingOf(chainId: number): { raw: string; hash: string; unsigned: string } {
+  const fees = { maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 1n };
+  const tx = Transaction.from({ type: 2, chainId, nonce: 3, to: WETH, gasLimit: 50_000n, ...fees });
+  const unsigned = tx.unsignedSerialized;
+  tx.signature = new SigningKey(`0x${"07".repeat(32)}`).sign(tx.unsignedHash);
+  return { raw: tx.serialized, hash: tx.hash!, unsigned };
 }
 
 const flip = (address: string): string => {
@@ -186,6 +196,19 @@ const BAD: Row[] = [
   ["a deadline in milliseconds", changed({ deadline: NOW * 1000 }), "malformed", "deadline", /looks like milliseconds/],
   ["a deadline as text", changed({ deadline: "soon" }), "malformed", "deadline", /must be a number/],
   ["a short transaction hash", changed({ after: "0x1234" }), "malformed", "after", /64 hexadecimal digits/],
+  ["a number to follow", changed({ after: 7 }), "malformed", "after", /must be a text or an object, is 7/],
+  ["bytes that are no transaction", changed({ after: { raw: "0x0102" } }), "malformed", "after.raw", /are no transaction/],
+  ["bytes that nobody signed", changed({ after: { raw: pendingOf(1).unsigned } }), "malformed", "after.raw", /not signed/],
+  ["bytes of another chain", changed({ after: { raw: pendingOf(10).raw } }), "malformed", "after.raw", /of chain 10/],
+  [
+    "bytes of another transaction than was named",
+    changed({ after: { raw: pendingOf(1).raw, hash: `0x${"ab".repeat(32)}` } }),
+    "malformed",
+    "after.raw",
+    /are the transaction 0x[0-9a-f]{64}, not 0xabab/,
+  ],
+  ["a hash without bytes", changed({ after: { hash: pendingOf(1).hash } }), "malformed", "after.raw", /missing/],
+  ["a typo in what it follows", changed({ after: { raw: "0x01", hashh: "0x" } }), "malformed", "after.hashh", /mean "hash"/],
   ["an empty source", changed({ source: "" }), "malformed", "source", /must not be empty/],
   ["endless notes", changed({ notes: "x".repeat(1001) }), "malformed", "notes", /at most 1000 characters/],
 ];
@@ -281,6 +304,17 @@ describe("opportunity.v1", () => {
     expect(json.amountIn).to.equal("1.5 WETH");
     expect(json.hops[1]!.fee).to.equal("0.05 %");
     expect(read(json)).to.deep.equal(first);
+  });
+
+  it("takes the bytes of what it follows, in any case, and names it by its hash", () => {
+    const { raw, hash } = pendingOf(1);
+    expect(read(changed({ after: { raw: `${raw}00` } })).ok, "bytes with more behind").to.equal(false);
+    for (const after of [{ raw }, { raw: `0x${raw.slice(2).toUpperCase()}`, hash: `0x${hash.slice(2).toUpperCase()}` }]) {
+      const result = read(changed({ after }));
+      if (!result.ok) throw new Error(result.rejection.detail);
+      expect(result.value.after).to.deep.equal({ hash, raw });
+      expect(toJson(result.value, ethereum).after).to.deep.equal({ hash, raw });
+    }
   });
 
   it("has its JSON Schema in docs/ (UPDATE_SCHEMA=1 writes it anew)", () => {

@@ -5,6 +5,7 @@ import { Secret } from "../../src/config/secrets.js";
 import type { Journal } from "../../src/journal/journal.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { type LocalRelay, startLocalRelay } from "../../src/sim/relay/relay.js";
+import { type PendingTransaction, readPending } from "../../src/opportunity/pending.js";
 import { openRoutes, type Routes } from "../../src/submit/open-routes.js";
 import type { SendTerms } from "../../src/submit/private-run.js";
 import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
@@ -159,7 +160,10 @@ describe("TransactionExecutor by relays", function () {
     const transfer = { to: local.accounts[1]!, data: "0x", value: 1n, gasLimit: 21_000n, maxFeePerGas, maxPriorityFeePerGas };
     const followed = other.sign({ chainId: 1, nonce: 0, ...transfer });
     expect(executor.canFollow).to.equal(true);
-    const attempt = await send("behind", { lastBlock: (await head()) + 3n, after: followed });
+    const attempt = await send("behind", {
+      lastBlock: (await head()) + 3n,
+      after: readPending(followed.raw) as PendingTransaction,
+    });
     await bundles(1);
     const methods = relay.requests.map((r) => r.method);
     expect(methods.indexOf("eth_callBundle")).to.be.lessThan(methods.indexOf("eth_sendBundle"));

@@ -1,5 +1,6 @@
 import { Interface, toQuantity, Transaction } from "ethers";
 import { ArbError } from "../../errors.js";
+import { rebuild, type RpcTransaction } from "../../opportunity/pending.js";
 import type { LonelyDesk } from "../node.js";
 import type { BundleTx, StoredBundle } from "./bundle-book.js";
 
@@ -206,54 +207,10 @@ export class BlockBuilder {
 
   /** Takes every public transaction out of the pool that can be put back as it was signed. */
   async #emptyPool(): Promise<Transaction[]> {
-    const pending = await this.#rpc<PendingTx[]>("eth_pendingTransactions");
+    const pending = await this.#rpc<RpcTransaction[]>("eth_pendingTransactions");
     const signed = pending.map(rebuild).filter((tx) => tx !== null);
     for (const { hash } of signed) await this.#rpc("hardhat_dropTransaction", [hash]);
     return signed;
-  }
-}
-
-interface PendingTx {
-  hash: string;
-  type: string;
-  chainId: string;
-  nonce: string;
-  to: string | null;
-  value: string;
-  input: string;
-  gas: string;
-  gasPrice?: string;
-  maxFeePerGas?: string;
-  maxPriorityFeePerGas?: string;
-  accessList?: { address: string; storageKeys: string[] }[];
-  v: string;
-  r: string;
-  s: string;
-}
-
-/** The signed form; null for what was sent by an account that is only impersonated, and stays in the pool. */
-function rebuild(tx: PendingTx): Transaction | null {
-  const type = Number(tx.type);
-  const fees =
-    type === 2
-      ? { maxFeePerGas: tx.maxFeePerGas ?? "0x0", maxPriorityFeePerGas: tx.maxPriorityFeePerGas ?? "0x0" }
-      : { gasPrice: tx.gasPrice ?? "0x0" };
-  try {
-    const made = Transaction.from({
-      type,
-      chainId: tx.chainId,
-      nonce: Number(tx.nonce),
-      to: tx.to,
-      value: tx.value,
-      data: tx.input,
-      gasLimit: tx.gas,
-      ...fees,
-      ...(type === 0 ? {} : { accessList: tx.accessList ?? [] }),
-      signature: { r: tx.r, s: tx.s, v: BigInt(tx.v) < 2n ? Number(tx.v) + 27 : tx.v },
-    });
-    return made.hash === tx.hash ? made : null;
-  } catch {
-    return null;
   }
 }
 
