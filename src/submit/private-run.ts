@@ -1,4 +1,5 @@
 import type { Chain } from "../chain/connect.js";
+import { usedCount } from "../chain/witnesses.js";
 import type { JournaledAttempt } from "../journal/types.js";
 import type { PlanFees } from "../plan/planner.js";
 import { type CampaignEnd, type Landing, runCampaign } from "./bundle-campaign.js";
@@ -95,7 +96,7 @@ export function startPrivateRun(
       if (receipt) return { hash, blockNumber: BigInt(receipt.blockNumber), success: receipt.status === 1 };
     }
     // used by a rival of the slot, or elsewhere: nothing of this run can land any more
-    if ((await provider.getTransactionCount(first.account, "latest")) > first.nonce) stopping.abort();
+    if ((await usedCount(chain, first.account)) > first.nonce) stopping.abort();
     return null;
   };
   const run: PrivateRun = {
