@@ -62,6 +62,8 @@ const STEP_MS = 8_000;
 const START_MS = 60_000;
 /** How long an account may have nothing to do before it gets one more intent. */
 const FILL_MS = 1_000;
+/** After how many of these an account of which nothing ended gets one more, where its transactions go by relays. */
+const IDLE_LOOKS = 2;
 
 /**
  * Kills the driver again and again while it trades. A round: the driver starts, settles what the last kill left, everything until then is
@@ -169,6 +171,7 @@ async function trade(world: World, state: State, plan: RoundPlan, driver: Driver
   for (const [i, site] of world.sites.entries()) {
     if (plan.wishes.some((w) => w.kind === "trade" && w.chain === i)) await site.openGap();
     site.reorg(plan.reorgs[i]!, plan.branch);
+    site.relayFault(plan.relays[i]!);
   }
   state.wishes.push(...plan.wishes);
   result.intents = plan.wishes.length;
@@ -219,6 +222,7 @@ function isReady(driver: Driver): string | null {
 /** Gives the driver everything again that has no end yet, waits until all is final, and accounts for it. False: the driver ended. */
 async function settle(world: World, state: State, driver: Driver): Promise<boolean> {
   const started = performance.now();
+  for (const site of world.sites) site.relayFault("none");
   if (!(await driver.until(() => isReady(driver) !== null, START_MS))) {
     for (const { faults, round } of state.open) faults.lost.push(`round ${round}: the driver does not start again`);
     return false;
@@ -230,15 +234,13 @@ async function settle(world: World, state: State, driver: Driver): Promise<boole
     const again = state.wishes.filter(({ id }) => rounds.some((r) => id.split("-")[1] === String(r)) && !state.refused.has(id));
     driver.tell({ do: again });
     const end = Date.now() + SETTLE_MS;
+    const fillers = fillersFor(again, driver);
     for (let step = 0; !driver.over && Date.now() < end; step++) {
       if (await driver.until(() => again.every(({ id }) => driver.done.has(id)), FILL_MS)) break;
-      // a nonce whose private bytes were lost goes to the account's next intent: here it is
-      const waiting = again.filter(({ id, kind }) => kind === "private" && !driver.done.has(id));
-      const last = state.open.at(-1)!;
-      const next = waiting.map(({ chain, account, id }): Wish => ({ id: `${id}-${step}`, chain, account, kind: "call" }));
+      const next = fillers(step);
       state.wishes.push(...next);
       again.push(...next);
-      last.intents += next.length;
+      state.open.at(-1)!.intents += next.length;
       driver.tell({ do: next });
     }
     for (;;) {
@@ -260,6 +262,32 @@ async function settle(world: World, state: State, driver: Driver): Promise<boole
   state.results.push(...state.open);
   state.open = [];
   return true;
+}
+
+/**
+ * A nonce whose private bytes were lost, or have expired, goes to the account's next intent: here it is. On the first chain, where relays
+ * alone have anything, an account gets one when nothing of it has ended for a while.
+ */
+function fillersFor(wishes: readonly Wish[], driver: Driver): (step: number) => Wish[] {
+  const ended = new Map<number, number>();
+  let idle = [0, 0];
+  return (step) => {
+    const open = wishes.filter(({ id }) => !driver.done.has(id));
+    const lost = open.filter(({ chain, kind }) => chain === 1 && kind === "private");
+    const expired = ([0, 1] as const).flatMap((account) => {
+      const waiting = open.filter((w) => w.chain === 0 && w.account === account);
+      const many = wishes.filter((w) => w.chain === 0 && w.account === account).length - waiting.length;
+      const moved = ended.get(account) !== many;
+      ended.set(account, many);
+      idle = idle.with(account, moved ? 0 : idle[account]! + 1);
+      if (waiting[0] === undefined || idle[account]! < IDLE_LOOKS) return [];
+      idle = idle.with(account, 0);
+      return [waiting[0]];
+    });
+    return [...lost, ...expired].map(({ chain, account, id }): Wish => {
+      return { id: `${id.split("-").slice(0, 3).join("-")}-${chain}${account}${step}`, chain, account, kind: "call" };
+    });
+  };
 }
 
 function addTo(faults: Faults, more: Faults): void {

@@ -131,7 +131,11 @@ async function judge(answers: ReceiptAnswer[], needed: number, send: SendOptions
       ...failed.map(({ member }) => `${member.name} fails`),
     ];
     const why = failed.length === 0 && without.length > 0 ? "lag" : "no-answer";
-    return { status: "unknown", why, reason: `only ${names.join()} gives a receipt; ${others.join(", ") || "no other is asked"}` };
+    return {
+      status: "unknown",
+      why,
+      reason: `only ${names.join()} gives a receipt; ${others.join(", ") || "no other is asked"}`,
+    };
   }
   if (having.length === 1) {
     const doubt = await doubtOf(having[0]!.member, receipt, send);

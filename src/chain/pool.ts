@@ -204,10 +204,8 @@ export function openPool(
       return await chunk(requests, callOptions);
     },
     pin: (block, callOptions = {}) => pinnedReads(pool, block, callOptions),
-    broadcast: (raw, callOptions = {}) =>
-      broadcastTo(usable(), raw, sendOf(callOptions)),
-    receipt: (hash, callOptions = {}) =>
-      confirmReceipt(usable(), hash, sendOf(callOptions), needed),
+    broadcast: (raw, callOptions = {}) => broadcastTo(usable(), raw, sendOf(callOptions)),
+    receipt: (hash, callOptions = {}) => confirmReceipt(usable(), hash, sendOf(callOptions), needed),
     recheck: (inclusion, callOptions = {}) => recheckInclusion(usable(), inclusion, sendOf(callOptions), needed),
     witnesses: (callOptions = {}) => ({
       needed,

@@ -44,7 +44,9 @@ async function askAll<T>(
 ): Promise<{ answers: Answered<T>[]; silent: string }> {
   const settled = await Promise.allSettled(list.map(ask));
   const answers = settled.flatMap((s, i) => (s.status === "fulfilled" ? [{ witness: list[i]!, value: s.value }] : []));
-  const failed = settled.flatMap((s, i) => (s.status === "rejected" ? [{ name: list[i]!.name, error: s.reason as unknown }] : []));
+  const failed = settled.flatMap((s, i) =>
+    s.status === "rejected" ? [{ name: list[i]!.name, error: s.reason as unknown }] : [],
+  );
   if (answers.length === 0) throw failed[0]?.error ?? new ArbError("network", "no endpoint can be asked");
   const silent = failed.map(({ name, error }) => `${name} does not answer (${classifyNodeError(error).kind})`).join("; ");
   return { answers, silent };

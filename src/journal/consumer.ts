@@ -42,7 +42,8 @@ async function findConsumer(
   head: { number: number },
   network: Network,
 ): Promise<Consumer | null> {
-  const usedAt = async (block: number): Promise<boolean> => Number(await provider.send("eth_getTransactionCount", [account, toQuantity(block)])) > nonce;
+  const usedAt = async (block: number): Promise<boolean> =>
+    Number(await provider.send("eth_getTransactionCount", [account, toQuantity(block)])) > nonce;
   let low = Math.max(0, head.number - STATE_BLOCKS);
   let high = head.number;
   if (!(await usedAt(high))) return null;

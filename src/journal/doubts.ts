@@ -18,7 +18,8 @@ export function doubtTeller(where: string, tell: (doubt: ArbError) => void): { n
         const many = (looks.get(nonce) ?? 0) + 1;
         looks.set(nonce, many);
         if (many !== LOOKS) continue;
-        const hint = "nothing is concluded while the endpoints do not agree; one of them may be away, behind or wrong (docs/rpc.md)";
+        const hint =
+          "nothing is concluded while the endpoints do not agree; one of them may be away, behind or wrong (docs/rpc.md)";
         tell(new ArbError("network", `what became of nonce ${nonce} is not certain: ${finding.detail}`, { where, hint }));
       }
     },

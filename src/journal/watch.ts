@@ -48,7 +48,10 @@ export type Head = AgreedHead;
 const NO_HEAD: Head = { number: 0, hash: "", finalized: -1 };
 
 const witnessesOf = ({ witnesses, provider }: Pick<Watched, "provider" | "witnesses">): Witnesses =>
-  witnesses ?? { needed: 1, list: [{ name: "the node", send: async (method, params) => await provider.send(method, [...params]) }] };
+  witnesses ?? {
+    needed: 1,
+    list: [{ name: "the node", send: async (method, params) => await provider.send(method, [...params]) }],
+  };
 
 /** The head that the account's endpoints agree on. Raises the node's error where none answers. */
 export async function readHead(watched: Pick<Watched, "provider" | "witnesses">): Promise<Head> {

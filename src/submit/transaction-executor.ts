@@ -347,7 +347,9 @@ export class TransactionExecutor {
     again: (fees: PlanFees) => Promise<JournaledAttempt | null>,
   ): void {
     const [onFault, deadlineMs, pollMs] = [this.#onFault, this.#sendMs, this.#pollMs];
-    const tools = { chain: this.chain, outbox: this.#sending(), simulator: this.#simulator, again, onFault, deadlineMs, pollMs };
+    const { step } = this.#required();
+    const { chain } = this;
+    const tools = { chain, outbox: this.#sending(), simulator: this.#simulator, again, step, onFault, deadlineMs, pollMs };
     const { intentId } = attempt;
     this.#runs.set(intentId ?? "", startPrivateRun(attempt, fees, lastBlock, terms, tools));
     // whoever asks how a run ended does so soon; the journal has the rest
