@@ -1,5 +1,6 @@
 /** A driver in a process of its own, made of the product's parts, that is killed: `driver.ts WORLD.json [STEP NTH]`. Talks in JSON lines. */
 import { readFileSync, writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { encodeBytes32String, id as hashOf } from "ethers";
@@ -83,7 +84,11 @@ const tellFault = (error: unknown): void => say({ fault: wordy(error).slice(0, 2
 
 const chains = await Promise.all(
   world.chains.map(async ({ chainId, url }) => {
-    const network = { ...networkById(chainId)!, finality: { blocks: FINAL_BLOCKS, source: "faults" }, blockTimeMs: 70 };
+    const network = {
+      ...networkById(chainId)!,
+      finality: { blocks: FINAL_BLOCKS, source: "faults" },
+      blockTimeMs: chainId === 1 ? 250 : 70,
+    };
     return await connectChain(network, [url], { local: true, pollMs: 50 });
   }),
 );
@@ -152,6 +157,8 @@ await Promise.all(
 );
 for (const { transactions } of all) transactions.keepWatching(WATCH_MS, tellFault);
 say({ ready: secretUrl.reveal() });
+// it never ends in a way that would write it
+flushCompileCache();
 void fillGaps();
 
 const orders = createInterface({ input: process.stdin });
@@ -222,6 +229,7 @@ async function act(desk: Desk, wish: Wish, counted: string, known: boolean): Pro
   const inPrivate = desk.site.way.kind === "relay";
   switch (wish.kind) {
     case "call":
+    case "rival":
       await send(desk, wish, counted, {});
       return "going";
     case "stuck":

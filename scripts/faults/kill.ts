@@ -7,7 +7,7 @@ import { readPostmaster, whoIs } from "../../src/database/postmaster.js";
 import { type JournalStep, STEPS } from "../../src/journal/types.js";
 import { audit, type Faults, isQuiet, newSeen, noFaults, type Seen } from "./audit.js";
 import { planOf, type RoundPlan, type Wish } from "./plan.js";
-import { type Driver, killNow, startDriver, treeOf } from "./process.js";
+import { bundleDriver, type Driver, killNow, startDriver, treeOf } from "./process.js";
 import { openWorld, type World } from "./world.js";
 
 export interface KillOptions {
@@ -63,7 +63,7 @@ const START_MS = 60_000;
 /** How long an account may have nothing to do before it gets one more intent. */
 const FILL_MS = 1_000;
 /** After how many of these an account of which nothing ended gets one more, where its transactions go by relays. */
-const IDLE_LOOKS = 2;
+const IDLE_LOOKS = 3;
 
 /**
  * Kills the driver again and again while it trades. A round: the driver starts, settles what the last kill left, everything until then is
@@ -78,9 +78,11 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
     const folder = mkdtempSync(path.join(os.tmpdir(), "arb-faults-"));
     note(`seed ${seed}: opening two chains ...`);
     const world = await openWorld(folder);
+    const program = await bundleDriver(folder);
     try {
-      await killInWorld(world, options, todo, results);
+      await killInWorld(world, program, options, todo, results);
     } finally {
+      rmSync(program, { force: true });
       await world.close();
       killNow(serverOf(world));
       rmSync(folder, { recursive: true, force: true });
@@ -90,6 +92,8 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
 }
 
 interface State {
+  /** The driver's file. */
+  program: string;
   wishes: Wish[];
   refused: Set<string>;
   seen: Seen[];
@@ -101,9 +105,16 @@ interface State {
   open: RoundResult[];
 }
 
-async function killInWorld(world: World, options: KillOptions, todo: readonly number[], results: RoundResult[]): Promise<void> {
+async function killInWorld(
+  world: World,
+  program: string,
+  options: KillOptions,
+  todo: readonly number[],
+  results: RoundResult[],
+): Promise<void> {
   const seen = await Promise.all(world.sites.map(newSeen));
-  const state: State = { wishes: [], refused: new Set(), seen, bootMs: 2_000, results, note: options.note, open: [] };
+  const { note } = options;
+  const state: State = { program, wishes: [], refused: new Set(), seen, bootMs: 2_000, results, note, open: [] };
   for (const round of todo) {
     if (options.signal?.aborted === true) break;
     await playRound(world, state, planOf(options.seed, round));
@@ -112,7 +123,7 @@ async function killInWorld(world: World, options: KillOptions, todo: readonly nu
     options.note(`round ${round}: ${killedAt ?? "label not reached"}, database ${database}, ${seconds} s`);
   }
   // what the last kill left
-  const driver = startDriver(world.file, null);
+  const driver = startDriver(state.program, world.file, null);
   await settle(world, state, driver);
   driver.tell({ stop: true });
   await Promise.race([driver.ended, sleep(START_MS)]);
@@ -136,7 +147,7 @@ async function playRound(world: World, state: State, plan: RoundPlan): Promise<v
     seconds: 0,
   };
   const early = moment.at === "step" && moment.early;
-  const driver = startDriver(world.file, early ? { step: moment.step, nth: moment.nth } : null);
+  const driver = startDriver(state.program, world.file, early ? { step: moment.step, nth: moment.nth } : null);
   try {
     if (moment.at === "boot") {
       result.killedAt = "boot";
@@ -285,7 +296,12 @@ function fillersFor(wishes: readonly Wish[], driver: Driver): (step: number) => 
       return [waiting[0]];
     });
     return [...lost, ...expired].map(({ chain, account, id }): Wish => {
-      return { id: `${id.split("-").slice(0, 3).join("-")}-${chain}${account}${step}`, chain, account, kind: "call" };
+      return {
+        id: `${id.split("-").slice(0, 3).join("-")}-${chain}${account}${step}`,
+        chain,
+        account,
+        kind: chain === 0 ? "rival" : "call",
+      };
     });
   };
 }

@@ -23,10 +23,10 @@ export interface Wish {
   account: 0 | 1;
   /**
    * call: counted by a contract on the chain. stuck: the same, first sent for a fee that no block takes, then replaced; by relays, raised.
-   * cancel: sent so, then cancelled; by relays, withdrawn. private: journaled for one block and lost by its relay. trade: a real
-   * arbitrage.
+   * cancel: sent so, then cancelled; by relays, withdrawn. private: journaled for one block and lost by its relay. rival: a call that
+   * may lose its slot to another one. trade: a real arbitrage.
    */
-  kind: "call" | "stuck" | "cancel" | "private" | "trade";
+  kind: "call" | "stuck" | "cancel" | "private" | "rival" | "trade";
 }
 
 /** When the driver is killed: while it starts (share of its usual start), at a named point, or some time after it got its intents. */
@@ -74,8 +74,12 @@ export function planOf(seed: number, round: number): RoundPlan {
     branch: (["again", "gone", "half"] as const)[below(3)]!,
     relays: [relayFault(random()), relayFault(random())],
     wishes: Array.from({ length: INTENTS + below(5) }, (_, i): Wish => {
-      const place = { chain: (i % 2) as 0 | 1, account: (Math.floor(i / 2) % 2) as 0 | 1 };
-      return { id: `${seed}-${round}-${i}`, ...place, kind: kindOf(i, random()) };
+      // a third of them go by the relay: each block of it lands one of an account
+      const chain = i % 3 === 0 ? 0 : 1;
+      const nth = chain === 0 ? i / 3 : i - Math.floor(i / 3) - 1;
+      const draw = random();
+      const kind = chain === 0 ? relayKind(nth, draw) : kindOf(nth, draw);
+      return { id: `${seed}-${round}-${i}`, chain, account: (nth % 2) as 0 | 1, kind };
     }),
   };
 }
@@ -84,18 +88,23 @@ export function planOf(seed: number, round: number): RoundPlan {
 const relayFault = (draw: number): RelayFaultName =>
   draw < 0.5 ? "none" : RELAY_FAULTS[1 + Math.floor((draw - 0.5) * 2 * (RELAY_FAULTS.length - 1))]!;
 
-/**
- * The first four of a round are calls, so that each account has one. On each chain one of the rest is stuck, so that each round
- * supersedes, and on the first one is withdrawn.
- */
-function kindOf(i: number, draw: number): Wish["kind"] {
-  if (i < 4) return "call";
-  if (i === 4 || i === 5) return "stuck";
-  if (i === 6) return "cancel";
+/** Each account has a call; one of the rest is stuck, so that each round supersedes. */
+function kindOf(nth: number, draw: number): Wish["kind"] {
+  if (nth < 2) return "call";
+  if (nth === 2) return "stuck";
   if (draw < 0.1) return "stuck";
   if (draw < 0.2) return "cancel";
   if (draw < 0.3) return "private";
   return draw < 0.4 ? "trade" : "call";
+}
+
+/** The same for the chain with the relay: a tip is raised and a run is withdrawn in each round; what else there is competes. */
+function relayKind(nth: number, draw: number): Wish["kind"] {
+  if (nth < 2) return "call";
+  if (nth === 2) return "stuck";
+  if (nth === 3) return "cancel";
+  if (draw < 0.2) return "private";
+  return draw < 0.5 ? "trade" : "rival";
 }
 
 function momentOf(seed: number, round: number, random: () => number): Moment {

@@ -20,8 +20,10 @@ import type { PoolId } from "../../src/venues/venue.js";
 import type { RelayFaultName, RoundPlan } from "./plan.js";
 
 /** Blocks after which the driver calls a block final: more than any reorganisation here replaces. */
-export const FINAL_BLOCKS = 6;
+export const FINAL_BLOCKS = 5;
 const BLOCK_MS = 70;
+/** A bundle is for the next block alone: it must be there before that one is built. */
+const RELAY_BLOCK_MS = 250;
 const SCRYPT_N = 1024;
 const ETHER = 10n ** 18n;
 const FEES = { priorityFee: 1_000_000n, patienceBlocks: 2, maxFeePerGas: 10n ** 12n };
@@ -78,7 +80,7 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** Two local chains with a contract that counts, an executor, and two funded accounts each; blocks come every 70 ms. */
+/** Two local chains with a contract that counts, an executor, and two funded accounts each; blocks come every 70 ms, the relay's every 250. */
 export async function openWorld(folder: string): Promise<World> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const password = hexlify(randomBytes(16));
@@ -128,7 +130,7 @@ async function openSite(
   const relay = isL1 ? await startLocalRelay(local, { limits: NO_LIMITS }) : null;
   const service = relay ?? (await startLocalSequencer(local));
   const build = async (): Promise<void> => void (await (relay === null ? local.rpc("evm_mine") : relay.buildBlock()));
-  const miner = startMiner(local, build);
+  const miner = startMiner(local, build, isL1 ? RELAY_BLOCK_MS : BLOCK_MS);
   const site: Site = {
     local,
     url: server.url,
@@ -219,8 +221,8 @@ interface Miner extends Pick<Site, "reorg" | "restless" | "pause"> {
   stop(): Promise<void>;
 }
 
-/** Mines a block every 70 ms, and replaces some when it is told to. Nobody sees the chain between two branches. */
-function startMiner(local: LocalChain, build: () => Promise<void>): Miner {
+/** Mines block after block, and replaces some when it is told to. Nobody sees the chain between two branches. */
+function startMiner(local: LocalChain, build: () => Promise<void>, pauseMs: number): Miner {
   let ask: (method: string, params: unknown[]) => Promise<unknown> = local.rpc;
   const reorgs = reorgsOf(async (method, params) => {
     try {
@@ -261,7 +263,7 @@ function startMiner(local: LocalChain, build: () => Promise<void>): Miner {
       await gate;
       busy = turn();
       await busy;
-      await sleep(BLOCK_MS);
+      await sleep(pauseMs);
     }
   };
   const ended = loop();
