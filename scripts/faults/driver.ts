@@ -25,7 +25,7 @@ import type { Route } from "../../src/submit/route.js";
 import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import type { Wish } from "./plan.js";
-import { type DriverWorld, FINAL_BLOCKS } from "./world.js";
+import { BLOCK_MS, type DriverWorld, FINAL_BLOCKS } from "./world.js";
 
 /** What the parent says. */
 export type Order = { do: Wish[] } | { arm: JournalStep; nth: number } | { stop: true };
@@ -38,7 +38,9 @@ export type Said =
 
 const TTL_MS = 5_000;
 const RENEW_MS = 250;
-const WATCH_MS = 60;
+const WATCH_MS = 150;
+const LOOK_MS = 100;
+const FILL_MS = 1_000;
 const ETHER = 10n ** 18n;
 const POLICY = { priorityFee: 1_000_000n, patienceBlocks: 4, maxFeePerGas: 10n ** 12n };
 /** A price that no block takes: base fees do not fall below 7 wei. */
@@ -115,7 +117,7 @@ const desks: Desk[][] = chains.map((chain, i) =>
     const transactions = new TransactionExecutor(chain, wallet, [routes[i]!], {
       journal,
       sendMs: ROUTE_MS,
-      pollMs: 40,
+      pollMs: 80,
       onFault: tellFault,
     });
     const trader = new SameChainExecutor({
@@ -130,7 +132,7 @@ const desks: Desk[][] = chains.map((chain, i) =>
         gasBufferPpm: 300_000,
         timeToLive: 60,
         watchMs: 3_000,
-        pollMs: 40,
+        pollMs: 80,
         funding: ["flash-swap"],
         maxGasCost: ETHER / 100n,
         fees: POLICY,
@@ -188,7 +190,7 @@ async function fillGaps(): Promise<void> {
         .then(async (fees) => await transactions.fillGaps(fees))
         .catch(tellFault);
     }
-    await sleep(300);
+    await sleep(FILL_MS);
   }
 }
 
@@ -220,7 +222,7 @@ async function carryOut(wish: Wish): Promise<void> {
     } catch (error) {
       tellFault(error);
     }
-    await sleep(40);
+    await sleep(LOOK_MS);
   }
 }
 
@@ -280,7 +282,7 @@ async function send(
   const lastBlock = BigInt(await chain.provider.getBlockNumber()) + BUNDLE_BLOCKS;
   const bounded = site.way.kind === "relay" ? { lastBlock, ...terms } : {};
   const attempt = await transactions.send(wish.id, call, CALL_GAS, paid, bounded);
-  if (fees === undefined) await transactions.watch(attempt, 400, 40);
+  if (fees === undefined) await transactions.watch(attempt, 400, 100);
 }
 
 /** Journals bytes for the next block only, and gives them to a relay that loses them: nobody ever has them. */

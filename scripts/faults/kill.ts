@@ -58,7 +58,7 @@ export interface KillReport {
 
 const SETTLE_MS = 90_000;
 /** How long a label may be waited for; then the driver is killed where it is. */
-const STEP_MS = 8_000;
+const STEP_MS = 20_000;
 const START_MS = 60_000;
 /** How long an account may have nothing to do before it gets one more intent. */
 const FILL_MS = 1_000;

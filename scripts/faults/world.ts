@@ -21,7 +21,7 @@ import type { RelayFaultName, RoundPlan } from "./plan.js";
 
 /** Blocks after which the driver calls a block final: more than any reorganisation here replaces. */
 export const FINAL_BLOCKS = 5;
-const BLOCK_MS = 70;
+export const BLOCK_MS = 120;
 /** A bundle is for the next block alone: it must be there before that one is built. */
 const RELAY_BLOCK_MS = 250;
 const SCRYPT_N = 1024;
@@ -80,7 +80,7 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** Two local chains with a contract that counts, an executor, and two funded accounts each; blocks come every 70 ms, the relay's every 250. */
+/** Two local chains with a contract that counts, an executor, and two funded accounts each; blocks come every 120 ms, the relay's every 250. */
 export async function openWorld(folder: string): Promise<World> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const password = hexlify(randomBytes(16));

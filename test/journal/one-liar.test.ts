@@ -50,7 +50,11 @@ describe("journal: two endpoints of which one is wrong", () => {
     [
       [honest, wrong(lies)],
       [wrong(lies), honest],
-    ].map((list) => ({ ...site.watched, witnesses: { list, needed: 2 } }));
+    ].map((list) => ({
+      ...site.watched,
+      witnesses: { list, needed: 2 },
+      carries: ({ visibility }) => visibility === "public",
+    }));
   const mine = async (blocks: number) => void (await local.rpc("hardhat_mine", [toQuantity(blocks)]));
   const look = async (watched: Watched, nonce = 0): Promise<Finding> => {
     const [slot] = await journal.slots(site.account, { nonce });
@@ -160,7 +164,7 @@ describe("journal: two endpoints of which one is wrong", () => {
 
     it("is left out where the node does not know the tag, and none is final where it has none yet", async () => {
       expect((await finalized(refusal(-32601, "the method is not supported")))?.finalized).to.equal(null);
-      expect((await finalized(refusal(-32602, "invalid argument 0: invalid block tag")))?.finalized).to.equal(null);
+      expect((await finalized(refusal(-32602, "invalid argument 0: hex string without 0x prefix")))?.finalized).to.equal(null);
       expect((await finalized(() => null))?.finalized).to.equal(-1);
       expect((await finalized(refusal(-39001, "finalized block not found")))?.finalized).to.equal(-1);
     });
