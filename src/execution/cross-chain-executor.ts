@@ -16,7 +16,7 @@ import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
-import { type Command, type Engine, Saga, type SagaInput } from "./saga.js";
+import { type Command, type Engine, runSaga, type SagaInput } from "./saga.js";
 
 const WORKFLOW = "cross-chain";
 /** A crash loop is an operator's matter; it must not end a saga that has money on its way. */
@@ -107,7 +107,7 @@ function engineOf(env: Env): Engine {
 const sagaWorkflow = DBOS.registerWorkflow(
   async (input: SagaInput): Promise<SagaResult> => {
     if (present === null) throw new ArbError("internal", "the cross-chain executor is not open in this process");
-    return await new Saga(present, engineOf(present), input).run();
+    return await runSaga(present, engineOf(present), input);
   },
   { name: WORKFLOW, maxRecoveryAttempts: RECOVERY_ATTEMPTS },
 );
