@@ -72,13 +72,14 @@ export class SagaRun {
     once = false,
   ): Promise<ChoiceKind> {
     const { quotes, recovery, settings } = this.env;
+    const token = quotes.senders.symbol(this.o.buy.chainId, this.o.buy.tokenIn);
     const position: Position = { ...p, exceptPools: this.exceptPools, exceptBridges: this.exceptBridges };
     const until = (await this.engine.now()) + recovery.policy.holdSeconds * 1000;
     for (;;) {
       const choices = await this.steady("ways", () => quotes.waysOut(this.o, this.input.account, position));
       const wish = this.wish;
       const taken = { ...this.tries };
-      const decided = recovery.decide({ state: p.state, failure, capital: p.capital, choices, taken, timeLeft, wish });
+      const decided = recovery.decide({ state: p.state, failure, token, capital: p.capital, choices, taken, timeLeft, wish });
       const { kind } = decided.choice;
       if (wish !== null && kind === wish) this.wish = null;
       const at = `${p.state}: ${failure}`;
