@@ -19,6 +19,7 @@ import type {
   TransferState,
   TransferStatus,
 } from "./bridge.js";
+import { bookMessageRefund } from "./message-refund.js";
 import type { BridgeMonitor } from "./monitor.js";
 
 export interface BridgeSettings {
@@ -113,6 +114,7 @@ export class BridgeExecutor {
       }
       hash = end.hash;
     }
+    await bookMessageRefund(this, row, hash);
     const key = bridge.started(row.key, await this.senders.receipt(route.fromChainId, hash));
     await this.store.started(row, key, [{ chainId: route.fromChainId, holder: from, token: route.tokenIn }]);
     return { status: "started", dueSeconds, amountIn: recorded.amountIn };

@@ -112,6 +112,18 @@ const sagaWorkflow = DBOS.registerWorkflow(
   { name: WORKFLOW, maxRecoveryAttempts: RECOVERY_ATTEMPTS },
 );
 
+/** A frozen driver's open transaction would keep its sagas from whoever takes them over. */
+const IDLE_TRANSACTION_MS = 3_000;
+
+/** By the URL, because the engine would set it by a query of its own beside the first one of each connection, which pg warns of. */
+function engineUrl(text: string): string {
+  const url = new URL(text);
+  const options = url.searchParams.get("options");
+  const idle = `-c idle_in_transaction_session_timeout=${IDLE_TRANSACTION_MS}`;
+  url.searchParams.set("options", options === null ? idle : `${options} ${idle}`);
+  return url.href;
+}
+
 const silent = { info: () => undefined, debug: () => undefined };
 
 /** Runs cross-chain trades to their ends, whatever process they were started in. One per process. */
@@ -153,13 +165,11 @@ export class CrossChainExecutor {
     try {
       DBOS.setConfig({
         name: APPLICATION,
-        systemDatabaseUrl: db.secretUrl.reveal(),
+        systemDatabaseUrl: engineUrl(db.secretUrl.reveal()),
         systemDatabaseSchemaName: ENGINE_SCHEMA,
         applicationVersion: SAGA_VERSION,
         executorID: journal.driverId,
         useListenNotify: options.listen ?? true,
-        // a frozen driver's open transaction would keep its sagas from whoever takes them over
-        systemDatabaseIdleTransactionTimeoutMs: 3_000,
         logger: { ...silent, warn: (e) => onFault(e), error: (e) => onFault(e) },
       });
       await DBOS.launch();

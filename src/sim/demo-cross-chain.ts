@@ -74,7 +74,8 @@ const TOGETHER: Scene[] = [
   },
   {
     id: "from-inventory",
-    title: "USDC falls on Ethereum: bought there and sold on OP Mainnet at once from stock, then rebalanced by the cheapest bridges",
+    title:
+      "USDC falls on Ethereum: bought there and sold on OP Mainnet at once from stock, then rebalanced by the cheapest bridges",
     gap: { sell: "USDC", ppm: 30_000 },
     buy: [ETHEREUM, ["sushiswap-v2", "USDC", "DAI", 3000], "DAI", "USDC"],
     sell: [OPTIMISM, ["uniswap-v3", "USDC", "DAI", 100], "USDC", "DAI"],
@@ -89,18 +90,22 @@ const TOGETHER: Scene[] = [
 /** Alone, because it moves the clocks of all chains. */
 const FAILING: Scene = {
   id: "bridge-fails",
-  title: "WETH rises on Base; the cheapest bridge is Across, whose relayers never fill: refunded, then carried by CCTP",
+  title:
+    "WETH rises on Base; CCTP is paused, and Across' relayers never fill: refunded, then carried by CCTP, which is open again",
   gap: { sell: "USDC", ppm: 30_000 },
   buy: [BASE, ["uniswap-v2", "WETH", "USDC", 3000], "WETH", "USDC"],
   sell: [ARBITRUM, ["uniswap-v3", "WETH", "USDC", 500], "USDC", "WETH"],
   capital: 3n,
   wish: { bridges: ["across", "cctp"], returnToSource: false },
-  prepare: ({ counterparts }) => {
+  prepare: async ({ counterparts }) => {
     counterparts.across.setScript(() => ({ fill: "never" }));
-    counterparts.cctp.setFastFee("9");
+    await counterparts.cctp.pause(BASE, true);
   },
-  // past the deadline for fills
-  meanwhile: async (desk) => await desk.pass(8_000),
+  meanwhile: async (desk) => {
+    await desk.counterparts.cctp.pause(BASE, false);
+    // past the deadline for fills
+    await desk.pass(8_000);
+  },
   outcome: "profit",
   bridges: ["across", "cctp"],
 };

@@ -187,6 +187,21 @@ export class TransferStore {
     });
   }
 
+  /** What the bridge gave back of a start's native fee, wei: not shown by any log, so it is told apart. */
+  async feeRefund(id: string, wei: bigint): Promise<void> {
+    await this.#run(`update crosschain.transfer set fee_refund = $2 where id = $1 and fee_refund is null`, [id, wei]);
+  }
+
+  /** What our transactions in a block did to a native balance by the journal, fees included. Wei. */
+  async nativeChange(chainId: number, holder: string, block: number): Promise<bigint> {
+    const rows = await this.#run(
+      `select coalesce(sum(l.amount), 0)::numeric as sum from journal.ledger l join journal.inclusion i on i.id = l.inclusion
+       where i.chain_id = $1 and i.block_number = $3 and i.taken_back_at is null and l.holder = $2 and l.asset = 'native'`,
+      [chainId, keyOf(holder), block],
+    );
+    return amount(rows[0]?.["sum"]);
+  }
+
   async noteState(id: string, state: string): Promise<void> {
     await this.#run(`update crosschain.transfer set state = $2 where id = $1`, [id, state]);
   }
@@ -260,6 +275,9 @@ export class TransferStore {
            select 1 from journal.ledger l join journal.inclusion i on i.id = l.inclusion join journal.attempt a on a.hash = i.hash
            where a.chain_id = r.chain_id and a.hash = r.tx_hash and starts_with(a.intent_id, $1) and i.taken_back_at is null
              and l.holder = r.holder and l.asset = r.asset)
+         union all
+         select t.from_chain, 'native', t.fee_refund, 0 from crosschain.transfer t
+         where t.saga = $2 and t.fee_refund is not null and lower(t.quote -> 'request' ->> 'sender') = $3
        ) all_entries group by chain_id, asset order by chain_id, asset`,
       [`${workflowOf(saga)}:`, saga, keyOf(holder)],
     );
