@@ -19,7 +19,6 @@ import type {
   TransferState,
   TransferStatus,
 } from "./bridge.js";
-import { bookMessageRefund } from "./message-refund.js";
 import type { BridgeMonitor } from "./monitor.js";
 
 export interface BridgeSettings {
@@ -113,11 +112,34 @@ export class BridgeExecutor {
         return failed(end.detail);
       }
       hash = end.hash;
+      if (call.value > 0n) await this.#bookCoin(id, account, from, call, end);
     }
-    await bookMessageRefund(this, row, hash);
     const key = bridge.started(row.key, await this.senders.receipt(route.fromChainId, hash));
     await this.store.started(row, key, [{ chainId: route.fromChainId, holder: from, token: route.tokenIn }]);
     return { status: "started", dueSeconds, amountIn: recorded.amountIn };
+  }
+
+  /**
+   * What a bridge gives back of the value of its start, and what a vault passes on of it, leaves no log. The vault keeps nothing; what came
+   * back is what the account's balance of that block has beyond the journal's entries.
+   */
+  async #bookCoin(id: string, account: string, holder: string, call: BridgeCall, at: { hash: string; blockNumber: number }) {
+    const { chainId, value } = call;
+    const { provider, network } = this.senders.chain(chainId);
+    const booked = await this.store.coinIn(chainId, account, at.hash, at.blockNumber);
+    if (booked === null) throw new ArbError("network", `the journal has not booked ${at.hash} yet`, { where: at.hash });
+    if (holder.toLowerCase() !== account.toLowerCase()) await this.store.unseen(id, chainId, at.hash, holder, -value);
+    const reads = [provider.getBalance(account, at.blockNumber - 1), provider.getBalance(account, at.blockNumber)] as const;
+    const balances = await Promise.all(reads).catch((error: unknown) => error);
+    if (Array.isArray(balances)) {
+      const back = (balances[1] as bigint) - (balances[0] as bigint) - booked;
+      if (back === 0n) return;
+      if (back > 0n && back <= value) return await this.store.unseen(id, chainId, at.hash, account, back);
+    }
+    // the books then have the whole value as spent, which is never too little
+    const said = balances instanceof Error ? balances.message : "other money moved in that block";
+    const what = `what ${at.hash} gave back of its value on ${network.title} is not in the books: ${said}`;
+    this.senders.onFault(new ArbError("network", what, { where: id }));
   }
 
   /** Contracts that a transfer's start let take tokens. */

@@ -14,6 +14,7 @@ import { TransferStore, workflowOf } from "../transfers/store.js";
 import { keepTakingOver, strandedSagas } from "../transfers/takeover.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
+import { forVaults } from "../vault/vault-bridge.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
 import { type Command, type Engine, runSaga, type SagaInput } from "./saga.js";
@@ -151,7 +152,7 @@ export class CrossChainExecutor {
     const pricing: { quotes?: Quotes } = {};
     const monitor = new BridgeMonitor({
       db,
-      bridges,
+      bridges: bridges.map((bridge) => forVaults(bridge, (chainId, address) => senders.isVault(chainId, address))),
       views: (chainId) => senders.view(chainId),
       driftPpmPerHour: settings.driftPpmPerHour,
       costIn: async (chainId, wei, token) => await pricing.quotes!.costIn(chainId, wei, token),

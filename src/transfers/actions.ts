@@ -69,13 +69,15 @@ export class Actions {
     const { chainId, tokenIn, tokenOut, amountIn, leg } = wish;
     const venue = this.senders.venue(chainId, account);
     const intentId = intentOf(saga, leg);
-    const order = { chainId, account, intentId, holder: venue.holder };
+    const sender = { chainId, account, intentId, holder: venue.holder };
     let pool: string | null = null;
     let spender: string | null = null;
     let call = { to: account, data: "0x", value: 0n };
     if (!(await this.senders.isKnown(chainId, intentId))) {
       const { preferred, exceptPools } = wish;
-      const [best] = await this.quotes.sales(account, chainId, { tokenIn, tokenOut, amountIn, preferred, except: exceptPools });
+      const refused: string[] = [];
+      const order = { tokenIn, tokenOut, amountIn, preferred, except: exceptPools, refused };
+      const [best] = await this.quotes.sales(account, chainId, order);
       const failed = (failure: "leg-failed" | "price-gone", detail: string): LegEnd => ({
         status: "failed",
         failure,
@@ -83,7 +85,7 @@ export class Actions {
         pool,
         spender,
       });
-      if (!best) return failed("leg-failed", "no pool takes the amount");
+      if (!best) return failed("leg-failed", ["no pool takes the amount", ...refused].join("; "));
       pool = best.hop.pool;
       if (best.amountOut < wish.floor)
         return failed("price-gone", `it would give ${best.amountOut}, at least ${wish.floor} is wanted`);
@@ -105,7 +107,7 @@ export class Actions {
       const now = Math.max(best.timestamp, Math.floor(Date.now() / 1000));
       call = venue.call({ hop: best.hop, amountIn, minOut, deadline: now + this.settings.swapSeconds });
     }
-    const landing = await this.senders.execute({ ...order, call }, this.settings.legMs);
+    const landing = await this.senders.execute({ ...sender, call }, this.settings.legMs);
     const place = { chainId, holder: venue.holder };
     if (landing.status === "open") return landing;
     if (landing.status === "failed") {

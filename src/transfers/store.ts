@@ -187,21 +187,6 @@ export class TransferStore {
     });
   }
 
-  /** What the bridge gave back of a start's native fee, wei: not shown by any log, so it is told apart. */
-  async feeRefund(id: string, wei: bigint): Promise<void> {
-    await this.#run(`update crosschain.transfer set fee_refund = $2 where id = $1 and fee_refund is null`, [id, wei]);
-  }
-
-  /** What our transactions in a block did to a native balance by the journal, fees included. Wei. */
-  async nativeChange(chainId: number, holder: string, block: number): Promise<bigint> {
-    const rows = await this.#run(
-      `select coalesce(sum(l.amount), 0)::numeric as sum from journal.ledger l join journal.inclusion i on i.id = l.inclusion
-       where i.chain_id = $1 and i.block_number = $3 and i.taken_back_at is null and l.holder = $2 and l.asset = 'native'`,
-      [chainId, keyOf(holder), block],
-    );
-    return amount(rows[0]?.["sum"]);
-  }
-
   async noteState(id: string, state: string): Promise<void> {
     await this.#run(`update crosschain.transfer set state = $2 where id = $1`, [id, state]);
   }
@@ -247,6 +232,25 @@ export class TransferStore {
     });
   }
 
+  /** What the journal has booked of an account's coin in one block; null where it has not booked this transaction yet. */
+  async coinIn(chainId: number, account: string, hash: string, blockNumber: number): Promise<bigint | null> {
+    const rows = await this.#run(
+      `select sum(l.amount)::numeric as sum, bool_or(i.hash = $4) as booked
+       from journal.ledger l join journal.inclusion i on i.id = l.inclusion
+       where l.chain_id = $1 and l.holder = $2 and l.asset = 'native' and i.block_number = $3 and i.taken_back_at is null`,
+      [chainId, keyOf(account), blockNumber, hash],
+    );
+    return rows[0]?.["booked"] === true ? amount(rows[0]["sum"]) : null;
+  }
+
+  /** Books the coin that moved within a transaction of ours without a log. The first of its kind stands. */
+  async unseen(transfer: string, chainId: number, hash: string, holder: string, amountMoved: bigint): Promise<void> {
+    await this.#run(
+      `insert into crosschain.unseen (chain_id, tx_hash, holder, transfer, amount) values ($1, $2, $3, $4, $5) on conflict do nothing`,
+      [chainId, hash, keyOf(holder), transfer, amountMoved],
+    );
+  }
+
   /** What an intent changed for a holder, by asset in lower case ("native" with fees), as booked by the journal. */
   async changeOf(chainId: number, intentId: string, holder: string): Promise<Map<string, bigint>> {
     const rows = await this.#run(
@@ -258,27 +262,11 @@ export class TransferStore {
     return new Map(rows.map((r) => [String(r["asset"]), amount(r["sum"])]));
   }
 
-  /**
-   * Everything that a saga changed: its own transactions by the journal, and what others brought. By network and asset. What came in a
-   * transaction of its own (a mint that it claimed) stands in the journal already.
-   */
+  /** Everything that a saga changed: its own transactions by the journal, and what others brought. By network and asset. */
   async books(saga: string, holder: string): Promise<{ chainId: number; asset: string; amount: bigint; gas: bigint }[]> {
     const rows = await this.#run(
-      `select chain_id, asset, sum(amount)::numeric as amount, sum(gas)::numeric as gas from (
-         select l.chain_id, l.asset, case when l.kind in ('gas', 'l1-fee', 'operator-fee') then 0 else l.amount end as amount,
-           case when l.kind in ('gas', 'l1-fee', 'operator-fee') then -l.amount else 0 end as gas
-         from journal.ledger l join journal.inclusion i on i.id = l.inclusion join journal.attempt a on a.hash = i.hash
-         where starts_with(a.intent_id, $1) and i.taken_back_at is null and l.holder = $3
-         union all
-         select r.chain_id, r.asset, r.amount, 0 from crosschain.arrival r join crosschain.transfer t on t.id = r.transfer
-         where t.saga = $2 and r.holder = $3 and not exists (
-           select 1 from journal.ledger l join journal.inclusion i on i.id = l.inclusion join journal.attempt a on a.hash = i.hash
-           where a.chain_id = r.chain_id and a.hash = r.tx_hash and starts_with(a.intent_id, $1) and i.taken_back_at is null
-             and l.holder = r.holder and l.asset = r.asset)
-         union all
-         select t.from_chain, 'native', t.fee_refund, 0 from crosschain.transfer t
-         where t.saga = $2 and t.fee_refund is not null and lower(t.quote -> 'request' ->> 'sender') = $3
-       ) all_entries group by chain_id, asset order by chain_id, asset`,
+      `select chain_id, asset, sum(amount)::numeric as amount, sum(gas)::numeric as gas from crosschain.entry
+       where (starts_with(intent_id, $1) or saga = $2) and holder = $3 group by chain_id, asset order by chain_id, asset`,
       [`${workflowOf(saga)}:`, saga, keyOf(holder)],
     );
     return rows.map((r) => ({
