@@ -27,6 +27,8 @@ export interface ErrorDetails {
   /** What the user can do about it. */
   hint?: string;
   reason?: RefusalReason;
+  /** What a call would revert with. */
+  revertData?: string;
   cause?: unknown;
 }
 
@@ -35,6 +37,7 @@ export class ArbError extends Error {
   readonly where: string | undefined;
   readonly hint: string | undefined;
   readonly reason: RefusalReason | undefined;
+  readonly revertData: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
@@ -43,6 +46,7 @@ export class ArbError extends Error {
     this.where = details.where;
     this.hint = details.hint;
     this.reason = details.reason;
+    this.revertData = details.revertData;
   }
 
   get exitCode(): number {

@@ -24,6 +24,8 @@ export interface TransferRequest {
   deadline: number;
   /** Our transfer's id, never used twice: it makes amount and nonce unique and the same in every process. */
   id: string;
+  /** The sender attaches no data of ours to what it sends: the amount alone tells the transfer from others. */
+  bare?: boolean;
 }
 
 /** What a bridge would do with a request, now. Amounts in base units of tokenIn / tokenOut. */

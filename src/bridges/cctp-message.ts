@@ -1,6 +1,7 @@
 import { concat, dataLength, dataSlice, hexlify, id as hashOfText, Interface, toBeHex, ZeroHash, zeroPadValue } from "ethers";
 
 export const tokenMessenger = new Interface([
+  "function depositForBurn(uint256 amount, uint32 destinationDomain, bytes32 mintRecipient, address burnToken, bytes32 destinationCaller, uint256 maxFee, uint32 minFinalityThreshold)",
   "function depositForBurnWithHook(uint256 amount, uint32 destinationDomain, bytes32 mintRecipient, address burnToken, bytes32 destinationCaller, uint256 maxFee, uint32 minFinalityThreshold, bytes hookData)",
   "function getMinFeeAmount(uint256 amount) view returns (uint256)",
   "function localMinter() view returns (address)",

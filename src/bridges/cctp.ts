@@ -4,6 +4,7 @@ import { cctpFacts } from "../config/cctp.js";
 import { findToken, networkById } from "../config/networks.js";
 import { ArbError } from "../errors.js";
 import { readAll } from "../venues/multicall.js";
+import { uniqueAmount } from "./across.js";
 import type {
   Bridge,
   BridgeCall,
@@ -76,7 +77,9 @@ function serves(route: BridgeRoute): boolean {
 
 async function quote(request: TransferRequest, views: Views, iris: Iris, wanted: CctpOptions["speed"]): Promise<QuoteAnswer> {
   const refused = (reason: string): QuoteAnswer => ({ ok: false, reason });
-  const { route, amountIn } = request;
+  const { route } = request;
+  // without a mark the amount must tell this burn from others
+  const amountIn = request.bare === true ? uniqueAmount(request.amountIn, request.id) : request.amountIn;
   if (!serves(route)) return refused("CCTP carries USDC between networks that both have it, and nothing else");
   if (amountIn <= 0n) return refused("the amount is nothing");
   const [source, target] = [views(route.fromChainId), views(route.toChainId)];
@@ -122,7 +125,7 @@ async function quote(request: TransferRequest, views: Views, iris: Iris, wanted:
     amount: amountIn,
     messageSender: sender,
     maxFee,
-    hookData: markOf(request.id),
+    hookData: request.bare === true ? "0x" : markOf(request.id),
   });
   const terms: CctpData = {
     message,
@@ -218,7 +221,7 @@ function start(quoted: { request: TransferRequest; terms: Record<string, string>
   const chainId = route.fromChainId;
   const to = cctpFacts(chainId)!.tokenMessenger.address;
   const approval = erc20.encodeFunctionData("approve", [to, BigInt(data.amountIn)]);
-  const burn = tokenMessenger.encodeFunctionData("depositForBurnWithHook", [
+  const burnArguments = [
     data.amountIn,
     cctpFacts(route.toChainId)!.domain,
     bytes32(data.recipient),
@@ -226,8 +229,11 @@ function start(quoted: { request: TransferRequest; terms: Record<string, string>
     bytes32("0x0000000000000000000000000000000000000000"), // anybody may mint: a mint by somebody else is as good
     data.maxFee,
     data.minFinality,
-    markOf(id),
-  ]);
+  ];
+  const burn =
+    quoted.request.bare === true
+      ? tokenMessenger.encodeFunctionData("depositForBurn", burnArguments)
+      : tokenMessenger.encodeFunctionData("depositForBurnWithHook", [...burnArguments, markOf(id)]);
   return {
     calls: [
       { chainId, to: data.tokenIn, data: approval, value: 0n, purpose: "lets CCTP take exactly the amount to burn" },

@@ -6,6 +6,7 @@ import type { FundingId } from "../funding/funding.js";
 import type { GuardSettings } from "../plan/planner-guards.js";
 import { parseAmount, unitOf } from "../units.js";
 import type { PoolId } from "../venues/venue.js";
+import { type CrossChainConfig, resolveCrossChain } from "./cross-chain.js";
 import { unverified } from "./facts.js";
 import { fail, type Fault, faultsOf, findDuplicate, MAX_DEPTH, type Path, place, refuseSecrets, tooDeep } from "./faults.js";
 import type { Network } from "./network.js";
@@ -83,6 +84,8 @@ export interface Config {
   tips: { budgetPpm: number; stepPpm: number; blocksPerTip: number };
   /** Fees in parts per million or wei; see src/bridges/index.ts. */
   bridges: ParsedBridges;
+  /** What cross-chain trades may do; null = they are off. */
+  crossChain: CrossChainConfig | null;
   /** Folder of the embedded database (absolute), reference to the URL of another, and whether either was set. */
   database: { folder: string; url: string | null; given: boolean };
 }
@@ -173,6 +176,11 @@ function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
     guards: guardsOf(c.guards, faults),
     tips: { budgetPpm: c.tips.budget, stepPpm: c.tips.step, blocksPerTip: c.tips.blocksPerTip },
     bridges: bridgesOf(c, faults),
+    crossChain: resolveCrossChain(
+      c.crossChain,
+      { networks: networks.map((n) => n.network), bridges: c.bridges.enabled.length },
+      faults,
+    ),
     database: {
       folder: path.resolve(path.dirname(file), c.database?.folder ?? "arb-data"),
       url: c.database?.url ?? null,

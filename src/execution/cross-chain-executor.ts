@@ -14,9 +14,10 @@ import { TransferStore, workflowOf } from "../transfers/store.js";
 import { keepTakingOver, strandedSagas } from "../transfers/takeover.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
+import { forVaults } from "../vault/vault-bridge.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
-import { type Command, type Engine, Saga, type SagaInput } from "./saga.js";
+import { type Command, type Engine, runSaga, type SagaInput } from "./saga.js";
 
 const WORKFLOW = "cross-chain";
 /** A crash loop is an operator's matter; it must not end a saga that has money on its way. */
@@ -109,7 +110,7 @@ function engineOf(env: Env): Engine {
 const sagaWorkflow = DBOS.registerWorkflow(
   async (input: SagaInput): Promise<SagaResult> => {
     if (present === null) throw new ArbError("internal", "the cross-chain executor is not open in this process");
-    return await new Saga(present, engineOf(present), input).run();
+    return await runSaga(present, engineOf(present), input);
   },
   { name: WORKFLOW, maxRecoveryAttempts: RECOVERY_ATTEMPTS },
 );
@@ -142,7 +143,7 @@ export class CrossChainExecutor {
     const pricing: { quotes?: Quotes } = {};
     const monitor = new BridgeMonitor({
       db,
-      bridges,
+      bridges: bridges.map((bridge) => forVaults(bridge, (chainId, address) => senders.isVault(chainId, address))),
       views: (chainId) => senders.view(chainId),
       driftPpmPerHour: settings.driftPpmPerHour,
       costIn: async (chainId, wei, token) => await pricing.quotes!.costIn(chainId, wei, token),

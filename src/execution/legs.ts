@@ -1,5 +1,5 @@
 /** One leg of a cross-chain trade: a plain swap from a balance of our own, quoted by our own exact arithmetic. */
-import { AbiCoder, Interface, keccak256, type Provider } from "ethers";
+import type { Provider } from "ethers";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
 import { loadSnapshot } from "../market/market.js";
@@ -28,6 +28,10 @@ export interface LegVenue {
   /** The contract that must be allowed to take the input; null where none. */
   spender(hop: OpportunityHop): string | null;
   call(order: LegOrder): Call;
+  /** Why it would refuse each of these swaps of an amount now, null where it would not. Left out: it refuses none that it serves. */
+  refusals?(quotes: LegQuote[], amountIn: bigint): Promise<(string | null)[]>;
+  /** What a revert of its own contract means, in words; null for another contract's. */
+  explain?(revertData: string): string | null;
 }
 
 /** Venues whose routers swap plainly (TransactionBuilder.swap). */
@@ -47,28 +51,6 @@ export function routerVenue(network: Network, provider: Provider, account: strin
       return builder.swap({ venue, tokenIn, tokenOut, feePips, amountIn, minAmountOut: minOut, recipient: account, deadline });
     },
   };
-}
-
-const vault = new Interface(["function swap(bytes32[] ids, uint256 amountIn, uint256 leastOut) returns (uint256)"]);
-
-/** Swaps of what an ArbVault holds, in pools that its owner has allowed as markets (contracts/ArbVault.sol). */
-export function vaultVenue(address: string): LegVenue {
-  return {
-    id: "vault",
-    holder: address,
-    serves: () => true,
-    spender: () => null,
-    call: ({ hop, amountIn, minOut }) => ({
-      to: address,
-      data: vault.encodeFunctionData("swap", [[marketId(hop.pool, hop.tokenIn)], amountIn, minOut]),
-      value: 0n,
-    }),
-  };
-}
-
-/** Id of a vault's market (ArbVault.marketId). */
-export function marketId(pool: string, tokenIn: string): string {
-  return keccak256(AbiCoder.defaultAbiCoder().encode(["string", "address", "address"], ["market", pool, tokenIn]));
 }
 
 /** What a pool would give now. Base units. */
@@ -122,13 +104,19 @@ export function poolsFor(network: Network, venue: LegVenue, tokenIn: string, tok
   return hops;
 }
 
-/** Quotes of all pools for a swap, the best first, without those in `except`. Raises ArbError "network". */
-export async function quoteAll(
-  provider: Provider,
-  network: Network,
-  venue: LegVenue,
-  order: { tokenIn: string; tokenOut: string; amountIn: bigint; preferred?: OpportunityHop | null; except?: string[] },
-): Promise<LegQuote[]> {
+/** A swap that is asked for. `amountIn` in base units. */
+export interface SaleOrder {
+  tokenIn: string;
+  tokenOut: string;
+  amountIn: bigint;
+  preferred?: OpportunityHop | null;
+  except?: string[];
+  /** Gets the reasons of what the venue refuses. */
+  refused?: string[];
+}
+
+/** Quotes of all pools for a swap, the best first, without those in `except` and those that the venue refuses. Raises ArbError "network". */
+export async function quoteAll(provider: Provider, network: Network, venue: LegVenue, order: SaleOrder): Promise<LegQuote[]> {
   const { tokenIn, tokenOut, amountIn, preferred, except = [] } = order;
   const known = poolsFor(network, venue, tokenIn, tokenOut);
   const hops =
@@ -136,8 +124,11 @@ export async function quoteAll(
       ? [preferred, ...known]
       : known;
   const usable = hops.filter((h) => !except.some((e) => sameAddress(e, h.pool)));
-  const quotes = await Promise.all(usable.map(async (hop) => await quoteLeg(provider, hop, amountIn)));
+  const asked = await Promise.all(usable.map(async (hop) => await quoteLeg(provider, hop, amountIn)));
+  const quotes = asked.filter((q) => q !== null);
+  const refusals = quotes.length === 0 ? [] : ((await venue.refusals?.(quotes, amountIn)) ?? []);
+  order.refused?.push(...refusals.filter((reason) => reason !== null));
   return quotes
-    .filter((q) => q !== null)
+    .filter((_, i) => (refusals[i] ?? null) === null)
     .toSorted((a, b) => (a.amountOut > b.amountOut ? -1 : a.amountOut < b.amountOut ? 1 : 0));
 }

@@ -90,5 +90,40 @@ create table crosschain.stopped_bridge (
 );
 `;
 
+/** Everything that changed a balance, once: a claim of ours that brings a transfer's money is in the journal and an arrival as well. */
+const ENTRIES = `
+-- the coin that moved within a transaction of ours, where no log shows it: what a bridge gave back of a message's fee, and the fee that
+-- a vault passed on. It counts while the transaction is in a block
+create table crosschain.unseen (
+  chain_id bigint not null,
+  tx_hash text not null,
+  holder text not null check (holder ~ '^0x[0-9a-f]{40}$'),
+  transfer text not null references crosschain.transfer,
+  amount numeric(78, 0) not null,
+  primary key (chain_id, tx_hash, holder)
+);
+
+create view crosschain.entry as
+  select l.chain_id, l.holder, l.asset, a.intent_id, null::text as saga,
+    case when l.kind in ('gas', 'l1-fee', 'operator-fee') then 0 else l.amount end as amount,
+    case when l.kind in ('gas', 'l1-fee', 'operator-fee') then -l.amount else 0 end as gas
+  from journal.ledger l join journal.inclusion i on i.id = l.inclusion join journal.attempt a on a.hash = i.hash
+  where i.taken_back_at is null
+  union all
+  select r.chain_id, r.holder, r.asset, null, t.saga, r.amount, 0
+  from crosschain.arrival r join crosschain.transfer t on t.id = r.transfer
+  where not exists (
+    select 1 from journal.inclusion i join journal.ledger l on l.inclusion = i.id
+    where i.hash = r.tx_hash and i.taken_back_at is null and l.holder = r.holder and l.asset = r.asset
+  )
+  union all
+  select u.chain_id, u.holder, 'native', null, t.saga, u.amount, 0
+  from crosschain.unseen u join crosschain.transfer t on t.id = u.transfer
+  where exists (select 1 from journal.inclusion i where i.hash = u.tx_hash and i.taken_back_at is null);
+`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
-export const crossChainMigrations: { name: string; up: string }[] = [{ name: "crosschain-001-tables", up: TABLES }];
+export const crossChainMigrations: { name: string; up: string }[] = [
+  { name: "crosschain-001-tables", up: TABLES },
+  { name: "crosschain-002-entries", up: ENTRIES },
+];

@@ -131,6 +131,7 @@ export function startPrivateRun(
         },
         ...(simulator && {
           simulate: async (txs: string[], block: bigint) => await simulator.callBundle(txs, block, deadlineMs),
+          simulatorId: simulator.facts.id,
         }),
         record: async (record) => void (await outbox.note(record)),
         step: tools.step,

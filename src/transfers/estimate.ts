@@ -38,10 +38,7 @@ export async function judgeStart(
   env: { quotes: Quotes; store: TransferStore; recovery: RecoveryManager; rules: StartRules },
 ): Promise<Start> {
   const { quotes, store, rules } = env;
-  const symbolOf = (token: string) => {
-    const { network } = quotes.senders.chain(o.buy.chainId);
-    return network.tokens.find((t) => t.address === token)?.symbol ?? token;
-  };
+  const symbolOf = (token: string) => quotes.senders.symbol(o.buy.chainId, token);
   const [profitSymbol, boughtSymbol] = [symbolOf(o.buy.tokenIn), symbolOf(o.buy.tokenOut)];
   let mode = o.mode ?? "bridge";
   const no = (reason: string, estimate = NOTHING(mode)): Start => ({ ok: false, reason, estimate });
@@ -54,8 +51,12 @@ export async function judgeStart(
     sell: quotes.senders.venue(o.sell.chainId, account).holder,
   };
   const { tokenIn, tokenOut } = o.buy;
-  const [bought] = await quotes.sales(account, o.buy.chainId, { tokenIn, tokenOut, amountIn: o.amountIn, preferred: o.buy });
-  if (!bought) return no("no pool of the source network takes the amount");
+  const refused: string[] = [];
+  const because = (what: string): string => [what, ...new Set(refused)].join("; ");
+  const buying = { tokenIn, tokenOut, amountIn: o.amountIn, preferred: o.buy, refused };
+  const [bought] = await quotes.sales(account, o.buy.chainId, buying);
+  if (!bought) return no(because("no pool of the source network takes the amount"));
+  refused.length = 0;
   const places = [
     { chainId: o.buy.chainId, holder: holders.buy, token: tokenIn },
     { chainId: o.sell.chainId, holder: holders.sell, token: o.sell.tokenIn },
@@ -81,8 +82,8 @@ export async function judgeStart(
   const [out] = carried.offers;
   if (!out) return no(`no bridge carries it: ${carried.refused.map((r) => `${r.bridge} ${r.reason}`).join("; ")}`);
   const sellAmount = mode === "bridge" ? out.quote.amountOut : bought.amountOut;
-  const [sold] = await quotes.sales(account, o.sell.chainId, sellOrder(sellAmount));
-  if (!sold) return no("no pool of the target network takes the amount");
+  const [sold] = await quotes.sales(account, o.sell.chainId, { ...sellOrder(sellAmount), refused });
+  if (!sold) return no(because("no pool of the target network takes the amount"));
   const home = await quotes.home(o, account, sold.amountOut);
   if (!home) return no("no bridge brings the proceeds home");
 
@@ -131,8 +132,8 @@ export async function judgeStart(
   };
   if (profit < least) return no(`the expected profit of ${profit} is below ${least}`, estimate);
   if (worstLoss === null) return no("a state that it may get into has no way out", estimate);
-  if (worstLoss > env.recovery.policy.maxLoss)
-    return no(`the worst way out may lose ${worstLoss}, more than ${env.recovery.policy.maxLoss}`, estimate);
+  const { maxLoss } = env.recovery.limits(profitSymbol);
+  if (worstLoss > maxLoss) return no(`the worst way out may lose ${worstLoss}, more than ${maxLoss}`, estimate);
 
   const flying = await inFlight(store.db.pool);
   const usage = (symbol: string, token: string, leg: bigint, owned: Usage["onChain"]): Usage => ({

@@ -1,11 +1,12 @@
 /** What a cross-chain trade would give, what each way out of it would give, and what gas is worth; all by quotes of now. */
 import type { BridgeId, BridgeQuote } from "../bridges/bridge.js";
+import { spedUp } from "../bridges/bridge-executor.js";
 import type { BridgeMonitor, BridgeOffers } from "../bridges/monitor.js";
 import { ArbError } from "../errors.js";
-import { type LegQuote, quoteAll } from "../execution/legs.js";
+import { type LegQuote, quoteAll, routerVenue, type SaleOrder } from "../execution/legs.js";
 import type { Choice, ChoiceKind, SagaState } from "../execution/recovery-manager.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
-import type { OpportunityHop } from "../opportunity/opportunity.js";
+import { sameAddress } from "../venues/swap.js";
 import type { Senders } from "./senders.js";
 import { workflowOf } from "./store.js";
 
@@ -42,11 +43,7 @@ export class Quotes {
   ) {}
 
   /** Pools for a swap on a network, the best first. */
-  async sales(
-    account: string,
-    chainId: number,
-    order: { tokenIn: string; tokenOut: string; amountIn: bigint; preferred?: OpportunityHop | null; except?: string[] },
-  ): Promise<LegQuote[]> {
+  async sales(account: string, chainId: number, order: SaleOrder): Promise<LegQuote[]> {
     const { network, provider } = this.senders.chain(chainId);
     return await quoteAll(provider, network, this.senders.venue(chainId, account), order);
   }
@@ -58,7 +55,8 @@ export class Quotes {
     const key = `${chainId} ${token}`;
     let price = this.#prices.get(key);
     if (!price || Date.now() - price.at > PRICE_MS) {
-      const venue = this.senders.venue(chainId, this.senders.wallets[0]?.address ?? network.wrappedNative);
+      // the market's price: a vault need not be allowed to sell the coin for it
+      const venue = routerVenue(network, provider, network.wrappedNative);
       const order = { tokenIn: network.wrappedNative, tokenOut: token, amountIn: PRICE_PROBE };
       const [best] = await quoteAll(provider, network, venue, order);
       if (!best) throw new ArbError("network", `gas on ${network.title} has no price in ${token}`, { where: network.name });
@@ -192,7 +190,8 @@ export class Quotes {
         if (!offered) break;
         // who waits for a slow transfer must expect its refund
         add("wait", await sellAt("source", offered.amountIn, []), offered.refundSeconds, "until it arrives or is refunded");
-        if (offered.bridge !== "across") break;
+        // a speed-up needs the depositor's signature, which a vault does not give
+        if (offered.bridge !== "across" || !sameAddress(offered.request.sender, account)) break;
         const dearer = spedUp(offered);
         add(
           "speed-up",
@@ -219,7 +218,8 @@ export class Quotes {
       case "return-in-flight":
       case "rebalance-in-flight":
         if (p.quote) add("wait", p.quote.amountIn, p.quote.refundSeconds, "until it arrives or is refunded");
-        if (p.quote?.bridge === "across") add("speed-up", spedUp(p.quote), p.quote.etaSeconds, "for a higher fee");
+        if (p.quote?.bridge === "across" && sameAddress(p.quote.request.sender, account))
+          add("speed-up", spedUp(p.quote), p.quote.etaSeconds, "for a higher fee");
         break;
       case "bought-not-sold":
         add("sell-at-source", await sellAt("source", p.amount, []), 0, "sold where it was bought");
@@ -247,11 +247,4 @@ export class Quotes {
     }
     return choices;
   }
-}
-
-/** Output of a transfer whose relayers are offered twice the fee, base units of what arrives. */
-export function spedUp(quote: BridgeQuote): bigint {
-  const more = quote.fee > 0n ? quote.fee : 1n;
-  const less = quote.amountOut - more;
-  return less > 0n ? less : 1n;
 }

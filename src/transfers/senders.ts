@@ -13,6 +13,7 @@ import { chainRoute } from "../submit/relays/node.js";
 import type { Route } from "../submit/route.js";
 import { TransactionExecutor } from "../submit/transaction-executor.js";
 import { estimateGas } from "../wallet/gas.js";
+import { sameAddress } from "../venues/swap.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 
 export interface TradingNetwork {
@@ -67,9 +68,23 @@ export class Senders {
     return this.network(chainId).chain;
   }
 
+  /** A token's symbol; its address where the network does not list it. */
+  symbol(chainId: number, token: string): string {
+    return this.chain(chainId).network.tokens.find((t) => t.address.toLowerCase() === token.toLowerCase())?.symbol ?? token;
+  }
+
   venue(chainId: number, account: string): LegVenue {
     const { chain, venue } = this.network(chainId);
     return venue?.(account) ?? routerVenue(chain.network, chain.provider, account);
+  }
+
+  /** Whether an address is the vault of an account of ours on a network. */
+  isVault(chainId: number, address: string): boolean {
+    const found = this.networks.find((n) => n.chain.network.chainId === chainId);
+    return this.wallets.some((w) => {
+      const venue = found?.venue?.(w.address);
+      return venue?.id === "vault" && sameAddress(venue.holder, address);
+    });
   }
 
   view(chainId: number): ChainView {
@@ -146,8 +161,9 @@ export class Senders {
       const attempts = slot?.attempts.filter((a) => a.intentId === intentId) ?? [];
       // signed bytes that may be anywhere are neither failed nor done
       const nothingOut = attempts.every(isVoid);
+      const explained = error.revertData === undefined ? null : this.venue(chainId, account).explain?.(error.revertData);
       if (nothingOut && (error.code === "reverted" || error.code === "refused"))
-        return { status: "failed", detail: error.message, sent: false };
+        return { status: "failed", detail: explained ?? error.message, sent: false };
       if (nothingOut && attempts.length > 0) return { status: "failed", detail: error.message, sent: false };
       throw error;
     }

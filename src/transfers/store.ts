@@ -232,6 +232,25 @@ export class TransferStore {
     });
   }
 
+  /** What the journal has booked of an account's coin in one block; null where it has not booked this transaction yet. */
+  async coinIn(chainId: number, account: string, hash: string, blockNumber: number): Promise<bigint | null> {
+    const rows = await this.#run(
+      `select sum(l.amount)::numeric as sum, bool_or(i.hash = $4) as booked
+       from journal.ledger l join journal.inclusion i on i.id = l.inclusion
+       where l.chain_id = $1 and l.holder = $2 and l.asset = 'native' and i.block_number = $3 and i.taken_back_at is null`,
+      [chainId, keyOf(account), blockNumber, hash],
+    );
+    return rows[0]?.["booked"] === true ? amount(rows[0]["sum"]) : null;
+  }
+
+  /** Books the coin that moved within a transaction of ours without a log. The first of its kind stands. */
+  async unseen(transfer: string, chainId: number, hash: string, holder: string, amountMoved: bigint): Promise<void> {
+    await this.#run(
+      `insert into crosschain.unseen (chain_id, tx_hash, holder, transfer, amount) values ($1, $2, $3, $4, $5) on conflict do nothing`,
+      [chainId, hash, keyOf(holder), transfer, amountMoved],
+    );
+  }
+
   /** What an intent changed for a holder, by asset in lower case ("native" with fees), as booked by the journal. */
   async changeOf(chainId: number, intentId: string, holder: string): Promise<Map<string, bigint>> {
     const rows = await this.#run(
@@ -246,15 +265,8 @@ export class TransferStore {
   /** Everything that a saga changed: its own transactions by the journal, and what others brought. By network and asset. */
   async books(saga: string, holder: string): Promise<{ chainId: number; asset: string; amount: bigint; gas: bigint }[]> {
     const rows = await this.#run(
-      `select chain_id, asset, sum(amount)::numeric as amount, sum(gas)::numeric as gas from (
-         select l.chain_id, l.asset, case when l.kind in ('gas', 'l1-fee', 'operator-fee') then 0 else l.amount end as amount,
-           case when l.kind in ('gas', 'l1-fee', 'operator-fee') then -l.amount else 0 end as gas
-         from journal.ledger l join journal.inclusion i on i.id = l.inclusion join journal.attempt a on a.hash = i.hash
-         where starts_with(a.intent_id, $1) and i.taken_back_at is null and l.holder = $3
-         union all
-         select r.chain_id, r.asset, r.amount, 0 from crosschain.arrival r join crosschain.transfer t on t.id = r.transfer
-         where t.saga = $2 and r.holder = $3
-       ) all_entries group by chain_id, asset order by chain_id, asset`,
+      `select chain_id, asset, sum(amount)::numeric as amount, sum(gas)::numeric as gas from crosschain.entry
+       where (starts_with(intent_id, $1) or saga = $2) and holder = $3 group by chain_id, asset order by chain_id, asset`,
       [`${workflowOf(saga)}:`, saga, keyOf(holder)],
     );
     return rows.map((r) => ({

@@ -36,6 +36,7 @@ export async function estimateGas(
     }
     throw new ArbError(kind === "reverted" ? "reverted" : "network", `gas cannot be estimated (${kind}: ${message})`, {
       where: `${chain.network.name}${revertData === null ? "" : `, revert data ${revertData}`}`,
+      ...(revertData === null ? {} : { revertData }),
     });
   }
   const cap = chain.network.transactionGasCap;

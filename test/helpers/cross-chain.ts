@@ -161,8 +161,7 @@ export async function unbooked(
     for (const symbol of ["USDC", "WETH", "ETH"]) {
       const asset = symbol === "ETH" ? "native" : tokenOf(site.world.chain(chainId).network, symbol).address.toLowerCase();
       const { rows } = await db.pool.query<{ sum: string }>(
-        `select (coalesce((select sum(amount) from journal.ledger where chain_id = $1 and holder = $2 and asset = $3), 0)
-           + coalesce((select sum(amount) from crosschain.arrival where chain_id = $1 and holder = $2 and asset = $3), 0))::text as sum`,
+        `select coalesce(sum(amount - gas), 0)::text as sum from crosschain.entry where chain_id = $1 and holder = $2 and asset = $3`,
         [chainId, of.toLowerCase(), asset],
       );
       const changed = (await site.balance(chainId, symbol, of)) - before.get(`${chainId} ${symbol}`)!;
