@@ -47,10 +47,9 @@ export function tipFor({ tip }: GuardSettings, { chainId, profitToken }: Plan, w
   return tip === null || !possible ? null : { kind: "share", ...tip };
 }
 
-/** The guards of a plan but its tip, with its least profit; plans of steps have room for none of them. */
+/** The guards of a plan but its tip, with its least profit. */
 export function guardsFor(settings: GuardSettings, facts: GuardFacts): PlanGuards & { minProfit: bigint } {
-  const { format, bounds } = facts;
-  if (format === "steps") return { minProfit: bounds.minProfit };
+  const { bounds } = facts;
   const gasPrice = settings.ownGas ? priceOfGas(facts) : null;
   // what the contract adds itself is not asked for twice
   const least = gasPrice === null ? bounds.minProfit : bounds.minProfit - facts.gasInToken;

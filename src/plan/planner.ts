@@ -223,8 +223,8 @@ function draftPlan(quote: Quote, context: PlannerContext): Plan {
       // the manager nets exact amounts; only pairs among them could adapt
       return { ...tipped, amounts: "fixed" };
     case "steps":
-      // each step takes what the one before gave; there is no room for a tip
-      return { ...plan, amounts: "adaptive" };
+      // each step takes what the one before gave
+      return { ...tipped, amounts: "adaptive" };
   }
 }
 

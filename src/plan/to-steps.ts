@@ -5,7 +5,7 @@ import type { Plan, PlanHop } from "./plan.js";
 import { MAX_STEP_AMOUNT } from "./step-check.js";
 import type { Asset, Step, StepAmount, StepsPlan } from "./step-types.js";
 
-/** A plan as steps: the cycle with exact inputs from its first hop on, and around it whoever funds it. */
+/** A plan as steps: the cycle with exact inputs from its first hop on, around it whoever funds it, and its guards. */
 
 const PREVIOUS: StepAmount = { from: "previous" };
 const SURPLUS: StepAmount = { from: "surplus" };
@@ -20,7 +20,8 @@ interface Draft {
 
 /** The plan as steps; `wrapped` is the chain's wrapped native token. Throws ArbError "usage" for a plan that steps cannot carry. */
 export function toSteps(plan: Plan, wrapped: string): StepsPlan {
-  refuseGuards(plan);
+  // steps have no first pool whose place is known
+  if (plan.poolBound != null) throw usage("poolBound", "is not possible in a plan of steps");
   const draft: Draft = { plan, wrapped, assets: [] };
   const profitAsset = assetOf(draft, plan.profitToken);
   const { source } = plan.funding;
@@ -33,24 +34,12 @@ export function toSteps(plan: Plan, wrapped: string): StepsPlan {
     v4Manager: isV4,
     deadline: plan.deadline,
     blocks: plan.blocks,
+    parentHash: plan.parentHash ?? null,
+    gasPrice: plan.gasPrice ?? null,
+    tip: plan.tip ?? null,
+    sweep: plan.sweep === true,
     steps: trades,
   };
-}
-
-/** What steps have no room for: the planner leaves it off, and whoever asks for it must know. */
-function refuseGuards({ parentHash, poolBound, gasPrice, tip, sweep }: Plan): void {
-  const guard = parentHash
-    ? "parentHash"
-    : poolBound != null
-      ? "poolBound"
-      : gasPrice
-        ? "gasPrice"
-        : tip
-          ? "tip"
-          : sweep
-            ? "sweep"
-            : null;
-  if (guard !== null) throw usage(guard, "is not possible in a plan of steps");
 }
 
 function assetOf(draft: Draft, token: string): number {
