@@ -25,7 +25,7 @@ import type { Route } from "../../src/submit/route.js";
 import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import type { Wish } from "./plan.js";
-import { BLOCK_MS, type DriverWorld, FINAL_BLOCKS } from "./world.js";
+import { type DriverWorld, FINAL_BLOCKS } from "./world.js";
 
 /** What the parent says. */
 export type Order = { do: Wish[] } | { arm: JournalStep; nth: number } | { stop: true };
