@@ -196,7 +196,7 @@ describe("ArbExecutor: attacks by pools, keys and random plans fail", function (
 
   describe("random plans", function () {
     it("a thief's random bytes, with pools, lenders and tokens of every kind, take nothing", async function () {
-      this.timeout(20_000);
+      this.timeout(120_000);
       const random = randomNumbers(SEED + 1);
       const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
       const asset = await new TestToken__factory(world.deployer).deploy("ASSET");
