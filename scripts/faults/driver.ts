@@ -195,6 +195,7 @@ async function act(desk: Desk, wish: Wish, known: boolean): Promise<"refused" | 
         usefulTip: POLICY.priorityFee,
         worth,
         cancelBudget: ETHER,
+        maxFeePerGas: null,
         patienceBlocks: 4,
       });
       return "going";
