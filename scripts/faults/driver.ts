@@ -250,6 +250,7 @@ async function act(desk: Desk, wish: Wish, counted: string, known: boolean): Pro
         usefulTip: POLICY.priorityFee,
         worth,
         cancelBudget: ETHER,
+        maxFeePerGas: null,
         patienceBlocks: 4,
       });
       return "going";

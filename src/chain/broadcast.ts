@@ -35,10 +35,14 @@ const LOOK_UP_SHARE = 0.25;
 /**
  * Sends signed bytes to all endpoints at once. Accepted as soon as one takes or has them; the others go on in the background.
  * Refused only where every one refused and none has the transaction: a gateway that repeats a request answers with the refusal
- * of what its first try took. Everything else is unknown. Never throws for an answer.
+ * of what its first try took. Everything else is unknown. Never throws for an answer. `hash`: that of the bytes, where the caller has it.
  */
-export function broadcastTo(members: readonly Endpoint[], raw: string, send: SendOptions): Promise<BroadcastAnswer> {
-  const hash = keccak256(raw);
+export function broadcastTo(
+  members: readonly Endpoint[],
+  raw: string,
+  send: SendOptions,
+  hash = keccak256(raw),
+): Promise<BroadcastAnswer> {
   const deadline = performance.now() + send.timeoutMs;
   const toLookUp = send.timeoutMs * LOOK_UP_SHARE;
   const answers: EndpointAnswer[] = [];

@@ -51,7 +51,7 @@ export interface RpcPool {
   /** Reads of the state of one block, named by its hash (EIP-1898). Without a block: of the newest one. */
   pin(block?: { hash: string } | { number: number }, options?: CallOptions): Promise<PinnedReads>;
   /** Signed bytes to all endpoints at once. Never throws for an answer. */
-  broadcast(raw: string, options?: CallOptions): Promise<BroadcastAnswer>;
+  broadcast(raw: string, options?: CallOptions & { hash?: string }): Promise<BroadcastAnswer>;
   /** One look at a receipt, on two endpoints where there are two. */
   receipt(hash: string, options?: CallOptions): Promise<ReceiptVerdict>;
   /** Whether a transaction that was mined is still where it was. */
@@ -204,7 +204,7 @@ export function openPool(
       return await chunk(requests, callOptions);
     },
     pin: (block, callOptions = {}) => pinnedReads(pool, block, callOptions),
-    broadcast: (raw, callOptions = {}) => broadcastTo(usable(), raw, sendOf(callOptions)),
+    broadcast: (raw, callOptions = {}) => broadcastTo(usable(), raw, sendOf(callOptions), callOptions.hash),
     receipt: (hash, callOptions = {}) => confirmReceipt(usable(), hash, sendOf(callOptions), needed),
     recheck: (inclusion, callOptions = {}) => recheckInclusion(usable(), inclusion, sendOf(callOptions), needed),
     witnesses: (callOptions = {}) => ({

@@ -73,14 +73,19 @@ export async function checkFinally(
   );
 }
 
-/** Until when and at what tips a planned trade is sent: until the plan's deadline, and never for more than its ceiling. */
+/**
+ * Until when and at what tips a planned trade is sent: until the plan's deadline, and never for more than its ceiling or than the
+ * network's cap.
+ */
 export function termsOf(
   planned: PlannedTrade,
   { network }: Chain,
   head: { number: number; timestamp: number },
   tips: LadderSettings | undefined,
+  { maxFeePerGas }: Pick<FeePolicy, "maxFeePerGas">,
 ): SendTerms {
-  const { plan, quote, cost, feeCeiling, tip } = planned;
+  const { plan, quote, cost, tip } = planned;
+  const feeCeiling = maxFeePerGas !== null && maxFeePerGas < planned.feeCeiling ? maxFeePerGas : planned.feeCeiling;
   const { deadline } = plan;
   const blocks = (until: number): number => Math.max(1, Math.floor(((until - head.timestamp) * 1000) / network.blockTimeMs));
   const profit = ((quote.profit - tip) * cost.wei) / (cost.inProfitToken > 0n ? cost.inProfitToken : 1n);

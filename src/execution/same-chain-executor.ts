@@ -213,7 +213,7 @@ export class SameChainExecutor {
       // in this block it cannot land; in a later one it may
       return refused === null || (refused.status === "rejected" && refused.rejection.reason === "after-not-next");
     };
-    const terms = { ...termsOf(planned, chain, await this.#head(), settings.tips), alive };
+    const terms = { ...termsOf(planned, chain, await this.#head(), settings.tips, settings.fees), alive };
     return after === null ? terms : { ...terms, after };
   }
 

@@ -181,7 +181,11 @@ async function openRoutesOf(chain: Chain, networkConfig: NetworkConfig): Promise
   }
   const ask = async (method: string, params: unknown[]) => await chain.provider.send(method, params);
   const express = submission.routes.includes("express-lane") ? { expressLaneTiming: await readRoundTiming(ask) } : {};
-  return await openRoutes(networkConfig, { nodes: await resolveEndpoints(networkConfig), ask, ...express });
+  return await openRoutes(networkConfig, {
+    nodes: await resolveEndpoints(networkConfig),
+    ...(chain.pool && { pool: chain.pool }),
+    ...express,
+  });
 }
 
 /** Whether a loopback endpoint is a world of its own, and no node of the real network. */
@@ -200,8 +204,9 @@ function stuckPolicy(chain: Chain, networkConfig: NetworkConfig, { gas }: Config
   return {
     afterMs: Math.max(LEAST_STUCK_MS, (patienceBlocks + 1) * chain.network.blockTimeMs),
     cancelBudget: networkConfig.maxGasCost,
+    maxFeePerGas: networkConfig.maxFeePerGas,
     patienceBlocks,
-    // what it may cost is capped by what the trade earns, and by the budget
+    // the going price; what may be paid of it is capped by what the trade earns, by the budget and by the network's cap
     fees: async () => await suggestFees(chain, policy),
   };
 }

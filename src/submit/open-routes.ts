@@ -1,4 +1,5 @@
 import { endpointName } from "../chain/errors.js";
+import type { RpcPool } from "../chain/pool.js";
 import type { Network } from "../config/network.js";
 import { knownRoutes, type RoutesConfig } from "../config/routes.js";
 import { readSecret } from "../config/secrets.js";
@@ -7,7 +8,7 @@ import { EXPRESS_LANE_AUCTION, PROTECT_URLS, relayById, type RelayFacts, SEQUENC
 import { type BundleClient, openBundleClient } from "./relays/bundle-client.js";
 import { type BundleExtras, bundleRoute } from "./relays/bundle.js";
 import { expressLaneRoute } from "./relays/express-lane.js";
-import { type Ask, nodeRoute, poolRoute } from "./relays/node.js";
+import { broadcastRoute, nodeRoute } from "./relays/node.js";
 import { privateTransactionRoute } from "./relays/private-transaction.js";
 import { protectRoute } from "./relays/protect.js";
 import { sequencerRoute } from "./relays/sequencer.js";
@@ -18,8 +19,8 @@ import type { Route } from "./route.js";
 export interface RoutesContext {
   /** Endpoints of the network's nodes, resolved. */
   nodes: string[];
-  /** How the route "node" asks, instead of the first of `nodes`: a pool that broadcasts. */
-  ask?: Ask;
+  /** The pool through which the route "node" broadcasts, instead of the first of `nodes`. */
+  pool?: RpcPool;
   /** Timing of Timeboost's rounds in seconds, where the express lane is used: readRoundTiming reads it. */
   expressLaneTiming?: { offset: number; duration: number };
 }
@@ -85,7 +86,7 @@ async function openRoute(
   const where = `networks.${network.name}`;
   const own = config.relays.some((relay) => relay.id === name);
   if (!own && name === "node") {
-    if (context.ask) return poolRoute(context.ask);
+    if (context.pool) return broadcastRoute(context.pool);
     const [url] = context.nodes;
     if (url === undefined) throw new ArbError("config", `${network.title} has no endpoint`, { where: `${where}.rpc` });
     return nodeRoute(url);

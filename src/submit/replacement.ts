@@ -12,8 +12,13 @@ export interface StuckAttempt {
   baseFee: bigint;
   /** Tip that lands now, wei per gas: the fee history's, or the configured one. */
   usefulTip: bigint;
-  /** Most that all its gas may cost, wei: what the trade earns, less the margin. 0 = it is worth nothing any more. */
+  /**
+   * Most that all its gas may cost, wei: at this price the least profit that the plan lets land still leaves the least net profit. 0 = it is
+   * worth nothing any more.
+   */
   worth: bigint;
+  /** Highest fee per gas, wei, tip included, that the network's configuration lets be signed; null = none. */
+  maxFeePerGas: bigint | null;
   /** Most that getting the nonce free may cost, wei. */
   cancelBudget: bigint;
   /** Blocks that the fee cap is to survive. */
@@ -22,7 +27,7 @@ export interface StuckAttempt {
 
 /** What to do about it. A replacement and a cancellation take the same nonce, and are journaled before they are sent. */
 export type StuckDecision =
-  | { action: "wait"; reason: "pays-enough" | "cannot-pay-more" }
+  | { action: "wait"; reason: "pays-enough" | "cannot-pay-more" | "above-cap" }
   | { action: "replace"; fees: Fees }
   | { action: "cancel"; fees: Fees };
 
@@ -39,20 +44,24 @@ export function replacementFees(old: Fees): Fees {
 }
 
 /**
- * Replaced where a higher price lands it and the trade still earns that; else the nonce is freed by a cancellation, as far as that is
- * worth it; else it is left where it is.
+ * Replaced where a higher price lands it, the trade still earns that, and the network's cap lets it be signed; else the nonce is freed by
+ * a cancellation, as far as that is worth it and within the cap; else it is left where it is.
  */
 export function decideStuck(stuck: StuckAttempt): StuckDecision {
-  const { fees, gasLimit, baseFee, usefulTip, worth, cancelBudget, patienceBlocks } = stuck;
+  const { fees, gasLimit, baseFee, usefulTip, worth, cancelBudget, maxFeePerGas, patienceBlocks } = stuck;
+  const capped = (highest: bigint): bigint => (maxFeePerGas !== null && maxFeePerGas < highest ? maxFeePerGas : highest);
   const wanted = feesFor(baseFee, usefulTip, patienceBlocks);
   if (worth > 0n && paysEnough(fees, baseFee, usefulTip)) return { action: "wait", reason: "pays-enough" };
   const least = replacementFees(fees);
-  const replacement = fit(least, wanted, worth / (gasLimit > 0n ? gasLimit : 1n));
+  const replacement = fit(least, wanted, capped(worth / (gasLimit > 0n ? gasLimit : 1n)));
   // a cap below what the next block takes would only be stuck again
   if (replacement && paysEnough(replacement, baseFee, 0n)) return { action: "replace", fees: replacement };
-  const cancellation = fit(least, wanted, cancelBudget / CANCEL_GAS);
+  const most = cancelBudget / CANCEL_GAS;
+  const cancellation = fit(least, wanted, capped(most));
   if (cancellation && paysEnough(cancellation, baseFee, 0n)) return { action: "cancel", fees: cancellation };
-  return { action: "wait", reason: "cannot-pay-more" };
+  const uncapped = fit(least, wanted, most);
+  const isCap = capped(most) < most && uncapped !== null && paysEnough(uncapped, baseFee, 0n);
+  return { action: "wait", reason: isCap ? "above-cap" : "cannot-pay-more" };
 }
 
 /** What lands in one of the next blocks even if all before it are full. */

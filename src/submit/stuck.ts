@@ -13,7 +13,10 @@ import type { Outbox } from "./outbox.js";
 import { isBounded } from "./watching.js";
 
 /** What it is worth to get a stuck transaction, or at least its nonce, going again. */
-export type StuckTerms = Pick<StuckAttempt, "baseFee" | "usefulTip" | "worth" | "cancelBudget" | "patienceBlocks">;
+export type StuckTerms = Pick<
+  StuckAttempt,
+  "baseFee" | "usefulTip" | "worth" | "cancelBudget" | "maxFeePerGas" | "patienceBlocks"
+>;
 
 /** When something counts as stuck, and what getting it going may cost. */
 export interface StuckPolicy {
@@ -21,6 +24,8 @@ export interface StuckPolicy {
   afterMs: number;
   /** Most that getting a nonce free may cost, wei. */
   cancelBudget: bigint;
+  /** Highest fee per gas that may be signed for either, wei; null = no limit. */
+  maxFeePerGas: bigint | null;
   patienceBlocks: number;
   /** What lands now. */
   fees: () => Promise<PlanFees>;
@@ -104,19 +109,26 @@ export async function findStuck(
   policy: StuckPolicy,
   worthOf: (intentId: string) => bigint,
 ): Promise<{ filled: number[]; stuck: { intentId: string; terms: StuckTerms } | null }> {
-  const { afterMs, cancelBudget, patienceBlocks } = policy;
+  const { afterMs, cancelBudget, maxFeePerGas, patienceBlocks } = policy;
   const open = (await sender.journal.openSlots(sender.account)).filter((slot) => slot.state === "open");
   const waiting = open.find(({ nonce }) => !vacant.includes(nonce));
   const newest = waiting?.attempts.at(-1);
   const isStuck = newest !== undefined && !isBounded(newest) && Date.now() - newest.createdAt.getTime() >= afterMs;
   if (!isStuck && vacant.length === 0) return { filled: [], stuck: null };
   const fees = await policy.fees();
-  const filled = fees.maxFeePerGas * CANCEL_GAS <= cancelBudget ? await fillGaps(sender, vacant, fees) : [];
+  const filling = within(fees, maxFeePerGas);
+  const filled = filling.maxFeePerGas * CANCEL_GAS <= cancelBudget ? await fillGaps(sender, vacant, filling) : [];
   const intentId = waiting?.attempts.find((a) => a.intentId !== null)?.intentId ?? null;
   if (!isStuck || intentId === null) return { filled, stuck: null };
   const [baseFee, usefulTip] = [fees.nextBaseFee, fees.maxPriorityFeePerGas];
-  const terms = { baseFee, usefulTip, worth: worthOf(intentId), cancelBudget, patienceBlocks };
+  const terms = { baseFee, usefulTip, worth: worthOf(intentId), cancelBudget, maxFeePerGas, patienceBlocks };
   return { filled, stuck: { intentId, terms } };
+}
+
+/** Fees no higher than a cap. */
+function within({ maxFeePerGas, maxPriorityFeePerGas }: Fees, cap: bigint | null): Fees {
+  const most = cap === null || maxFeePerGas < cap ? maxFeePerGas : cap;
+  return { maxFeePerGas: most, maxPriorityFeePerGas: maxPriorityFeePerGas < most ? maxPriorityFeePerGas : most };
 }
 
 /** The same call, nonce and gas with other fees. */

@@ -157,7 +157,14 @@ describe("faults: each fault of a node in each state of an attempt", function ()
   };
   const superseded = async (c: Case): Promise<void> => {
     await send(c, LOW);
-    const terms = { baseFee: FEES.nextBaseFee, usefulTip: 1n, worth: 10n ** 18n, cancelBudget: 0n, patienceBlocks: 9 };
+    const terms = {
+      baseFee: FEES.nextBaseFee,
+      usefulTip: 1n,
+      worth: 10n ** 18n,
+      cancelBudget: 0n,
+      maxFeePerGas: null,
+      patienceBlocks: 9,
+    };
     expect(await c.driver.executor.unstick(c.id, terms)).to.include({ action: "replace" });
   };
   const is = async (state: Slot["state"]): Promise<unknown> =>

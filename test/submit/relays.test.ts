@@ -9,7 +9,7 @@ import { type LocalRelay, startLocalRelay } from "../../src/sim/relay/relay.js";
 import { bundleFault } from "../../src/submit/relays/bundle-client.js";
 import { bundleRoute } from "../../src/submit/relays/bundle.js";
 import { relayById, RELAYS } from "../../src/submit/relays/builders.js";
-import { nodeRoute, poolRoute } from "../../src/submit/relays/node.js";
+import { nodeRoute, askRoute } from "../../src/submit/relays/node.js";
 import { privateTransactionRoute } from "../../src/submit/relays/private-transaction.js";
 import { protectRoute } from "../../src/submit/relays/protect.js";
 import { relaySigner } from "../../src/submit/relays/signer.js";
@@ -164,11 +164,11 @@ describe("routes to relays", function () {
   it("sends by a connection that is open already", async () => {
     const signed = await a.sign();
     const said = (answer: unknown) =>
-      poolRoute(async () => {
+      askRoute(async () => {
         if (answer instanceof Error) throw answer;
         return answer;
       });
-    expect((await poolRoute((method, params) => chain.rpc(method, params)).send(signed, await terms())).status).to.equal(
+    expect((await askRoute((method, params) => chain.rpc(method, params)).send(signed, await terms())).status).to.equal(
       "accepted",
     );
     expect((await relay.buildBlock()).txs).to.deep.equal([signed.hash]);

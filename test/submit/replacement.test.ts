@@ -49,6 +49,7 @@ describe("a stuck transaction", () => {
     usefulTip: 3n,
     worth: 20_000_000n,
     cancelBudget: 2_100_000n,
+    maxFeePerGas: null,
     patienceBlocks: 2,
   };
 
@@ -79,7 +80,21 @@ describe("a stuck transaction", () => {
     expect(decideStuck({ ...stuck, worth: 0n, fees: { maxFeePerGas: 33n, maxPriorityFeePerGas: 3n } }).action).to.equal("cancel");
   });
 
-  it("never pays more than the trade earns, nor less than a mempool asks", () => {
+  it("is replaced within the network's cap, else cancelled within it, else left", () => {
+    expect(decideStuck({ ...stuck, maxFeePerGas: 35n })).to.deep.equal({
+      action: "replace",
+      fees: { maxFeePerGas: 35n, maxPriorityFeePerGas: 3n },
+    });
+    expect(decideStuck({ ...stuck, maxFeePerGas: 35n, worth: 1n })).to.deep.equal({
+      action: "cancel",
+      fees: { maxFeePerGas: 35n, maxPriorityFeePerGas: 3n },
+    });
+    // below the base fee it would only be stuck again; below 12.5 % more no mempool takes it
+    for (const maxFeePerGas of [29n, 22n])
+      expect(decideStuck({ ...stuck, maxFeePerGas })).to.deep.equal({ action: "wait", reason: "above-cap" });
+  });
+
+  it("never pays more than the trade earns or the network allows, nor less than a mempool asks", () => {
     const blocks = fc.integer({ min: 0, max: 20 });
     property(
       fc.property(
@@ -91,13 +106,15 @@ describe("a stuck transaction", () => {
         amount,
         amount,
         blocks,
-        (cap, tip, gasLimit, baseFee, usefulTip, worth, cancelBudget, patienceBlocks) => {
+        fc.option(fee, { nil: null }),
+        (cap, tip, gasLimit, baseFee, usefulTip, worth, cancelBudget, patienceBlocks, maxFeePerGas) => {
           const fees = { maxFeePerGas: cap > tip ? cap : tip, maxPriorityFeePerGas: tip };
-          const decision = decideStuck({ fees, gasLimit, baseFee, usefulTip, worth, cancelBudget, patienceBlocks });
+          const decision = decideStuck({ fees, gasLimit, baseFee, usefulTip, worth, cancelBudget, maxFeePerGas, patienceBlocks });
           if (decision.action === "wait") return;
           const [gas, limit] = decision.action === "replace" ? [gasLimit, worth] : [CANCEL_GAS, cancelBudget];
           const made = decision.fees;
           expect(made.maxFeePerGas * gas <= limit, "within what it is worth").to.equal(true);
+          expect(maxFeePerGas === null || made.maxFeePerGas <= maxFeePerGas, "within the cap").to.equal(true);
           expect(made.maxPriorityFeePerGas <= made.maxFeePerGas, "a fee that nodes take").to.equal(true);
           expect(
             made.maxFeePerGas * 8n >= fees.maxFeePerGas * 9n && made.maxPriorityFeePerGas * 8n >= tip * 9n,

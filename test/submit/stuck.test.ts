@@ -16,7 +16,14 @@ import { rejection } from "../helpers/rejection.js";
 const ETHER = 10n ** 18n;
 const FEES = { maxFeePerGas: 5_000_000_000n, maxPriorityFeePerGas: 1n, nextBaseFee: 1_000_000_000n };
 const TOO_LITTLE = { maxFeePerGas: 2n, maxPriorityFeePerGas: 1n, nextBaseFee: 1n };
-const TERMS = { baseFee: 2_000_000_000n, usefulTip: 1_000_000n, worth: ETHER, cancelBudget: ETHER, patienceBlocks: 4 };
+const TERMS = {
+  baseFee: 2_000_000_000n,
+  usefulTip: 1_000_000n,
+  worth: ETHER,
+  cancelBudget: ETHER,
+  maxFeePerGas: null,
+  patienceBlocks: 4,
+};
 
 describe("TransactionExecutor: what does not land", () => {
   let local: LocalChain;
@@ -121,6 +128,7 @@ describe("TransactionExecutor: what does not land", () => {
   const policy = (change: Partial<StuckPolicy> = {}): StuckPolicy => ({
     afterMs: 0,
     cancelBudget: ETHER,
+    maxFeePerGas: null,
     patienceBlocks: 4,
     fees: async () => ({ maxFeePerGas: FEES.maxFeePerGas, maxPriorityFeePerGas: 1_000_000n, nextBaseFee: 2_000_000_000n }),
     ...change,
@@ -139,11 +147,21 @@ describe("TransactionExecutor: what does not land", () => {
     expect(await executor.tend(policy())).to.equal(null);
   });
 
-  it("tending cancels what earns too little, and what has expired, but not for more than the budget", async () => {
+  it("tending cancels what earns too little, and what has expired, but not for more than the budget or the network's cap", async () => {
     await planned("poor", { feeCeiling: 3n, maxTimestamp: inAnHour() });
     expect(await executor.tend(policy({ cancelBudget: 1n }))).to.deep.equal({ action: "wait", reason: "cannot-pay-more" });
     expect(await executor.tend(policy())).to.include({ action: "cancel" });
     expect(await outcome("poor")).to.include({ status: "superseded" });
+    await planned("capped", { feeCeiling: 3_000_000_000n, maxTimestamp: inAnHour() });
+    const cap = { maxFeePerGas: 2_100_000_000n };
+    expect(await executor.tend(policy({ ...cap, maxFeePerGas: 1_000_000_000n }))).to.deep.equal({
+      action: "wait",
+      reason: "above-cap",
+    });
+    expect(await executor.tend(policy(cap))).to.include({ action: "replace" });
+    const { attempts } = (await journal.find(1, name("capped")))!;
+    expect(attempts.at(-1)!.maxFeePerGas, "the network's cap, though the trade earns more").to.equal(2_100_000_000n);
+    expect(await outcome("capped")).to.include({ status: "landed" });
     await planned("old", { feeCeiling: 3_000_000_000n, maxTimestamp: 1 });
     expect(await executor.tend(policy())).to.include({ action: "cancel" });
     expect(await outcome("old")).to.include({ status: "superseded" });

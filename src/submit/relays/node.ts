@@ -1,4 +1,6 @@
 import type { Chain } from "../../chain/connect.js";
+import { PoolProvider } from "../../chain/pool-provider.js";
+import type { RpcPool } from "../../chain/pool.js";
 import type { Route, RouteAnswer, RouteTerms } from "../route.js";
 import { answerOf, answerOfError, expectHash, postRpc, type RpcOptions } from "./rpc.js";
 
@@ -31,11 +33,28 @@ export type Ask = (method: string, params: unknown[]) => Promise<unknown>;
 
 /** The endpoints of a chain that is connected already: its pool broadcasts to all of them. */
 export function chainRoute({ provider }: Pick<Chain, "provider">, id = "node"): Route {
-  return poolRoute(async (method, params) => await provider.send(method, params), id);
+  // between the signature and the socket there is nothing to be made into a form of ethers'
+  if (provider instanceof PoolProvider) return broadcastRoute(provider.pool, id);
+  return askRoute(async (method, params) => await provider.send(method, params), id);
 }
 
-/** The same over a connection that is open already, for example a pool that broadcasts to every node. */
-export function poolRoute(ask: Ask, id = "node"): Route {
+/** All endpoints of a pool at once, over the connections that are open already. */
+export function broadcastRoute(pool: Pick<RpcPool, "broadcast">, id = "node"): Route {
+  return {
+    id,
+    visibility: "public",
+    async send({ raw, hash }, terms) {
+      const refused = refuseAfter(terms);
+      if (refused) return refused;
+      const answer = await pool.broadcast(raw, { deadlineMs: terms.deadlineMs, hash });
+      const { detail } = answer;
+      return answer.status === "refused" ? { status: "refused", kind: answer.kind, detail } : { status: answer.status, detail };
+    },
+  };
+}
+
+/** The same over a connection of any kind that is open already. */
+export function askRoute(ask: Ask, id = "node"): Route {
   return {
     id,
     visibility: "public",
