@@ -1,5 +1,10 @@
 import { type JournalStep, STEPS } from "../../src/journal/types.js";
 
+/** Blocks after which the driver calls a block final: more than any reorganisation here replaces. */
+export const FINAL_BLOCKS = 5;
+/** Milliseconds from block to block. */
+export const BLOCK_MS = 120;
+
 /** A stream of numbers in [0, 1) that a text determines (xmur3 into mulberry32). */
 export function randomOf(text: string): () => number {
   let state = 1779033703 ^ text.length;
