@@ -48,7 +48,7 @@ export function databaseCommand(): Command {
       makeOutput(options).result({ file, ...countsOf(head) }, () => `restored from ${file}: ${textOf(head)}`);
     });
   sub("prune", "deletes answers of routes about slots that have been final for long; the bot, which does it too, may run")
-    .option("--days <n>", "least age", String(KEEP_DAYS))
+    .option("--days <days>", "least age", String(KEEP_DAYS))
     .action(async (options: Options & { days: string }) => {
       const keepDays = Number(options.days);
       if (!/^\d{1,5}$/.test(options.days)) throw new ArbError("usage", "the age is no number of days", { where: "--days" });
