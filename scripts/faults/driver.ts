@@ -24,8 +24,8 @@ import { relaySigner } from "../../src/submit/relays/signer.js";
 import type { Route } from "../../src/submit/route.js";
 import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
-import type { Wish } from "./plan.js";
-import { type DriverWorld, FINAL_BLOCKS } from "./world.js";
+import { FINAL_BLOCKS, type Wish } from "./plan.js";
+import type { DriverWorld } from "./world.js";
 
 /** What the parent says. */
 export type Order = { do: Wish[] } | { arm: JournalStep; nth: number } | { stop: true };
@@ -89,7 +89,7 @@ const chains = await Promise.all(
     const network = {
       ...networkById(chainId)!,
       finality: { blocks: FINAL_BLOCKS, source: "faults" },
-      blockTimeMs: chainId === 1 ? 250 : 70,
+      blockTimeMs: BLOCK_MS,
     };
     return await connectChain(network, [url], { local: true, pollMs: 50 });
   }),

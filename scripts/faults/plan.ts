@@ -1,5 +1,10 @@
 import { type JournalStep, STEPS } from "../../src/journal/types.js";
 
+/** Blocks after which the driver calls a block final: more than any reorganisation here replaces. */
+export const FINAL_BLOCKS = 5;
+/** Milliseconds from block to block. */
+export const BLOCK_MS = 120;
+
 /** A stream of numbers in [0, 1) that a text determines (xmur3 into mulberry32). */
 export function randomOf(text: string): () => number {
   let state = 1779033703 ^ text.length;
@@ -78,7 +83,9 @@ export function planOf(seed: number, round: number): RoundPlan {
       const chain = i % 3 === 0 ? 0 : 1;
       const nth = chain === 0 ? i / 3 : i - Math.floor(i / 3) - 1;
       const draw = random();
-      const kind = chain === 0 ? relayKind(nth, draw) : kindOf(nth, draw);
+      // what would land at once ends the others' runs before they raise
+      const raises = moment.at === "step" && moment.step === "tip-raised" && nth % 2 === 0;
+      const kind = chain === 1 ? kindOf(nth, draw) : raises ? "stuck" : relayKind(nth, draw);
       return { id: `${seed}-${round}-${i}`, chain, account: (nth % 2) as 0 | 1, kind };
     }),
   };

@@ -17,11 +17,8 @@ import { findPool, shareOf, submitMove } from "../../src/sim/trader.js";
 import { createKeystore } from "../../src/wallet/keystore.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import type { PoolId } from "../../src/venues/venue.js";
-import type { RelayFaultName, RoundPlan } from "./plan.js";
+import { BLOCK_MS, type RelayFaultName, type RoundPlan } from "./plan.js";
 
-/** Blocks after which the driver calls a block final: more than any reorganisation here replaces. */
-export const FINAL_BLOCKS = 5;
-export const BLOCK_MS = 120;
 /** A bundle is for the next block alone: it must be there before that one is built. */
 const RELAY_BLOCK_MS = 250;
 const SCRYPT_N = 1024;

@@ -83,7 +83,9 @@ describe("journal: two endpoints of which one is wrong", () => {
     for (const watched of watchedBoth(lies)) {
       const finding = await look(watched);
       expect(finding).to.include({ status: "unknown" });
-      expect((finding as { detail: string }).detail).to.include("wrong counts 1").and.to.include("honest counts 0");
+      expect((finding as { detail: string }).detail)
+        .to.include("wrong counts 1")
+        .and.to.include("honest counts 0");
     }
     expect(journal.stopped(site.account)).to.equal(null);
     // alone it would have been believed
@@ -104,7 +106,9 @@ describe("journal: two endpoints of which one is wrong", () => {
     await mine(4);
     for (const watched of watchedBoth(SILENT)) expect((await reconcileAccount(watched)).vacant).to.deep.equal([]);
     // behind: for it the block has not passed
-    const behind: Lies = { eth_getBlockByNumber: async ([tag, full]) => await block(tag === "latest" ? toQuantity(head) : tag, full) };
+    const behind: Lies = {
+      eth_getBlockByNumber: async ([tag, full]) => await block(tag === "latest" ? toQuantity(head) : tag, full),
+    };
     for (const watched of watchedBoth(behind)) expect((await reconcileAccount(watched)).vacant).to.deep.equal([]);
     for (const watched of watchedBoth({})) expect((await reconcileAccount(watched)).vacant).to.deep.equal([0]);
   });
@@ -125,7 +129,8 @@ describe("journal: two endpoints of which one is wrong", () => {
     const late: Lies = {
       eth_getBlockByNumber: async ([tag, full]) => await block(tag === "finalized" ? toQuantity(inclusion - 1) : tag, full),
     };
-    for (const watched of [...watchedBoth(late), ...watchedBoth(SILENT)]) expect((await look(watched)).status).to.not.equal("final");
+    for (const watched of [...watchedBoth(late), ...watchedBoth(SILENT)])
+      expect((await look(watched)).status).to.not.equal("final");
     expect(await look(watchedBoth({})[0]!)).to.include({ status: "final" });
   });
 
