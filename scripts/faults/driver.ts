@@ -24,7 +24,7 @@ import { relaySigner } from "../../src/submit/relays/signer.js";
 import type { Route } from "../../src/submit/route.js";
 import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
-import { FINAL_BLOCKS, type Wish } from "./plan.js";
+import { BLOCK_MS, FINAL_BLOCKS, type Wish } from "./plan.js";
 import type { DriverWorld } from "./world.js";
 
 /** What the parent says. */

@@ -12,7 +12,12 @@ const USUAL_SECONDS = 60;
  * Keys of every deposit that an account made from a block on, out of the chain alone: for funds whose records are lost. Their ids name
  * transaction and log, since the real ones cannot be computed back. Deposits to networks without a known SpokePool are left out.
  */
-export async function scanAcross(depositor: string, fromChainId: number, fromBlock: number, views: Views): Promise<TransferKey[]> {
+export async function scanAcross(
+  depositor: string,
+  fromChainId: number,
+  fromBlock: number,
+  views: Views,
+): Promise<TransferKey[]> {
   const source = views(fromChainId);
   const here = acrossFacts(fromChainId);
   if (!here) return [];

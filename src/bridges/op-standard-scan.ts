@@ -15,7 +15,12 @@ const PROPOSAL_SECONDS = 2 * 3600;
  * Keys of every deposit and withdrawal that an account began from a block on, out of the chain alone. Where another began it for the
  * account, or it was begun past the standard bridge, it is not among them.
  */
-export async function scanOpStandard(sender: string, fromChainId: number, fromBlock: number, views: Views): Promise<TransferKey[]> {
+export async function scanOpStandard(
+  sender: string,
+  fromChainId: number,
+  fromBlock: number,
+  views: Views,
+): Promise<TransferKey[]> {
   const own = opStandardFacts(fromChainId);
   if (own) return await scanBridge(sender, { from: fromChainId, to: own.l1ChainId, l2: fromChainId, fromBlock }, views);
   const keys: TransferKey[] = [];
