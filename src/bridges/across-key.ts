@@ -44,7 +44,12 @@ const FIELDS = [
   "destinationFrom",
 ] as const;
 
-export type AcrossData = Record<(typeof FIELDS)[number], string> & { fallback?: string };
+export type AcrossData = Record<(typeof FIELDS)[number], string> & {
+  fallback?: string;
+  /** Of deposits that were not made by us: ours are exclusive to nobody. */
+  exclusiveRelayer?: string;
+  exclusivityDeadline?: string;
+};
 
 /** Reads a key. Throws ArbError "usage" when it is no key of Across. */
 export function transferOf(key: TransferKey): AcrossTransfer {
@@ -55,7 +60,7 @@ export function transferOf(key: TransferKey): AcrossTransfer {
   const relay: RelayData = {
     depositor: d.depositor,
     recipient: d.recipient,
-    exclusiveRelayer: ZeroAddress,
+    exclusiveRelayer: d.exclusiveRelayer ?? ZeroAddress,
     inputToken: d.inputToken,
     outputToken: d.outputToken,
     inputAmount: BigInt(d.inputAmount),
@@ -64,7 +69,7 @@ export function transferOf(key: TransferKey): AcrossTransfer {
     depositId: BigInt(d.depositId),
     fillDeadline: BigInt(d.fillDeadline),
     // Nobody is exclusive: then nothing in the relay's hash depends on the block that the deposit lands in.
-    exclusivityDeadline: 0n,
+    exclusivityDeadline: BigInt(d.exclusivityDeadline ?? 0),
     message: d.message,
   };
   return {

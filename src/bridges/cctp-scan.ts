@@ -5,7 +5,7 @@ import type { TransferKey, Views } from "./bridge.js";
 import { bytes32, FAST, messageTransmitter, tokenMessenger } from "./cctp-message.js";
 import type { CctpData } from "./cctp-track.js";
 import { ask, blockAt, logsBetween, receiptOf } from "./logs.js";
-import { blockBefore } from "./scan.js";
+import { blockBeforeOn } from "./scan.js";
 
 /**
  * Keys of every burn that an account made from a block on, out of the chain alone: for funds whose records are lost. Their ids name
@@ -51,7 +51,7 @@ export async function scanCctp(sender: string, fromChainId: number, fromBlock: n
       minFinality: String(burn.minFinalityThreshold),
       etaSeconds: String(isFast ? here.seconds.fast : here.seconds.standard),
       sourceFrom: String(log.blockNumber),
-      destinationFrom: String(await blockBefore(views(to.chainId), began)),
+      destinationFrom: String(await blockBeforeOn(views, to.chainId, began)),
     };
     const id = `scan:${log.transactionHash}:${log.index}`;
     keys.push({ bridge: "cctp", fromChainId, toChainId: to.chainId, id, sourceTx: log.transactionHash, data });

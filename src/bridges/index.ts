@@ -13,6 +13,8 @@ import { iris } from "./iris.js";
 import { opStandardBridge } from "./op-standard.js";
 import { stargateBridge } from "./stargate.js";
 
+export const BRIDGE_IDS: readonly BridgeId[] = ["across", "cctp", "stargate", "op-standard", "arbitrum-gateway"];
+
 type BridgeConfig = Pick<Config, "bridges" | "networks">;
 
 /**
@@ -26,6 +28,11 @@ export async function openBridges(config: BridgeConfig): Promise<Bridge[]> {
     ? await readSecret(across.apiKey!, { allowEnv: true, prompt: "Key of Across' fee service", where: "bridges.across.apiKey" })
     : null;
   return enabled.map((id) => openBridge(id, config, apiKey));
+}
+
+/** Every bridge, for looking at transfers and finishing them, enabled or not: no secret is read, and none of them is to be quoted. */
+export function trackingBridges(config: BridgeConfig): Bridge[] {
+  return BRIDGE_IDS.map((id) => openBridge(id, config, null));
 }
 
 function openBridge(id: BridgeId, { bridges, networks }: BridgeConfig, apiKey: Secret | null): Bridge {

@@ -1,4 +1,5 @@
-import type { ChainView } from "./bridge.js";
+import { ArbError } from "../errors.js";
+import type { ChainView, Views } from "./bridge.js";
 import { ask, blockAt } from "./logs.js";
 
 /** Clocks of two chains differ, and blocks are reorganised. */
@@ -19,6 +20,18 @@ export async function blockBefore(view: ChainView, timestamp: number): Promise<n
     if (block === null || block.timestamp < timestamp - SLACK_SECONDS) return newest - back;
   }
   return 0;
+}
+
+/** The same for a network that may not be set up: what is there can then not be tracked either, and says so. */
+export async function blockBeforeOn(views: Views, chainId: number, timestamp: number): Promise<number> {
+  let view;
+  try {
+    view = views(chainId);
+  } catch (error) {
+    if (error instanceof ArbError && error.code === "config") return 0;
+    throw error;
+  }
+  return await blockBefore(view, timestamp);
 }
 
 /** The head's time, and a block before which no log of a transfer that starts now can be. */

@@ -4,7 +4,7 @@ import { stargateFacts } from "../config/stargate.js";
 import type { TransferKey, Views } from "./bridge.js";
 import { bytes32 } from "./cctp-message.js";
 import { ask, blockAt, logsBetween, receiptOf } from "./logs.js";
-import { blockBefore } from "./scan.js";
+import { blockBeforeOn } from "./scan.js";
 import { endpoint, packetOf, pool, taxiReceiver } from "./stargate-abi.js";
 import type { StargateData } from "./stargate-track.js";
 
@@ -47,7 +47,7 @@ export async function scanStargate(sender: string, fromChainId: number, fromBloc
       minAmount: String(amountReceivedLD),
       etaSeconds: String(here.seconds),
       sourceFrom: String(log.blockNumber),
-      destinationFrom: String(await blockBefore(views(to.chainId), began)),
+      destinationFrom: String(await blockBeforeOn(views, to.chainId, began)),
     };
     const id = `scan:${log.transactionHash}:${log.index}`;
     keys.push({ bridge: "stargate", fromChainId, toChainId: to.chainId, id, sourceTx: log.transactionHash, data });

@@ -2,6 +2,7 @@
 import { DBOS, type WorkflowHandle } from "@dbos-inc/dbos-sdk";
 import type { Bridge } from "../bridges/bridge.js";
 import { BridgeMonitor } from "../bridges/monitor.js";
+import type { RebalancingConfig } from "../config/cross-chain.js";
 import type { Database } from "../database/open.js";
 import { ArbError } from "../errors.js";
 import type { Journal } from "../journal/journal.js";
@@ -9,6 +10,7 @@ import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import { Actions, type ActionSettings } from "../transfers/actions.js";
 import type { StartRules } from "../transfers/estimate.js";
 import { Quotes } from "../transfers/quotes.js";
+import type { RebalancingEnd } from "../transfers/rebalancing-store.js";
 import { Senders, type TradingNetwork } from "../transfers/senders.js";
 import { TransferStore, workflowOf } from "../transfers/store.js";
 import { keepTakingOver, strandedSagas } from "../transfers/takeover.js";
@@ -16,6 +18,7 @@ import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import { forVaults } from "../vault/vault-bridge.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
+import { keepLooking, lookAtStock, Rebalancing, type RebalancingInput } from "./rebalancing.js";
 import { RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
 import { type Command, type Engine, runSaga, type SagaInput } from "./saga.js";
 
@@ -62,6 +65,8 @@ export interface CrossChainOptions {
   rules: StartRules;
   policy: RecoveryPolicy;
   settings?: Partial<SagaSettings>;
+  /** Tokens whose stock is brought to its shares, each looked at in its own time, for the first wallet. */
+  rebalancing?: readonly RebalancingConfig[];
   /** Without a sign of life for this long, a driver's sagas are taken over. Milliseconds; 5,000. */
   deadAfterMs?: number;
   /** False behind a pooler that gives every transaction another connection, such as PgBouncer in transaction mode. */
@@ -113,6 +118,14 @@ const sagaWorkflow = DBOS.registerWorkflow(
   { name: WORKFLOW, maxRecoveryAttempts: RECOVERY_ATTEMPTS },
 );
 
+const rebalancingWorkflow = DBOS.registerWorkflow(
+  async (input: RebalancingInput): Promise<RebalancingEnd> => {
+    if (present === null) throw new ArbError("internal", "the cross-chain executor is not open in this process");
+    return await new Rebalancing(present, engineOf(present), input).run();
+  },
+  { name: "rebalancing", maxRecoveryAttempts: RECOVERY_ATTEMPTS },
+);
+
 /** A frozen driver's open transaction would keep its sagas from whoever takes them over. */
 const IDLE_TRANSACTION_MS = 3_000;
 
@@ -153,6 +166,7 @@ const silent = { info: () => undefined, debug: () => undefined };
 /** Runs cross-chain trades to their ends, whatever process they were started in. One per process. */
 export class CrossChainExecutor {
   #stopTakeover: () => Promise<void> = () => Promise.resolve();
+  #stopRebalancing: () => Promise<void> = () => Promise.resolve();
 
   private constructor(
     readonly env: Env,
@@ -197,6 +211,7 @@ export class CrossChainExecutor {
         deadAfterMs: options.deadAfterMs ?? 5_000,
         onFault,
       });
+      opened.#stopRebalancing = keepLooking(options.rebalancing ?? [], async (r) => await opened.rebalance(r), onFault);
       return opened;
     } catch (error) {
       present = null;
@@ -230,6 +245,18 @@ export class CrossChainExecutor {
     }
   }
 
+  /**
+   * One look at a token's stock: goes on with the transfer that is under way, else starts the one that its shares ask for, if it is not
+   * too dear. Gives its id; null for none.
+   */
+  async rebalance(config: RebalancingConfig, account?: string): Promise<string | null> {
+    const wallet = account ?? this.senders.wallets[0]?.address;
+    if (wallet === undefined) throw new ArbError("config", "rebalancing needs a wallet");
+    return await lookAtStock(this.env, wallet, config, async (input) => {
+      await DBOS.startWorkflow(rebalancingWorkflow, { workflowID: workflowOf(input.id) })(input);
+    });
+  }
+
   /** Tells a running saga what the operator wants: it is taken at its next decision, where its state allows it. */
   async command(id: string, command: Command): Promise<void> {
     await DBOS.send(workflowOf(id), command, COMMANDS);
@@ -238,6 +265,7 @@ export class CrossChainExecutor {
   /** Stops this process' part: what is under way goes on in another, or when this one starts again. */
   async close(): Promise<void> {
     this.env.closed = true;
+    await this.#stopRebalancing();
     await this.#stopTakeover();
     await DBOS.shutdown();
     await this.senders.close();

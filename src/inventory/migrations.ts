@@ -122,8 +122,33 @@ create view crosschain.entry as
   where exists (select 1 from journal.inclusion i where i.hash = u.tx_hash and i.taken_back_at is null);
 `;
 
+/** Transfers that bring stock to its shares belong to no trade. */
+const REBALANCING = `
+alter table crosschain.transfer drop constraint transfer_saga_fkey;
+alter table crosschain.reservation drop constraint reservation_saga_fkey;
+
+-- one transfer of stock. id: "rebalance/TOKEN/NUMBER", the "saga" of its transfer and its reservations. outcome: what became of it
+create table crosschain.rebalancing (
+  id text primary key check (starts_with(id, 'rebalance/')),
+  token text not null,
+  account text not null check (account ~ '^0x[0-9a-f]{40}$'),
+  move jsonb not null,
+  state text not null,
+  waits_for text not null default '',
+  created_at timestamptz not null default clock_timestamp(),
+  finished_at timestamptz,
+  outcome text check (outcome in ('delivered', 'refunded', 'not-started')),
+  detail text not null default '',
+  books jsonb,
+  check ((outcome is null) = (finished_at is null))
+);
+-- one at a time, whatever drivers there are
+create unique index rebalancing_one on crosschain.rebalancing (token) where finished_at is null;
+`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
 export const crossChainMigrations: { name: string; up: string }[] = [
   { name: "crosschain-001-tables", up: TABLES },
   { name: "crosschain-002-entries", up: ENTRIES },
+  { name: "crosschain-003-rebalancing", up: REBALANCING },
 ];

@@ -1,68 +1,164 @@
 /** Finds money of ours that is between networks or stranded, from chain state alone: the database may be gone. */
-import { getAddress, type Log, toBeHex } from "ethers";
-import { IERC20__factory } from "../../types/contracts/index.js";
-import { bytes32, relayHash, spokePool } from "../bridges/across-abi.js";
-import { depositIn } from "../bridges/across-key.js";
-import type { ChainView } from "../bridges/bridge.js";
-import { ask, logsBetween } from "../bridges/logs.js";
+import { ZeroAddress } from "ethers";
+import { ArbVault__factory, IERC20__factory } from "../../types/contracts/index.js";
+import { spokePool } from "../bridges/across-abi.js";
+import type { Bridge, BridgeCall, BridgeId, ChainView, TransferKey, TransferState, Views } from "../bridges/bridge.js";
+import { ask } from "../bridges/logs.js";
+import { SCANS } from "../bridges/scans.js";
 import { acrossFacts } from "../config/across.js";
 import type { Token } from "../config/network.js";
+import { NETWORKS } from "../config/networks.js";
+import { ArbError } from "../errors.js";
+import { forVaults, routeId } from "../vault/vault-bridge.js";
 
 const erc20 = IERC20__factory.createInterface();
+const vault = ArbVault__factory.createInterface();
 
 /** Something of ours that a scan found. Amounts in base units. */
 export interface Found {
-  kind: "across-unfilled" | "across-expired" | "across-refund-credit" | "stranded-balance";
+  kind: "transfer" | "refund-credit" | "balance";
+  /** Account or vault whose it is. */
+  holder: string;
   chainId: number;
   toChainId: number | null;
+  /** Zero for the network's coin. */
   token: string;
   symbol: string;
   amount: bigint;
+  bridge: BridgeId | null;
+  /** Of a transfer; "unknown" where a network or a service did not answer. */
+  state: TransferState | "unknown" | null;
   /** Transaction that it began with. */
   txHash: string | null;
   ageSeconds: number | null;
   /** Unix seconds. */
   deadline: number | null;
   waitsFor: string;
+  /** The call that finishes it, or its next step; null where there is none now. */
+  finish: BridgeCall | null;
+}
+
+export interface Holder {
+  address: string;
+  /** An ArbVault, whose refunds only it can claim. */
+  isVault: boolean;
 }
 
 export interface ScanOptions {
-  account: string;
+  holders: Holder[];
   views: ChainView[];
-  /** How far back the chains are searched, seconds. */
+  bridges: readonly Bridge[];
+  /** How far back the chains are searched, seconds. Withdrawals of layer 2s take more than a week. */
   lookBackSeconds: number;
 }
 
-/** Deposits of the account that nobody has filled, refunds that wait to be claimed, and balances of listed tokens. Raises "network". */
-export async function scanForFunds({ account, views, lookBackSeconds }: ScanOptions): Promise<Found[]> {
+/**
+ * Transfers of the holders that are not at their end, refunds that wait to be claimed, and balances of listed tokens; a vault's coin as
+ * well. A transfer whose state cannot be read is told as unknown, never left out. Raises "network" where a network cannot be searched.
+ */
+export async function scanForFunds({ holders, views: all, bridges, lookBackSeconds }: ScanOptions): Promise<Found[]> {
+  const views: Views = (chainId) => {
+    const view = all.find((v) => v.network.chainId === chainId);
+    if (!view) throw new ArbError("config", `chain ${chainId} is not configured`, { where: "networks" });
+    return view;
+  };
+  const isVault = (_: number, address: string) => holders.some((h) => h.isVault && h.address === address);
+  const able = bridges.map((bridge) => forVaults(bridge, isVault));
   const found: Found[] = [];
-  for (const view of views) {
-    found.push(...(await acrossDeposits(account, view, views, lookBackSeconds)));
-    for (const token of view.network.tokens) {
-      const credit = await refundCredit(account, view, token);
-      if (credit !== null) found.push(credit);
-      const balance = await word(
-        view,
-        `the balance of ${token.symbol}`,
-        token.address,
-        erc20.encodeFunctionData("balanceOf", [account]),
-      );
-      if (balance > 0n)
-        found.push({
-          kind: "stranded-balance",
-          chainId: view.network.chainId,
-          toChainId: null,
-          token: token.address,
-          symbol: token.symbol,
-          amount: balance,
-          txHash: null,
-          ageSeconds: null,
-          deadline: null,
-          waitsFor: "nothing: it is in the account",
-        });
+  for (const view of all) {
+    const head = await ask(view, "its newest block", view.provider.getBlock("latest"));
+    if (!head) continue;
+    const from = Math.max(0, head.number - Math.ceil((lookBackSeconds * 1000) / view.network.blockTimeMs));
+    for (const holder of holders) {
+      const transfers: Found[] = [];
+      for (const bridge of able) {
+        const keys = await SCANS[bridge.id](holder.address, view.network.chainId, from, views);
+        for (const key of keys) {
+          const open = await openTransfer(bridge, holder.isVault ? ofVault(key) : key, holder, view, views);
+          if (open !== null) transfers.push(open);
+        }
+      }
+      found.push(...transfers);
+      for (const token of view.network.tokens) {
+        const credit = await refundCredit(holder, view, token);
+        const isTold = transfers.some((t) => t.bridge === "across" && t.state === "claimable" && t.token === token.address);
+        if (credit !== null && !isTold) found.push(credit);
+        const read = erc20.encodeFunctionData("balanceOf", [holder.address]);
+        const balance = await word(view, `the balance of ${token.symbol}`, token.address, read);
+        if (balance > 0n) found.push(balanceOf(holder, view, token.address, token.symbol, balance));
+      }
+      // an account's coin is its gas; a vault needs none, so that what lies there came by a bridge
+      const coin = holder.isVault ? await ask(view, "the vault's coin", view.provider.getBalance(holder.address)) : 0n;
+      if (coin > 0n) found.push(balanceOf(holder, view, ZeroAddress, view.network.nativeSymbol, coin));
     }
   }
   return found;
+}
+
+const NOTHING = {
+  toChainId: null,
+  bridge: null,
+  state: null,
+  txHash: null,
+  ageSeconds: null,
+  deadline: null,
+  finish: null,
+} as const;
+
+function balanceOf({ address, isVault }: Holder, view: ChainView, token: string, symbol: string, amount: bigint): Found {
+  const where = isVault ? "in the vault: an operator trades with it, the owner withdraws it" : "in the account";
+  const place = { holder: address, chainId: view.network.chainId, token, symbol, amount };
+  return { ...NOTHING, kind: "balance", ...place, waitsFor: `nothing: it is ${where}` };
+}
+
+/** A vault's own function claims its refunds: the route by which it sent names them. */
+function ofVault(key: TransferKey): TransferKey {
+  const { originPool, inputToken } = key.data;
+  if (key.bridge !== "across" || originPool === undefined || inputToken === undefined) return key;
+  return { ...key, data: { ...key.data, vaultRoute: routeId(originPool, inputToken, BigInt(key.toChainId)) } };
+}
+
+/** What a key's transfer waits for; null where it is at its end. */
+async function openTransfer(
+  bridge: Bridge,
+  key: TransferKey,
+  holder: Holder,
+  view: ChainView,
+  views: Views,
+): Promise<Found | null> {
+  const { data, fromChainId, toChainId, sourceTx } = key;
+  const token = data["tokenIn"] ?? data["inputToken"] ?? ZeroAddress;
+  const listed = view.network.tokens.find((t) => t.address.toLowerCase() === token.toLowerCase());
+  const began = await ask(view, "the transfer's block", view.provider.getBlock(Number(data["sourceFrom"])));
+  const now = await ask(view, "its newest block", view.provider.getBlock("latest"));
+  const what = {
+    kind: "transfer" as const,
+    holder: holder.address,
+    chainId: fromChainId,
+    toChainId,
+    token,
+    symbol: listed?.symbol ?? token,
+    amount: BigInt(data["amountIn"] ?? data["inputAmount"] ?? 0),
+    bridge: bridge.id,
+    txHash: sourceTx,
+    ageSeconds: began && now ? Math.max(0, now.timestamp - began.timestamp) : null,
+  };
+  try {
+    const status = await bridge.track(key, views);
+    if (status.state === "delivered" || status.state === "refunded") return null;
+    const finish = status.state === "claimable" ? await bridge.claim(key, views) : null;
+    const deadline = status.facts["ticketExpiresAt"] ?? data["fillDeadline"];
+    return {
+      ...what,
+      state: status.state,
+      deadline: deadline === undefined ? null : Number(deadline),
+      waitsFor: status.waitsFor,
+      finish,
+    };
+  } catch (error) {
+    if (!(error instanceof ArbError)) throw error;
+    return { ...what, state: "unknown", deadline: null, waitsFor: `an answer: ${error.message}`, finish: null };
+  }
 }
 
 /** What a call gives; 0 where there is no contract. */
@@ -71,69 +167,40 @@ async function word(view: ChainView, what: string, to: string, data: string): Pr
   return answer === "0x" ? 0n : BigInt(answer);
 }
 
-async function acrossDeposits(account: string, view: ChainView, views: ChainView[], lookBackSeconds: number): Promise<Found[]> {
-  const { network, provider } = view;
-  const facts = acrossFacts(network.chainId);
-  if (!facts || (await ask(view, "the SpokePool", provider.getCode(facts.spokePool.address))) === "0x") return [];
-  const head = await ask(view, "its newest block", provider.getBlock("latest"));
-  if (!head) return [];
-  const from = Math.max(0, head.number - Math.ceil((lookBackSeconds * 1000) / network.blockTimeMs));
-  const topics = [spokePool.getEvent("FundsDeposited")!.topicHash, null, null, bytes32(getAddress(account)).toLowerCase()];
-  const logs = await logsBetween(view, { address: facts.spokePool.address, topics }, from, head.number);
-  const found: Found[] = [];
-  for (const log of logs) {
-    const open = await openDeposit(log, view, views);
-    if (open !== null) found.push(open);
-  }
-  return found;
-}
-
-/** A deposit that is not filled on its destination; null where it is, or where that network is not set up. */
-async function openDeposit(log: Log, view: ChainView, views: ChainView[]): Promise<Found | null> {
-  const seen = depositIn(log, view.network.chainId);
-  if (seen === null) return null;
-  const { relay, destinationChainId: toChainId } = seen;
-  const there = views.find((v) => v.network.chainId === toChainId);
-  const pool = acrossFacts(toChainId)?.spokePool.address;
-  if (!there || pool === undefined) return null;
-  const data = spokePool.encodeFunctionData("fillStatuses", [relayHash(relay, toChainId)]);
-  if (BigInt(await ask(there, "the fill", there.provider.call({ to: pool, data }))) === 2n) return null;
-  const block = await ask(view, "the deposit's block", view.provider.getBlock(log.blockNumber));
-  const now = (await ask(there, "its newest block", there.provider.getBlock("latest")))?.timestamp ?? 0;
-  const expired = now > Number(relay.fillDeadline);
-  const token = view.network.tokens.find((t) => t.address === relay.inputToken);
-  return {
-    kind: expired ? "across-expired" : "across-unfilled",
-    chainId: view.network.chainId,
-    toChainId,
-    token: relay.inputToken,
-    symbol: token?.symbol ?? toBeHex(relay.inputToken),
-    amount: relay.inputAmount,
-    txHash: log.transactionHash,
-    ageSeconds: block ? Math.max(0, now - block.timestamp) : null,
-    deadline: Number(relay.fillDeadline),
-    waitsFor: expired
-      ? "the refund on the source network (unless it was paid already: look at the balance there)"
-      : "a relayer's fill",
-  };
-}
-
-async function refundCredit(account: string, view: ChainView, token: Token): Promise<Found | null> {
-  const pool = acrossFacts(view.network.chainId)?.spokePool.address;
+async function refundCredit({ address, isVault }: Holder, view: ChainView, token: Token): Promise<Found | null> {
+  const { chainId } = view.network;
+  const pool = acrossFacts(chainId)?.spokePool.address;
   if (pool === undefined) return null;
-  const data = spokePool.encodeFunctionData("getRelayerRefund", [token.address, account]);
+  const data = spokePool.encodeFunctionData("getRelayerRefund", [token.address, address]);
   const amount = await word(view, "refund credits", pool, data);
   if (amount === 0n) return null;
-  return {
-    kind: "across-refund-credit",
-    chainId: view.network.chainId,
-    toChainId: null,
-    token: token.address,
-    symbol: token.symbol,
-    amount,
-    txHash: null,
-    ageSeconds: null,
-    deadline: null,
-    waitsFor: "our claim: claimRelayerRefund of the SpokePool",
-  };
+  const purpose = "claim a refund of Across";
+  const padded = (of: string): string => `0x${of.slice(2).toLowerCase().padStart(64, "0")}`;
+  const plain = spokePool.encodeFunctionData("claimRelayerRefund", [padded(token.address), padded(address)]);
+  const finish = isVault
+    ? await vaultClaim(address, view, pool, token, purpose)
+    : { chainId, to: pool, data: plain, value: 0n, purpose };
+  const what = { holder: address, chainId, token: token.address, symbol: token.symbol, amount };
+  return { ...NOTHING, kind: "refund-credit", ...what, bridge: "across", waitsFor: "our claim", finish };
+}
+
+/** By any route of the token that the vault still has: it names pool and token. */
+async function vaultClaim(
+  address: string,
+  view: ChainView,
+  pool: string,
+  token: Token,
+  purpose: string,
+): Promise<BridgeCall | null> {
+  for (const { chainId } of NETWORKS) {
+    const id = routeId(pool, token.address, BigInt(chainId));
+    const read = vault.encodeFunctionData("route", [id]);
+    const answer = await ask(view, "a route of the vault", view.provider.call({ to: address, data: read }));
+    if (answer === "0x") return null;
+    const { kind } = vault.decodeFunctionResult("route", answer)[0] as { kind: bigint };
+    if (kind === 0n) continue;
+    const data = vault.encodeFunctionData("claimAcrossRefund", [id]);
+    return { chainId: view.network.chainId, to: address, data, value: 0n, purpose };
+  }
+  return null;
 }

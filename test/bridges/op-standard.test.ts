@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { getAddress, type Wallet, ZeroAddress } from "ethers";
 import { IERC20__factory } from "../../types/contracts/index.js";
 import type { BridgeQuote, TransferKey, TransferRequest } from "../../src/bridges/bridge.js";
+import { scanOpStandard } from "../../src/bridges/op-standard-scan.js";
 import { opStandardBridge } from "../../src/bridges/op-standard.js";
 import { standardBridge } from "../../src/bridges/op-standard-abi.js";
 import { GAME_FINALITY, type LocalOpStandard, PROOF_MATURITY, startLocalOpStandard } from "../../src/sim/bridges/op-standard.js";
@@ -194,6 +195,24 @@ describe("OP standard bridge", () => {
     await advance(world.chain(L1), PROOF_MATURITY + GAME_FINALITY + 60);
     await claim(key);
     expect((await track(key)).state).to.equal("delivered");
+  });
+
+  it("finds deposits and withdrawals again with every record lost, and what each needs", async () => {
+    const deposit = await send(await request(L1, L2, "USDT", AMOUNT));
+    const withdrawal = await send(await request(L2, L1, "WETH", 10n ** 16n));
+    const lost = async (from: number, of: TransferKey): Promise<TransferKey> => {
+      const keys = await scanOpStandard(wallet.address, from, 0, test.views);
+      return keys.find((key) => key.sourceTx === of.sourceTx)!;
+    };
+    const [found, foundBack] = [await lost(L1, deposit), await lost(L2, withdrawal)];
+    expect([(await track(found)).state, found.data["amountIn"]]).to.deep.equal(["initiated", String(AMOUNT)]);
+    expect((await track(foundBack)).facts["step"]).to.equal("sent");
+    await local.step();
+    expect((await track(found)).state).to.equal("delivered");
+    await local.propose();
+    expect(await track(foundBack)).to.deep.equal(await track(withdrawal));
+    await claim(foundBack);
+    expect((await track(foundBack)).facts["step"]).to.equal("proven");
   });
 
   it("refuses while the bridge is paused, tokens of other bridges, and what the bridge does not hold", async () => {

@@ -58,6 +58,7 @@ describe("cross-chain executor with its inventory in ArbVault: real chains, pool
       policy: { ...POLICY, maxLoss: 150n * USDC },
     });
   });
+  afterEach(() => site.across.setScript(() => ({ fill: "fill" })));
   after(async () => {
     await driver.close();
     await cctp.close();
@@ -174,7 +175,7 @@ describe("cross-chain executor with its inventory in ArbVault: real chains, pool
 
   it("a refund that the token refused is claimed by the vault itself", async () => {
     for (let i = 0; i < 3; i++) await gap("USDC");
-    site.across.setScript(() => ({ fill: "never", refund: "fails" }));
+    site.across.setScript(() => ({ fill: "never", refund: "fails" })); // of USDC only
     let passed = false;
     const result = await inWeth(backwards("vault-credit", { bridges: ["across"] }), async () => {
       if (passed || !(await isFlying("vault-credit"))) return;

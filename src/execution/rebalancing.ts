@@ -1,0 +1,207 @@
+/** The workflow of one transfer of stock, and the schedule that starts them: one at a time for a token. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BridgeQuote } from "../bridges/bridge.js";
+import type { Seen, StartEnd } from "../bridges/bridge-executor.js";
+import type { RebalancingConfig } from "../config/cross-chain.js";
+import { ArbError } from "../errors.js";
+import { planOf, requestOf } from "../transfers/rebalancing-plan.js";
+import { type RebalancingEnd, RebalancingStore, type StockMove } from "../transfers/rebalancing-store.js";
+import { workflowOf } from "../transfers/store.js";
+import type { Env } from "./cross-chain-executor.js";
+import type { Engine } from "./saga-run.js";
+
+export interface RebalancingInput {
+  id: string;
+  account: string;
+  move: StockMove;
+}
+
+const LEG = "move";
+const PPM = 1_000_000n;
+
+export const rebalancingStore = (env: Env): RebalancingStore => new RebalancingStore(env.store.db, env.store.providers);
+
+/**
+ * One transfer of stock to its end. Nothing is sent twice: its start is recorded first, like a trade's. It ends when the money is on one
+ * side, in a final block; until then it waits, finishes what can be finished, and tells when it is late.
+ */
+export class Rebalancing {
+  #steps = 0;
+  #pushes = 0;
+
+  constructor(
+    readonly env: Env,
+    readonly engine: Engine,
+    readonly input: RebalancingInput,
+  ) {}
+
+  async run(): Promise<RebalancingEnd> {
+    const quote = await this.#steady("quote", () => this.#quote());
+    if (quote.quote === null) return await this.#end("not-started", quote.reason);
+    const started = await this.#begin(quote.quote);
+    if (started.status === "failed") return await this.#end("not-started", started.detail);
+    return await this.#fly(quote.quote);
+  }
+
+  async #quote(): Promise<{ quote: BridgeQuote | null; reason: string }> {
+    const { id, account, move } = this.input;
+    const { quotes } = this.env;
+    const { fromChainId, toChainId, tokenIn, tokenOut, amount, maxCostPpm } = move;
+    const route = { fromChainId, toChainId, tokenIn, tokenOut };
+    const request = await requestOf(quotes, account, { route, amountIn: amount, id: `${workflowOf(id)}:${LEG}` });
+    const { offers, refused } = await quotes.monitor.offers(request);
+    const [best] = offers;
+    if (!best) return { quote: null, reason: refused.map((r) => `${r.bridge}: ${r.reason}`).join("; ") };
+    const cost = amount - best.net + (await quotes.gasIn(fromChainId, tokenIn, 0n, 1n));
+    return cost * PPM > amount * BigInt(maxCostPpm)
+      ? { quote: null, reason: `it would cost ${cost} of ${amount} by now` }
+      : { quote: best.quote, reason: "" };
+  }
+
+  async #begin(quote: BridgeQuote): Promise<Exclude<StartEnd, { status: "open" }>> {
+    const { id, account } = this.input;
+    for (;;) {
+      const begun = await this.#steady("start", () => this.env.actions.bridges.start({ saga: id, account }, LEG, quote));
+      if (begun.status !== "open") return begun;
+      await this.#stand("starting", `a receipt: ${begun.detail}`);
+      await this.engine.pause(this.env.settings.pollSeconds);
+    }
+  }
+
+  async #fly(quote: BridgeQuote): Promise<RebalancingEnd> {
+    const { id, account, move } = this.input;
+    const { bridges } = this.env.actions;
+    const { pollSeconds, mostPollSeconds } = this.env.settings;
+    let told = false;
+    for (;;) {
+      const seen = await this.#steady("track", () => bridges.track(account, quote.request.id));
+      await this.#stand(seen.state, seen.waitsFor);
+      if ((seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
+        if (seen.native) await this.#wrap(seen.state === "delivered" ? move.toChainId : move.fromChainId, seen.amount);
+        return await this.#end(seen.state, `${seen.amount} ${seen.state === "delivered" ? "arrived" : "came back"}`);
+      }
+      if (seen.state === "not-started" && !seen.startPossible) {
+        await this.#steady("lost", async () => (await this.env.store.notStarted(quote.request.id), null));
+        return await this.#end("not-started", "a reorganisation took its start back; nothing left");
+      }
+      const pushed = await this.#push(quote, seen);
+      if (seen.overdue && !told) {
+        told = true;
+        this.env.onFault(new ArbError("timeout", `${id} is overdue: ${seen.waitsFor}`, { where: "arb inventory" }));
+      }
+      if (!pushed) await this.engine.pause(Math.min(Math.max(seen.checkAgainSeconds, pollSeconds), mostPollSeconds));
+    }
+  }
+
+  /** What the state asks for; whether something was sent. What is only slow is waited for: stock is in no hurry. */
+  async #push(quote: BridgeQuote, seen: Seen): Promise<boolean> {
+    const { id, account } = this.input;
+    const { bridges } = this.env.actions;
+    const owner = { saga: id, account };
+    const name = `${LEG}.push.${this.#pushes}`;
+    const transfer = quote.request.id;
+    let pushed;
+    if (seen.state === "claimable") pushed = await this.#steady("claim", () => bridges.claim(owner, name, transfer));
+    else if (seen.state === "blocked") {
+      await this.#steady("re-attest", () => bridges.recover(owner, `${name}.re-attest`, transfer, "re-attest"));
+      pushed = await this.#steady("retry", () => bridges.recover(owner, name, transfer, "retry"));
+    } else return false;
+    // one that is open goes on under its own name
+    if (!pushed.open) this.#pushes++;
+    return pushed.sent;
+  }
+
+  async #wrap(chainId: number, amount: bigint): Promise<void> {
+    const { id, account } = this.input;
+    const owner = { saga: id, account };
+    while (!(await this.#steady("wrap", () => this.env.actions.bridges.wrap(owner, `${LEG}.wrap`, chainId, amount))).done)
+      await this.engine.pause(this.env.settings.pollSeconds);
+  }
+
+  async #end(outcome: RebalancingEnd, detail: string): Promise<RebalancingEnd> {
+    const { id, account, move } = this.input;
+    await this.#steady("end", async () => {
+      const { senders } = this.env.actions;
+      const holders = new Set(
+        [account, ...[move.fromChainId, move.toChainId].map((c) => senders.venue(c, account).holder)].map((h) => h.toLowerCase()),
+      );
+      const books = [];
+      for (const holder of holders) books.push(...(await this.env.store.books(id, holder)));
+      await rebalancingStore(this.env).finish(id, outcome, detail, books);
+      return null;
+    });
+    return outcome;
+  }
+
+  async #stand(state: string, waitsFor: string): Promise<void> {
+    await this.#steady("stand", async () => (await rebalancingStore(this.env).stand(this.input.id, state, waitsFor), null));
+  }
+
+  /** A step that is tried until it has an answer; each failure is told. */
+  async #steady<T>(name: string, body: () => Promise<T>): Promise<T> {
+    const { pollSeconds, mostPollSeconds } = this.env.settings;
+    for (let i = 0; ; i++) {
+      const tried = await this.engine.step(
+        `${name}#${this.#steps++}`,
+        async (): Promise<{ ok: true; value: T } | { ok: false }> => {
+          try {
+            return { ok: true, value: await body() };
+          } catch (error) {
+            this.env.onFault(error);
+            return { ok: false };
+          }
+        },
+      );
+      if (tried.ok) return tried.value;
+      await this.engine.pause(Math.min(pollSeconds * 2 ** i, mostPollSeconds));
+    }
+  }
+}
+
+/**
+ * One look at a token's stock: goes on with what is under way, else starts the plan's first move. Gives what is started or under way; null
+ * where nothing needs to be moved, or where it would cost too much.
+ */
+export async function lookAtStock(
+  env: Env,
+  account: string,
+  config: RebalancingConfig,
+  start: (input: RebalancingInput) => Promise<void>,
+): Promise<string | null> {
+  const store = rebalancingStore(env);
+  const known = await store.underWay(config.token);
+  if (known) {
+    const own = env.actions.senders.wallets.find((w) => w.address.toLowerCase() === known.account);
+    // whoever wrote it down may have ended before its workflow began
+    if (own) await start({ id: known.id, account: own.address, move: known.move });
+    return known.id;
+  }
+  const { moves } = await planOf(env, account, config);
+  const [move] = moves;
+  if (!move) return null;
+  const holder = env.actions.senders.venue(move.fromChainId, account).holder;
+  const wanted = [{ chainId: move.fromChainId, holder, token: move.tokenIn, amount: move.amount }];
+  const opened = await store.open(config.token, account, move, wanted);
+  if (opened === null) return null;
+  await start({ id: opened.id, account, move });
+  return opened.id;
+}
+
+/** Looks at each token's stock again and again; a look that fails is told, and tried at its next time. Gives what ends it. */
+export function keepLooking(
+  tokens: readonly RebalancingConfig[],
+  look: (r: RebalancingConfig) => Promise<unknown>,
+  onFault: (e: unknown) => void,
+) {
+  const stop = new AbortController();
+  const loops = tokens.map(async (r) => {
+    while (!stop.signal.aborted) {
+      await look(r).catch(onFault);
+      await sleep(r.everyMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
+    }
+  });
+  return async (): Promise<void> => {
+    stop.abort();
+    await Promise.all(loops);
+  };
+}

@@ -1,0 +1,119 @@
+/** Stock of a token on all networks, and the transfers that would bring it to its shares, with their cost by quotes of now. */
+import type { TransferRequest } from "../bridges/bridge.js";
+import type { RebalancingConfig } from "../config/cross-chain.js";
+import { findToken } from "../config/networks.js";
+import { ArbError } from "../errors.js";
+import { brokenLimit, inFlight, type Limits, type Price, rebalancingPlan, type Stock, stockOf } from "../inventory/index.js";
+import type { Quotes } from "./quotes.js";
+import type { StockMove } from "./rebalancing-store.js";
+import type { TransferStore } from "./store.js";
+
+/** Legs of transfers that bring stock to where it belongs: what they carry counts as there already. */
+const BRINGS_STOCK = /^(again\d+\.)?(restock|home|move)\b/;
+
+/** Stock of a token on a network, base units. */
+export interface Held extends Stock {
+  /** On its way here to stay. */
+  incoming: bigint;
+  /** Share of the whole that it should have, parts per million; null where none is set. */
+  sharePpm: number | null;
+}
+
+export interface RebalancePlan {
+  token: string;
+  held: Held[];
+  moves: StockMove[];
+  /** Why transfers that the imbalance asks for are not in the plan. */
+  refused: string[];
+}
+
+export interface PlanEnv {
+  quotes: Quotes;
+  store: TransferStore;
+  rules: { limits: Limits };
+}
+
+/** Stock of a token on the given networks; those that do not list it are left out. Raises "network". */
+export async function heldOf(
+  env: PlanEnv,
+  account: string,
+  symbol: string,
+  shares: ReadonlyMap<number, number>,
+  chainIds: number[],
+) {
+  const { senders } = env.quotes;
+  const places = chainIds.flatMap((chainId) => {
+    const token = findToken(senders.chain(chainId).network, symbol);
+    return token ? [{ chainId, holder: senders.venue(chainId, account).holder, token: token.address }] : [];
+  });
+  const stock = await stockOf(env.store.db, (chainId) => senders.chain(chainId).provider, places);
+  const flying = (await env.store.openTransfers()).filter((t) => BRINGS_STOCK.test(t.leg) && t.startedAt !== null);
+  return stock.map((s): Held => {
+    const coming = flying.filter(({ quote: { request } }) => {
+      const { route, recipient } = request;
+      const there = route.toChainId === s.chainId && route.tokenOut.toLowerCase() === s.token.toLowerCase();
+      return there && recipient.toLowerCase() === s.holder.toLowerCase();
+    });
+    const incoming = coming.reduce((sum, t) => sum + t.quote.amountOut, 0n);
+    return { ...s, incoming, sharePpm: shares.get(s.chainId) ?? null };
+  });
+}
+
+/** The plan of a token for an account. Raises "network" where something cannot be read; a bridge that refuses is an answer. */
+export async function planOf(env: PlanEnv, account: string, r: RebalancingConfig): Promise<RebalancePlan> {
+  const held = await heldOf(env, account, r.token, r.shares, [...r.shares.keys()]);
+  const at = new Map(held.map((h) => [h.chainId, h]));
+  const refused: string[] = [];
+  const refuse = (reason: string): null => (refused.push(reason), null);
+  const flying = await inFlight(env.store.db.pool);
+  const price: Price = async (fromChainId, toChainId, amount) => {
+    const [from, to] = [at.get(fromChainId)!, at.get(toChainId)!];
+    // what is on its way cannot be sent on yet
+    if (from.free < amount) return refuse(`chain ${fromChainId} has only ${from.free} free of ${amount}`);
+    const route = { fromChainId, toChainId, tokenIn: from.token, tokenOut: to.token };
+    const request = await requestOf(env.quotes, account, { route, amountIn: amount, id: `rebalance/${r.token}?` });
+    const { offers, refused: by } = await env.quotes.monitor.offers(request);
+    const [best] = offers;
+    if (!best) return refuse(by.map((b) => `${b.bridge} ${b.reason}`).join("; "));
+    const { bridge } = best.quote;
+    const own = flying.filter((f) => held.some((h) => h.chainId === f.fromChainId && h.token.toLowerCase() === f.token));
+    const usage = { symbol: r.token, leg: amount, flying: [...own, { bridge, amount }], onChain: [] };
+    const broken = brokenLimit(env.rules.limits, usage);
+    if (broken !== null) return refuse(broken);
+    const cost = amount - best.net + (await env.quotes.gasIn(fromChainId, from.token, 0n, 1n));
+    if (cost * 1_000_000n > amount * BigInt(r.maxCostPpm))
+      refuse(`${amount} from ${fromChainId} to ${toChainId} would cost ${cost} by ${bridge}`);
+    return { bridge, cost };
+  };
+  const holdings = held.map(({ chainId, free, incoming, sharePpm }) => ({
+    chainId,
+    free: free + incoming,
+    sharePpm: sharePpm ?? 0,
+  }));
+  const moves = await rebalancingPlan(holdings, r, price);
+  return {
+    token: r.token,
+    held,
+    moves: moves.map((m) => ({
+      ...m,
+      bridge: m.bridge as StockMove["bridge"],
+      tokenIn: at.get(m.fromChainId)!.token,
+      tokenOut: at.get(m.toChainId)!.token,
+      maxCostPpm: r.maxCostPpm,
+    })),
+    refused,
+  };
+}
+
+/** A request for a transfer between an account's own places. */
+export async function requestOf(
+  quotes: Quotes,
+  account: string,
+  { route, amountIn, id }: Pick<TransferRequest, "route" | "amountIn" | "id">,
+): Promise<TransferRequest> {
+  const { senders } = quotes;
+  const block = await senders.chain(route.toChainId).provider.getBlock("latest");
+  if (!block) throw new ArbError("network", "the node gave no block", { where: String(route.toChainId) });
+  const [sender, recipient] = [senders.venue(route.fromChainId, account).holder, senders.venue(route.toChainId, account).holder];
+  return { route, amountIn, sender, recipient, deadline: block.timestamp + quotes.transferSeconds, id };
+}
