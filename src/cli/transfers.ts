@@ -28,7 +28,8 @@ interface Shown {
   deadline: string | null;
   overdue: boolean;
   waitsFor: string;
-  atRisk: { chainId: number; token: string; amount: string } | null;
+  /** `symbol` is null for a token that the registry does not list. */
+  atRisk: { chainId: number; token: string; symbol: string | null; amount: string } | null;
   bridges: string[];
 }
 
@@ -169,18 +170,25 @@ function shownOf(saga: SagaRow, transfers: TransferRow[]): Shown {
     deadline: due?.toISOString() ?? null,
     overdue: due !== null && due.getTime() < Date.now(),
     waitsFor,
-    atRisk: risk === null || outcome !== null ? null : { ...risk, amount: String(risk.amount) },
+    atRisk:
+      risk === null || (outcome !== null && outcome !== "held")
+        ? null
+        : { ...risk, symbol: symbolOf(risk), amount: String(risk.amount) },
     bridges: [...new Set(transfers.map((t) => t.bridge))],
   };
 }
 
+const tokenOf = ({ chainId, token }: { chainId: number; token: string }) =>
+  networkById(chainId)?.tokens.find((t) => t.address.toLowerCase() === token.toLowerCase());
+const symbolOf = (at: { chainId: number; token: string }): string | null => tokenOf(at)?.symbol ?? null;
+
 function lineOf(s: Shown): string {
-  const token =
-    s.atRisk && networkById(s.atRisk.chainId)?.tokens.find((t) => t.address.toLowerCase() === s.atRisk?.token.toLowerCase());
+  const { atRisk } = s;
+  const token = atRisk && tokenOf(atRisk);
+  const amount = (at: NonNullable<Shown["atRisk"]>) =>
+    token ? `${formatDecimal(BigInt(at.amount), token.decimals)} ${token.symbol}` : `${at.amount} units of ${at.token}`;
   const risk =
-    s.atRisk === null
-      ? ""
-      : `, at risk ${token ? `${formatDecimal(BigInt(s.atRisk.amount), token.decimals)} ${token.symbol}` : `${s.atRisk.amount} of ${s.atRisk.token}`} of chain ${s.atRisk.chainId}`;
+    atRisk === null ? "" : `, at risk ${amount(atRisk)} on ${networkById(atRisk.chainId)?.title ?? `chain ${atRisk.chainId}`}`;
   const due = s.deadline === null ? "" : `, ${s.overdue ? "OVERDUE since" : "until"} ${s.deadline}`;
   return `${s.id} (${s.mode}, ${s.ageSeconds} s): ${s.outcome ?? s.state}${s.waitsFor === "" ? "" : `, waits for ${s.waitsFor}`}${due}${risk}`;
 }
