@@ -6,47 +6,48 @@ import { createInterface } from "node:readline";
 import type { JournalStep } from "../../src/journal/types.js";
 import type { Order, Said } from "./driver.js";
 
-/** A running driver. */
-export interface Driver {
+/** A running process that talks in JSON lines: takes orders, and says what happens. */
+export interface Talker<O, S> {
   child: ChildProcess;
   /** Everything that it said, in order. */
-  said: Said[];
-  done: Map<string, string>;
-  /** Where it stands still and waits for its end; null while it runs. */
-  at: { step: JournalStep; hits: Partial<Record<JournalStep, number>> } | null;
+  said: S[];
   ended: Promise<{ code: number | null; signal: string | null }>;
   over: boolean;
-  tell(order: Order): void;
-  /** Waits until `ready` says so, the driver is over, or the time has passed; gives whether it was ready. */
+  tell(order: O): void;
+  /** Waits until `ready` says so, the process is over, or the time has passed; gives whether it was ready. */
   until(ready: () => boolean, ms: number): Promise<boolean>;
 }
 
-export function startDriver(file: string, armed: { step: JournalStep; nth: number } | null): Driver {
-  const args = ["--import", "tsx", path.join(import.meta.dirname, "driver.ts"), file];
-  if (armed !== null) args.push(armed.step, String(armed.nth));
-  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
-  const said: Said[] = [];
+/** A running driver. */
+export interface Driver extends Talker<Order, Said> {
+  done: Map<string, string>;
+  /** Where it stands still and waits for its end; null while it runs. */
+  at: { step: JournalStep; hits: Partial<Record<JournalStep, number>> } | null;
+}
+
+/** Starts one of this folder's programs. `heard` sees each line before anybody who waits for it. */
+export function startTalker<O, S>(program: string, args: string[], heard: (what: S) => void): Talker<O, S> {
+  const script = path.join(import.meta.dirname, program);
+  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], { stdio: ["pipe", "pipe", "inherit"] });
   const waiting = new Set<() => void>();
   const wake = (): void => {
     for (const each of waiting) each();
   };
-  const driver: Driver = {
+  const talker: Talker<O, S> = {
     child,
-    said,
-    done: new Map(),
-    at: null,
+    said: [],
     over: false,
     ended: once(child, "close").then(([code, signal]: (number | string | null)[]) => {
-      driver.over = true;
+      talker.over = true;
       wake();
       return { code: code as number | null, signal: signal as string | null };
     }),
-    // a driver that is gone takes no orders; the next one gets them again
-    tell: (order) => void (driver.over || child.stdin.write(`${JSON.stringify(order)}\n`)),
+    // one that is gone takes no orders; the next one gets them again
+    tell: (order) => void (talker.over || child.stdin.write(`${JSON.stringify(order)}\n`)),
     until: async (ready, ms) => {
       const end = Date.now() + ms;
       while (!ready()) {
-        if (driver.over || Date.now() >= end) return false;
+        if (talker.over || Date.now() >= end) return false;
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, end - Date.now());
           const go = (): void => {
@@ -62,12 +63,23 @@ export function startDriver(file: string, armed: { step: JournalStep; nth: numbe
   };
   child.stdin.on("error", () => undefined); // it was killed while it was written to
   createInterface({ input: child.stdout }).on("line", (line) => {
-    const what = JSON.parse(line) as Said;
-    said.push(what);
-    if ("done" in what) driver.done.set(what.done, what.how);
-    if ("at" in what) driver.at = { step: what.at, hits: what.hits };
+    const what = JSON.parse(line) as S;
+    talker.said.push(what);
+    heard(what);
     wake();
   });
+  return talker;
+}
+
+export function startDriver(file: string, armed: { step: JournalStep; nth: number } | null): Driver {
+  const args = armed === null ? [file] : [file, armed.step, String(armed.nth)];
+  const driver: Driver = Object.assign(
+    startTalker<Order, Said>("driver.ts", args, (what) => {
+      if ("done" in what) driver.done.set(what.done, what.how);
+      if ("at" in what) driver.at = { step: what.at, hits: what.hits };
+    }),
+    { done: new Map<string, string>(), at: null },
+  );
   return driver;
 }
 
