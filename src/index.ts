@@ -6,6 +6,7 @@ export type { Network, Token } from "./config/network.js";
 export { NETWORKS, findToken, networkById, networkByName } from "./config/networks.js";
 export { ArbError, EXIT_CODES, type ErrorCode } from "./errors.js";
 export type { Attempt, LandedTrade, Outcome, Trade } from "./execution/outcome.js";
+export { BridgeExecutor } from "./bridges/bridge-executor.js";
 export { CrossChainExecutor, type CrossChainOptions } from "./execution/cross-chain-executor.js";
 export { RecoveryManager, type RecoveryPolicy } from "./execution/recovery-manager.js";
 export { type OnStep, SameChainExecutor, type Step } from "./execution/same-chain-executor.js";

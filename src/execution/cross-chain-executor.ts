@@ -16,7 +16,7 @@ import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
-import { type Command, type Engine, Saga, type SagaInput } from "./saga.js";
+import { type Command, type Engine, runSaga, type SagaInput } from "./saga.js";
 
 const WORKFLOW = "cross-chain";
 /** A crash loop is an operator's matter; it must not end a saga that has money on its way. */
@@ -126,10 +126,22 @@ function engineOf(env: Env, saga: string): Engine {
 const sagaWorkflow = DBOS.registerWorkflow(
   async (input: SagaInput): Promise<SagaResult> => {
     if (present === null) throw new ArbError("internal", "the cross-chain executor is not open in this process");
-    return await new Saga(present, engineOf(present, input.opportunity.id), input).run();
+    return await runSaga(present, engineOf(present, input.opportunity.id), input);
   },
   { name: WORKFLOW, maxRecoveryAttempts: RECOVERY_ATTEMPTS },
 );
+
+/** A frozen driver's open transaction would keep its sagas from whoever takes them over. */
+const IDLE_TRANSACTION_MS = 3_000;
+
+/** By the URL, because the engine would set it by a query of its own beside the first one of each connection, which pg warns of. */
+function engineUrl(text: string): string {
+  const url = new URL(text);
+  const options = url.searchParams.get("options");
+  const idle = `-c idle_in_transaction_session_timeout=${IDLE_TRANSACTION_MS}`;
+  url.searchParams.set("options", options === null ? idle : `${options} ${idle}`);
+  return url.href;
+}
 
 const silent = { info: () => undefined, debug: () => undefined };
 
@@ -173,13 +185,11 @@ export class CrossChainExecutor {
     try {
       DBOS.setConfig({
         name: APPLICATION,
-        systemDatabaseUrl: db.secretUrl.reveal(),
+        systemDatabaseUrl: engineUrl(db.secretUrl.reveal()),
         systemDatabaseSchemaName: ENGINE_SCHEMA,
         applicationVersion: SAGA_VERSION,
         executorID: journal.driverId,
         useListenNotify: options.listen ?? true,
-        // a frozen driver's open transaction would keep its sagas from whoever takes them over
-        systemDatabaseIdleTransactionTimeoutMs: 3_000,
         logger: { ...silent, warn: (e) => onFault(e), error: (e) => onFault(e) },
       });
       await DBOS.launch();

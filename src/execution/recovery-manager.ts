@@ -82,11 +82,17 @@ export interface Choice {
 }
 
 /** Amounts in base units of the profit token. */
-export interface RecoveryPolicy {
+export interface LossLimits {
   /** Most that a way out may lose without asking anybody. */
   maxLoss: bigint;
   /** Largest position, at its cost, that is kept when no way out is within `maxLoss`; above it the operator is asked at once. */
   holdLimit: bigint;
+}
+
+/** The limits hold for profit tokens without limits of their own. */
+export interface RecoveryPolicy extends LossLimits {
+  /** By the profit token's symbol. */
+  perToken?: Record<string, LossLimits>;
   /** How long a position is held, or an operator waited for, before the saga ends as "held". Seconds. */
   holdSeconds: number;
   /** What a second of the capital's absence costs, in parts per billion of the capital. */
@@ -98,6 +104,8 @@ export interface RecoveryPolicy {
 export interface Situation {
   state: SagaState;
   failure: Failure;
+  /** Symbol of the profit token: whose limits count. */
+  token?: string | undefined;
   /** At its cost, base units of the profit token. */
   capital: bigint;
   choices: Choice[];
@@ -219,6 +227,12 @@ export function allowed(state: SagaState, failure: Failure): readonly ChoiceKind
 export class RecoveryManager {
   constructor(readonly policy: RecoveryPolicy) {}
 
+  /** The limits of a profit token, by its symbol. */
+  limits(token: string | undefined): LossLimits {
+    const own = token === undefined ? undefined : this.policy.perToken?.[token];
+    return own ?? this.policy;
+  }
+
   /**
    * The cheapest way out of a cell that is quoted, within the loss limit, and not used up; waiting counts while its deadline is not
    * reached. Where there is none: hold within the limit, else the operator. A wish of the operator goes before the loss limit, and
@@ -226,6 +240,7 @@ export class RecoveryManager {
    */
   decide(situation: Situation): Decision {
     const { state, failure, capital, wish } = situation;
+    const { maxLoss, holdLimit } = this.limits(situation.token);
     const cell = allowed(state, failure);
     const kinds: readonly ChoiceKind[] = cell.length > 0 ? cell : ["operator"];
     const open = kinds.flatMap((kind) => {
@@ -237,7 +252,7 @@ export class RecoveryManager {
       if (wished) return decision(wished, "the operator asked for it");
     }
     const ways = open.filter(
-      ({ kind, loss }) => !isResort(kind) && (FREE.has(kind) || (loss !== null && loss <= this.policy.maxLoss)),
+      ({ kind, loss }) => !isResort(kind) && (FREE.has(kind) || (loss !== null && loss <= maxLoss)),
     );
     const [best] = ways.toSorted((a, b) => order(this.#cost(a, capital), this.#cost(b, capital)));
     if (best) {
@@ -246,8 +261,8 @@ export class RecoveryManager {
     }
     const least = open.flatMap((c) => (c.loss === null || isResort(c.kind) ? [] : [c.loss])).toSorted(order)[0];
     const lost =
-      least === undefined ? "no way out can be quoted" : `the cheapest way out loses ${least}, above ${this.policy.maxLoss}`;
-    if (kinds.includes("hold") && capital <= this.policy.holdLimit)
+      least === undefined ? "no way out can be quoted" : `the cheapest way out loses ${least}, above ${maxLoss}`;
+    if (kinds.includes("hold") && capital <= holdLimit)
       return decision(resort("hold", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
     return decision(resort("operator", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
   }

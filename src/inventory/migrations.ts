@@ -90,5 +90,11 @@ create table crosschain.stopped_bridge (
 );
 `;
 
+/** Wei of a start's native fee that the bridge gave back within its transaction; null where nothing is known of it. */
+const FEE_REFUND = `alter table crosschain.transfer add column fee_refund numeric(78, 0) check (fee_refund > 0)`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
-export const crossChainMigrations: { name: string; up: string }[] = [{ name: "crosschain-001-tables", up: TABLES }];
+export const crossChainMigrations: { name: string; up: string }[] = [
+  { name: "crosschain-001-tables", up: TABLES },
+  { name: "crosschain-002-fee-refund", up: FEE_REFUND },
+];

@@ -1,10 +1,11 @@
 import { migrate } from "../database/migrate.js";
-import { type DatabaseOptions, type DatabaseSettings, openDatabase } from "../database/open.js";
+import { type Database, type DatabaseOptions, type DatabaseSettings, openDatabase } from "../database/open.js";
 import { MIGRATIONS } from "../database/schema.js";
 import { type Journal, type JournalOptions, openJournal } from "./journal.js";
 
 export interface OpenJournal {
   journal: Journal;
+  db: Database;
   /** Gives the accounts back, then closes the database. */
   close(): Promise<void>;
 }
@@ -26,7 +27,7 @@ export async function openJournalOf(
         await db.close();
       }
     };
-    return { journal, close };
+    return { journal, db, close };
   } catch (error) {
     await db.close();
     throw error;

@@ -12,6 +12,7 @@ import { type Intake, createIntake } from "../opportunity/intake.js";
 import { type OpportunityJson, formatFee, toJson } from "../opportunity/schema.js";
 import type { PoolId, VenueId } from "../venues/venue.js";
 import type { LocalChain } from "./chain.js";
+import { type CrossChainTrade, playCrossChain } from "./demo-cross-chain.js";
 import { type Desk, openDesk } from "./desk.js";
 import { tokenOf } from "./protocols/tokens.js";
 import { findPool, movePrice, rival, shareOf } from "./trader.js";
@@ -36,6 +37,9 @@ interface Scene {
   /** Put into the executor beforehand: [token, whole units]. */
   capital?: [string, bigint];
 }
+
+/** For several sagas at once beside the workflow engine's own. */
+const CONNECTIONS = 12;
 
 const funded = (funding: FundingId): Partial<OpportunityJson> => ({ funding });
 
@@ -121,11 +125,18 @@ const SCENES: Scene[] = [
   },
 ];
 
+/** What the demo did, in order. */
+export interface DemoResult {
+  /** On one chain each. */
+  outcomes: Outcome[];
+  crossChain: CrossChainTrade[];
+}
+
 /**
  * The main job on four local chains: in every scene the trader moves a price, an opportunity comes of it, and the driver quotes,
- * plans, simulates, signs, sends and books it. Gives the outcomes in order; throws when a scene does not end as it should.
+ * plans, simulates, signs, sends and books it; then the trades across chains. Throws when a scene on one chain does not end as it should.
  */
-export async function runDemo(note: (text: string) => void): Promise<Outcome[]> {
+export async function runDemo(note: (text: string) => void): Promise<DemoResult> {
   note("starting Ethereum, Arbitrum, Optimism and Base with real protocol bytecode ...");
   const world = await startLocalWorld(LOCAL_CHAIN_IDS, { blockOrder: "fifo" });
   const desks: Desk[] = [];
@@ -133,8 +144,8 @@ export async function runDemo(note: (text: string) => void): Promise<Outcome[]> 
   const folder = mkdtempSync(path.join(os.tmpdir(), "arb-demo-"));
   let opened: OpenJournal | null = null;
   try {
-    opened = await openJournalOf({ folder });
-    const { journal } = opened;
+    opened = await openJournalOf({ folder }, { database: { connections: CONNECTIONS } });
+    const { journal, db } = opened;
     for (const local of world.chains) {
       const way = await startLocalWays(local);
       ways.push(way);
@@ -151,7 +162,8 @@ export async function runDemo(note: (text: string) => void): Promise<Outcome[]> 
       note(`  ${sentence(outcome, desk.local)}`);
       outcomes.push(outcome);
     }
-    return outcomes;
+    note("across chains: Across, CCTP and Stargate on each of them, and sagas on the same database ...");
+    return { outcomes, crossChain: await playCrossChain(world, { db, journal }, note) };
   } finally {
     for (const desk of desks) await desk.close();
     for (const way of ways) await way.close();

@@ -38,10 +38,7 @@ export async function judgeStart(
   env: { quotes: Quotes; store: TransferStore; recovery: RecoveryManager; rules: StartRules },
 ): Promise<Start> {
   const { quotes, store, rules } = env;
-  const symbolOf = (token: string) => {
-    const { network } = quotes.senders.chain(o.buy.chainId);
-    return network.tokens.find((t) => t.address === token)?.symbol ?? token;
-  };
+  const symbolOf = (token: string) => quotes.senders.symbol(o.buy.chainId, token);
   const [profitSymbol, boughtSymbol] = [symbolOf(o.buy.tokenIn), symbolOf(o.buy.tokenOut)];
   let mode = o.mode ?? "bridge";
   const no = (reason: string, estimate = NOTHING(mode)): Start => ({ ok: false, reason, estimate });
@@ -131,8 +128,8 @@ export async function judgeStart(
   };
   if (profit < least) return no(`the expected profit of ${profit} is below ${least}`, estimate);
   if (worstLoss === null) return no("a state that it may get into has no way out", estimate);
-  if (worstLoss > env.recovery.policy.maxLoss)
-    return no(`the worst way out may lose ${worstLoss}, more than ${env.recovery.policy.maxLoss}`, estimate);
+  const { maxLoss } = env.recovery.limits(profitSymbol);
+  if (worstLoss > maxLoss) return no(`the worst way out may lose ${worstLoss}, more than ${maxLoss}`, estimate);
 
   const flying = await inFlight(store.db.pool);
   const usage = (symbol: string, token: string, leg: bigint, owned: Usage["onChain"]): Usage => ({

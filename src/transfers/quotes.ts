@@ -1,5 +1,6 @@
 /** What a cross-chain trade would give, what each way out of it would give, and what gas is worth; all by quotes of now. */
 import type { BridgeId, BridgeQuote } from "../bridges/bridge.js";
+import { spedUp } from "../bridges/bridge-executor.js";
 import type { BridgeMonitor, BridgeOffers } from "../bridges/monitor.js";
 import { ArbError } from "../errors.js";
 import { type LegQuote, quoteAll } from "../execution/legs.js";
@@ -247,11 +248,4 @@ export class Quotes {
     }
     return choices;
   }
-}
-
-/** Output of a transfer whose relayers are offered twice the fee, base units of what arrives. */
-export function spedUp(quote: BridgeQuote): bigint {
-  const more = quote.fee > 0n ? quote.fee : 1n;
-  const less = quote.amountOut - more;
-  return less > 0n ? less : 1n;
 }

@@ -67,6 +67,11 @@ export class Senders {
     return this.network(chainId).chain;
   }
 
+  /** A token's symbol; its address where the network does not list it. */
+  symbol(chainId: number, token: string): string {
+    return this.chain(chainId).network.tokens.find((t) => t.address.toLowerCase() === token.toLowerCase())?.symbol ?? token;
+  }
+
   venue(chainId: number, account: string): LegVenue {
     const { chain, venue } = this.network(chainId);
     return venue?.(account) ?? routerVenue(chain.network, chain.provider, account);

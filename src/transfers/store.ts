@@ -187,6 +187,21 @@ export class TransferStore {
     });
   }
 
+  /** What the bridge gave back of a start's native fee, wei: not shown by any log, so it is told apart. */
+  async feeRefund(id: string, wei: bigint): Promise<void> {
+    await this.#run(`update crosschain.transfer set fee_refund = $2 where id = $1 and fee_refund is null`, [id, wei]);
+  }
+
+  /** What our transactions in a block did to a native balance by the journal, fees included. Wei. */
+  async nativeChange(chainId: number, holder: string, block: number): Promise<bigint> {
+    const rows = await this.#run(
+      `select coalesce(sum(l.amount), 0)::numeric as sum from journal.ledger l join journal.inclusion i on i.id = l.inclusion
+       where i.chain_id = $1 and i.block_number = $3 and i.taken_back_at is null and l.holder = $2 and l.asset = 'native'`,
+      [chainId, keyOf(holder), block],
+    );
+    return amount(rows[0]?.["sum"]);
+  }
+
   async noteState(id: string, state: string): Promise<void> {
     await this.#run(`update crosschain.transfer set state = $2 where id = $1`, [id, state]);
   }
@@ -243,7 +258,10 @@ export class TransferStore {
     return new Map(rows.map((r) => [String(r["asset"]), amount(r["sum"])]));
   }
 
-  /** Everything that a saga changed: its own transactions by the journal, and what others brought. By network and asset. */
+  /**
+   * Everything that a saga changed: its own transactions by the journal, and what others brought. By network and asset. What came in a
+   * transaction of its own (a mint that it claimed) stands in the journal already.
+   */
   async books(saga: string, holder: string): Promise<{ chainId: number; asset: string; amount: bigint; gas: bigint }[]> {
     const rows = await this.#run(
       `select chain_id, asset, sum(amount)::numeric as amount, sum(gas)::numeric as gas from (
@@ -253,7 +271,13 @@ export class TransferStore {
          where starts_with(a.intent_id, $1) and i.taken_back_at is null and l.holder = $3
          union all
          select r.chain_id, r.asset, r.amount, 0 from crosschain.arrival r join crosschain.transfer t on t.id = r.transfer
-         where t.saga = $2 and r.holder = $3
+         where t.saga = $2 and r.holder = $3 and not exists (
+           select 1 from journal.ledger l join journal.inclusion i on i.id = l.inclusion join journal.attempt a on a.hash = i.hash
+           where a.chain_id = r.chain_id and a.hash = r.tx_hash and starts_with(a.intent_id, $1) and i.taken_back_at is null
+             and l.holder = r.holder and l.asset = r.asset)
+         union all
+         select t.from_chain, 'native', t.fee_refund, 0 from crosschain.transfer t
+         where t.saga = $2 and t.fee_refund is not null and lower(t.quote -> 'request' ->> 'sender') = $3
        ) all_entries group by chain_id, asset order by chain_id, asset`,
       [`${workflowOf(saga)}:`, saga, keyOf(holder)],
     );

@@ -2,16 +2,20 @@ import { expect } from "chai";
 import { reportOf, toJson } from "../../src/cli/output.js";
 import type { Outcome } from "../../src/execution/outcome.js";
 import { runDemo } from "../../src/sim/demo.js";
+import type { CrossChainTrade } from "../../src/sim/demo-cross-chain.js";
 import { LOCAL_CHAIN_IDS } from "../../src/sim/world.js";
 
 type Json = Record<string, any>;
 
-describe("the main job on four local chains", () => {
+describe("the main job on four local chains", function () {
+  // fifteen trades; on a busy machine they take their time
+  this.timeout(600_000);
   let outcomes: Outcome[];
+  let crossChain: CrossChainTrade[];
   let report: Record<"trades" | "rejected" | "reverted", Json[]>;
   const notes: string[] = [];
   before(async () => {
-    outcomes = await runDemo((text) => notes.push(text));
+    ({ outcomes, crossChain } = await runDemo((text) => notes.push(text)));
     report = JSON.parse(toJson(reportOf(outcomes))) as typeof report;
   });
   const landed = () => outcomes.flatMap((o) => (o.status === "landed" ? [o.trade] : []));
@@ -90,6 +94,46 @@ describe("the main job on four local chains", () => {
   });
 
   it("says what it does, scene by scene", () => {
-    expect(notes.filter((n) => n.startsWith("  "))).to.have.lengthOf(outcomes.length);
+    expect(notes.filter((n) => n.startsWith("  "))).to.have.lengthOf(outcomes.length + crossChain.length);
+  });
+
+  describe("across chains", () => {
+    const trade = (id: string) => {
+      const found = crossChain.find((t) => t.report.opportunityId === id);
+      if (!found) throw new Error(`no trade ${id}`);
+      return found.report;
+    };
+
+    it("ends each as its scene has it, with balances of the chains equal to the books", () => {
+      expect(crossChain.flatMap((t) => t.faults)).to.deep.equal([]);
+      expect(crossChain.map((t) => t.report.opportunityId).toSorted()).to.deep.equal(
+        ["bridge-fails", "by-across", "by-cctp", "by-stargate", "from-inventory"].toSorted(),
+      );
+      for (const { report: told } of crossChain) {
+        const { opportunityId, net, profit, residual, gasCost, final } = told;
+        expect({ opportunityId, final }).to.deep.equal({ opportunityId, final: true });
+        expect(net! > 0n && net === profit! + residual! - gasCost!, opportunityId).to.equal(true);
+      }
+    });
+
+    it("carries by each bridge, and brings capital and profit home where that is wanted", () => {
+      const ways = (id: string) => trade(id).transfers.map((t) => `${t.leg.split(".")[0]} ${t.bridge} ${t.ended}`);
+      expect(ways("by-across")).to.deep.equal(["out across delivered", "home across delivered"]);
+      expect(ways("by-cctp")).to.deep.equal(["out cctp delivered", "home across delivered"]);
+      expect(ways("by-stargate")).to.deep.equal(["out stargate delivered", "home across delivered"]);
+      expect(ways("from-inventory")).to.deep.equal(["restock cctp delivered", "home across delivered"]);
+      expect(ways("bridge-fails")).to.deep.equal(["out across refunded", "out cctp delivered"]);
+      expect(trade("bridge-fails").decisions.at(-1)).to.include({ at: "refunded: refunded", choice: "other-bridge" });
+    });
+
+    it("arrives with at least what the bridge promised, and swaps what it says", () => {
+      for (const { report: told } of crossChain) {
+        for (const t of told.transfers) if (t.ended === "delivered") expect(t.arrived! >= t.promised, t.id).to.equal(true);
+        expect(told.legs.map((l) => l.leg.split(".")[0])).to.deep.equal(["buy", "sell"]);
+        const [buy, sell] = told.legs;
+        expect([buy!.chainId, sell!.chainId]).to.deep.equal([told.fromChainId, told.toChainId]);
+        expect(buy!.amountIn).to.equal(told.amountIn);
+      }
+    });
   });
 });

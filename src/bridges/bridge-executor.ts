@@ -1,0 +1,236 @@
+/**
+ * Transfers by bridges, from their start to their end: started exactly once from what stands in the database, looked at, finished or
+ * brought on through the bridge's interface, and booked when the money has arrived.
+ */
+import { IERC20__factory, IWETH9__factory } from "../../types/contracts/index.js";
+import { ArbError } from "../errors.js";
+import type { Change } from "../inventory/inventory.js";
+import type { Senders } from "../transfers/senders.js";
+import { type TransferStore, workflowOf } from "../transfers/store.js";
+import { turnOf, Turns } from "../transfers/turns.js";
+import { speedUpToSign } from "./across.js";
+import type {
+  Bridge,
+  BridgeCall,
+  BridgeId,
+  BridgeQuote,
+  RecoverWish,
+  TransferKey,
+  TransferState,
+  TransferStatus,
+} from "./bridge.js";
+import { bookMessageRefund } from "./message-refund.js";
+import type { BridgeMonitor } from "./monitor.js";
+
+export interface BridgeSettings {
+  /** Longest that one step waits for a receipt, milliseconds. */
+  legMs: number;
+  /** How long after the promised time a transfer counts as overdue, seconds. */
+  graceSeconds: number;
+}
+
+/** Whose transfer it is, and who sends its transactions. */
+export interface TransferOwner {
+  /** Id of the trade. */
+  saga: string;
+  account: string;
+}
+
+export type StartEnd =
+  | { status: "started"; dueSeconds: number; amountIn: bigint }
+  | { status: "failed"; detail: string; bridge: BridgeId }
+  | { status: "open"; detail: string };
+
+export interface Seen {
+  state: TransferState;
+  waitsFor: string;
+  checkAgainSeconds: number;
+  overdue: boolean;
+  startPossible: boolean;
+  /** In what arrived; set in "delivered" and "refunded". */
+  amount: bigint | null;
+  /** What arrived is the native coin, to be wrapped. */
+  native: boolean;
+}
+
+/** What became of a call that finishes a transfer or brings it on. Neither `sent` nor `open`: there was nothing to call, or it failed. */
+export interface Pushed {
+  sent: boolean;
+  open: boolean;
+  detail: string;
+}
+
+const approveSelector = IERC20__factory.createInterface().getFunction("approve").selector;
+
+/**
+ * Every method may run again at any point: what it signs goes by an intent of its own name, and what it books is booked once. Raises
+ * "network" and "locked" where it must be tried again.
+ */
+export class BridgeExecutor {
+  constructor(
+    readonly senders: Senders,
+    readonly store: TransferStore,
+    readonly monitor: BridgeMonitor,
+    readonly settings: BridgeSettings,
+    readonly turns: Turns = new Turns(),
+  ) {}
+
+  /** Starts a transfer once. Its key is in the database before the first call is signed; a second start goes on with the recorded quote. */
+  async start(owner: TransferOwner, leg: string, quote: BridgeQuote): Promise<StartEnd> {
+    const turn = turnOf(quote.request.route.fromChainId, owner.account);
+    return await this.turns.take(turn, async () => await this.#start(owner, leg, quote));
+  }
+
+  async #start({ saga, account }: TransferOwner, leg: string, quote: BridgeQuote): Promise<StartEnd> {
+    const { route } = quote.request;
+    const bridge = this.#bridge(quote.bridge);
+    const id = quote.request.id;
+    let row = await this.store.transfer(id);
+    const failed = (detail: string): StartEnd => ({ status: "failed", detail, bridge: quote.bridge });
+    if (row?.ended === "not-started") return failed("its start failed before");
+    const now = Math.floor(Date.now() / 1000);
+    if (row === null) {
+      if (quote.expiresAt <= now) return failed("the quote ran out before it could be used");
+      row = await this.store.record(saga, leg, quote, bridge.start(quote).key, quote.etaSeconds + this.settings.graceSeconds);
+    }
+    const recorded = row.quote;
+    const dueSeconds = recorded.etaSeconds + this.settings.graceSeconds;
+    if (row.startedAt !== null) return { status: "started", dueSeconds, amountIn: recorded.amountIn };
+    const from = this.senders.venue(route.fromChainId, account).holder;
+    const to = this.senders.venue(route.toChainId, account).holder;
+    await this.store.own(saga, [{ chainId: route.toChainId, holder: to, token: route.tokenOut, expected: recorded.amountIn }]);
+    const { calls } = bridge.start(recorded);
+    let hash = "";
+    for (const [i, call] of calls.entries()) {
+      const end = await this.senders.execute(
+        { chainId: call.chainId, account, intentId: `${id}.${i}`, call, holder: from },
+        this.settings.legMs,
+      );
+      if (end.status === "open") return end;
+      if (end.status === "failed") {
+        await this.store.notStarted(id);
+        await this.store.own(saga, [{ chainId: route.toChainId, holder: to, token: route.tokenOut }]);
+        return failed(end.detail);
+      }
+      hash = end.hash;
+    }
+    await bookMessageRefund(this, row, hash);
+    const key = bridge.started(row.key, await this.senders.receipt(route.fromChainId, hash));
+    await this.store.started(row, key, [{ chainId: route.fromChainId, holder: from, token: route.tokenIn }]);
+    return { status: "started", dueSeconds, amountIn: recorded.amountIn };
+  }
+
+  /** Contracts that a transfer's start let take tokens. */
+  spenders(quote: BridgeQuote): { chainId: number; token: string; spender: string }[] {
+    const { calls } = this.#bridge(quote.bridge).start(quote);
+    return calls
+      .filter((c) => c.data.startsWith(approveSelector))
+      .map((c) => ({ chainId: c.chainId, token: c.to, spender: `0x${c.data.slice(34, 74)}` }));
+  }
+
+  /** One look at a transfer; what has arrived is booked, once. */
+  async track(account: string, id: string): Promise<Seen> {
+    const row = await this.#row(id);
+    const status = await this.#bridge(row.bridge).track(row.key, (chainId) => this.senders.view(chainId));
+    const overdue = row.due.getTime() < Date.now();
+    if (row.state !== status.state && row.ended === null && status.arrival === null) await this.store.noteState(id, status.state);
+    if (overdue) await this.monitor.judge(row.bridge);
+    const { arrival } = status;
+    const native = arrival !== null && /^0x0{40}$/.test(arrival.token);
+    if (arrival !== null) await this.#book(account, row.quote, status, id);
+    return {
+      state: status.state,
+      waitsFor: status.waitsFor,
+      checkAgainSeconds: status.checkAgainSeconds,
+      overdue,
+      startPossible: status.facts["startPossible"] !== "false",
+      amount: arrival?.amount ?? null,
+      native,
+    };
+  }
+
+  async #book(account: string, quote: BridgeQuote, status: TransferStatus, id: string): Promise<void> {
+    const row = await this.#row(id);
+    const { arrival, state } = status;
+    if (row.ended !== null || arrival === null) return;
+    const ended = state === "refunded" ? "refunded" : "delivered";
+    const { route } = quote.request;
+    const holder = this.senders.venue(arrival.chainId, account).holder;
+    const token = ended === "refunded" ? route.tokenIn : route.tokenOut;
+    const changes: Change[] = [{ chainId: arrival.chainId, holder, token, amount: arrival.amount }];
+    // refunded: nothing is expected on the other side any more
+    if (ended === "refunded") {
+      const there = this.senders.venue(route.toChainId, account).holder;
+      changes.push({ chainId: route.toChainId, holder: there, token: route.tokenOut });
+    }
+    await this.store.arrived(row, ended, holder, arrival, changes);
+  }
+
+  /** The call that finishes a transfer, when the bridge has one now. `name` is the call's own, unique in its trade. */
+  async claim(owner: TransferOwner, name: string, id: string): Promise<Pushed> {
+    const row = await this.#row(id);
+    return await this.#push(owner, name, await this.#bridge(row.bridge).claim(row.key, (c) => this.senders.view(c)));
+  }
+
+  /** The call that a wish needs, when the state allows it. */
+  async recover(owner: TransferOwner, name: string, id: string, wish: RecoverWish): Promise<Pushed> {
+    const row = await this.#row(id);
+    const more = wish === "speed-up" ? this.#speedUp(owner.account, row.quote, row.key) : {};
+    if (more === null) return { sent: false, open: false, detail: "nobody can sign for the depositor" };
+    const call = await this.#bridge(row.bridge).recover(row.key, wish, (c) => this.senders.view(c), more);
+    return await this.#push(owner, name, call);
+  }
+
+  async #push({ saga, account }: TransferOwner, name: string, call: BridgeCall | null): Promise<Pushed> {
+    if (call === null) return { sent: false, open: false, detail: "the bridge has nothing to be called now" };
+    const intentId = intentOf(saga, name);
+    const end = await this.senders.execute({ chainId: call.chainId, account, intentId, call }, this.settings.legMs);
+    const detail = end.status === "landed" ? call.purpose : end.detail;
+    return { sent: end.status === "landed", open: end.status === "open", detail };
+  }
+
+  /** What a speed-up of Across needs: null where the depositor is a contract, which cannot sign. */
+  #speedUp(account: string, quote: BridgeQuote, key: TransferKey): Record<string, string> | null {
+    if (key.bridge !== "across") return {};
+    const outputAmount = spedUp(quote);
+    const wallet = this.senders.wallets.find((w) => w.address.toLowerCase() === account.toLowerCase());
+    if (!wallet) throw new ArbError("secrets", `this driver has no key of ${account}`);
+    if (quote.request.sender.toLowerCase() !== account.toLowerCase()) return null;
+    const { domain, types, value } = speedUpToSign(key, outputAmount);
+    return { outputAmount: String(outputAmount), signature: wallet.signTypedData(domain, types, value) };
+  }
+
+  /** Wraps what arrived as the native coin. */
+  async wrap(
+    { saga, account }: TransferOwner,
+    name: string,
+    chainId: number,
+    amount: bigint,
+  ): Promise<{ done: boolean; detail: string }> {
+    const { network } = this.senders.chain(chainId);
+    const data = IWETH9__factory.createInterface().encodeFunctionData("deposit");
+    const call = { to: network.wrappedNative, data, value: amount };
+    const end = await this.senders.execute({ chainId, account, intentId: intentOf(saga, name), call }, this.settings.legMs);
+    return { done: end.status === "landed", detail: end.status === "landed" ? "" : end.detail };
+  }
+
+  #bridge(id: BridgeId): Bridge {
+    return this.monitor.bridge(id);
+  }
+
+  async #row(id: string) {
+    const row = await this.store.transfer(id);
+    if (!row) throw new ArbError("internal", `the transfer ${id} is not in the database`);
+    return row;
+  }
+}
+
+/** Name in the journal of something that a trade does. */
+export const intentOf = (saga: string, name: string): string => `${workflowOf(saga)}:${name}`;
+
+/** Output of a transfer whose relayers are offered twice the fee, base units of what arrives. */
+export function spedUp(quote: BridgeQuote): bigint {
+  const more = quote.fee > 0n ? quote.fee : 1n;
+  const less = quote.amountOut - more;
+  return less > 0n ? less : 1n;
+}
