@@ -3,6 +3,8 @@ import type { Pool } from "pg";
 import { IERC20__factory } from "../../../types/contracts/index.js";
 import { type RelayData, relayHash, spokePool } from "../../../src/bridges/across-abi.js";
 import { depositIn } from "../../../src/bridges/across-key.js";
+import { cctpFacts } from "../../../src/config/cctp.js";
+import { stargateFacts } from "../../../src/config/stargate.js";
 import { fromStored } from "../../../src/inventory/stored.js";
 import { tokenOf } from "../../../src/sim/protocols/tokens.js";
 import type { SagaResult } from "../../../src/transfers/types.js";
@@ -46,6 +48,7 @@ interface Paid {
   tx: string;
 }
 
+/** A deposit into Across, whose id tells what it is for. */
 interface Deposit {
   relay: RelayData;
   from: number;
@@ -96,7 +99,7 @@ export async function audit(world: World, pool: Pool, wishes: readonly SagaWish[
     auditOffers(site, attempts, faults);
   }
   const ended = await auditEnds(pool, wishes, faults);
-  await auditTransfers(world, pool, seen, ended, faults);
+  await auditTransfers(world, pool, seen, intents, ended, faults);
   auditLegs(world, wishes, seen, intents, faults);
   await auditBooks(world, pool, seen, faults);
   await auditApprovals(world, faults);
@@ -127,7 +130,7 @@ async function look(world: World, seen: Seen): Promise<void> {
       await site.local.rpc<{ address: string; topics: string[]; data: string; transactionHash: string }[]>("eth_getLogs", [
         { address, topics, ...range },
       ]);
-    const spoke = world.across.pool(chainId).address;
+    const spoke = world.bridges.across.pool(chainId).address;
     for (const log of await logsOf(spoke, [spokePool.getEvent("FundsDeposited")!.topicHash, null, null, owners])) {
       const deposit = depositIn(log, chainId)!;
       seen.deposits.push({ relay: deposit.relay, from: chainId, to: deposit.destinationChainId, tx: log.transactionHash });
@@ -170,6 +173,7 @@ async function auditTransfers(
   world: World,
   pool: Pool,
   seen: Seen,
+  intents: ReadonlyMap<string, string>,
   ended: ReadonlyMap<string, string>,
   faults: Faults,
 ): Promise<void> {
@@ -193,6 +197,14 @@ async function auditTransfers(
       faults.lost.push(`${saga} ended as ${ended.get(saga)}, its deposit in ${tx} is still open`);
     if (end !== "refunded") live.set(`${saga} ${leg}`, [...(live.get(`${saga} ${leg}`) ?? []), tx]);
   }
+  for (const { tx, to, value, symbol } of seen.paid) {
+    if (payee(world, to) !== "bridge") continue;
+    onChain.add(tx);
+    const [, saga, leg] = intents.get(tx)?.match(/^saga\/([^:]+):([a-z]+)\./) ?? [];
+    if (saga === undefined)
+      faults.unaccounted.push(`${tx} gave ${value} ${symbol} to the bridge at ${to}, and no trade of ours did`);
+    else live.set(`${saga} ${leg}`, [...(live.get(`${saga} ${leg}`) ?? []), tx]);
+  }
   for (const [name, transactions] of live)
     if (transactions.length > 1) faults.doubleStarts.push(`${name} was started in ${transactions.join(" and in ")}`);
   const { rows } = await pool.query<{ id: string; tx: string | null; started: boolean; ended: string | null }>(
@@ -208,9 +220,16 @@ async function auditTransfers(
 }
 
 async function isFilled(world: World, { relay, to }: Deposit): Promise<boolean> {
-  const pool = world.across.pool(to);
+  const pool = world.bridges.across.pool(to);
   const data = spokePool.encodeFunctionData("fillStatuses", [relayHash(relay, to)]);
   return BigInt(await pool.chain.rpc<string>("eth_call", [{ to: pool.address, data }, "latest"])) === 2n;
+}
+
+/** Whom a payment of ours went to: Across by its deposits, a pool, or else a bridge that takes tokens by itself (CCTP, Stargate). */
+function payee(world: World, to: string): "across" | "pool" | "bridge" {
+  const is = (address: string): boolean => address.toLowerCase() === to.toLowerCase();
+  if (world.sites.some((s) => is(world.bridges.across.pool(s.local.network.chainId).address))) return "across";
+  return world.sites.some((s) => s.local.pools.some((p) => is(p.host ?? p.address))) ? "pool" : "bridge";
 }
 
 /** What our accounts paid into pools: at most one purchase and one sale for each trade, all of them of a known trade. */
@@ -221,12 +240,11 @@ function auditLegs(
   intents: ReadonlyMap<string, string>,
   faults: Faults,
 ): void {
-  const spokes = new Set(world.sites.map((s) => world.across.pool(s.local.network.chainId).address.toLowerCase()));
   const amounts = new Map(wishes.map((w) => [BigInt(w.amountIn), w.id]));
   const legs = new Map<string, string[]>();
   const add = (name: string, tx: string): void => void legs.set(name, [...(legs.get(name) ?? []), tx]);
   for (const { chainId, symbol, to, value, tx } of seen.paid) {
-    if (spokes.has(to.toLowerCase())) continue;
+    if (payee(world, to) !== "pool") continue;
     // by the unique amount: the chain alone
     const bought = symbol === "USDC" ? amounts.get(value) : undefined;
     if (bought !== undefined) add(`${bought}: purchases for ${value}, by their amount`, tx);
@@ -256,23 +274,16 @@ async function auditBooks(world: World, pool: Pool, seen: Seen, faults: Faults):
     for (const account of world.accounts)
       for (const symbol of SYMBOLS) {
         const asset = symbol === "native" ? symbol : token(site, symbol).toLowerCase();
-        const sums = await pool.query<{ ledger: string; arrivals: string }>(
-          `select (select coalesce(sum(amount), 0) from journal.ledger where chain_id = $1 and holder = $2 and asset = $3)::text as ledger,
-             (select coalesce(sum(amount), 0) from crosschain.arrival where chain_id = $1 and holder = $2 and asset = $3)::text as arrivals`,
-          [chainId, account.toLowerCase(), asset],
-        );
-        const { ledger, arrivals } = sums.rows[0]!;
-        const tables = BigInt(ledger) + BigInt(arrivals);
+        const tables = await tablesSay(pool, chainId, account, asset);
         const place = placeName(site, account, symbol);
         const gift = world.gifts.get(place) ?? 0n;
         const chain = (await balanceOf(site, account, symbol)) - seen.first.get(place)! - gift;
         const of = `chain ${chainId}, ${account}, ${symbol}`;
-        if (chain !== tables)
-          faults.ledgerMismatch.push(
-            `${of}: the chain changed by ${chain}, ledger ${ledger} and arrivals ${arrivals} say ${tables}`,
-          );
+        if (chain !== tables.all)
+          faults.ledgerMismatch.push(`${of}: the chain changed by ${chain}, the tables say ${tables.all}: ${tables.words}`);
         const sagas = booked.get(`${chainId} ${account.toLowerCase()} ${asset}`) ?? 0n;
-        if (sagas !== tables) faults.ledgerMismatch.push(`${of}: the books of all trades say ${sagas}, the tables ${tables}`);
+        if (sagas !== tables.all)
+          faults.ledgerMismatch.push(`${of}: the books of all trades say ${sagas}, the tables ${tables.all}: ${tables.words}`);
       }
   }
   const reserved = await pool.query<{ saga: string; token: string; amount: string }>(
@@ -282,12 +293,28 @@ async function auditBooks(world: World, pool: Pool, seen: Seen, faults: Faults):
     faults.ledgerMismatch.push(`${saga} has ended, and ${amount} of ${of} stay reserved for it`);
 }
 
+/** Ledger, arrivals in transactions of others, and what came back of native fees. */
+async function tablesSay(pool: Pool, chainId: number, account: string, asset: string): Promise<{ all: bigint; words: string }> {
+  const { rows } = await pool.query<Record<"ledger" | "arrivals" | "refunds", string>>(
+    `select (select coalesce(sum(amount), 0) from journal.ledger where chain_id = $1 and holder = $2 and asset = $3)::text as ledger,
+       (select coalesce(sum(amount), 0) from crosschain.arrival r where chain_id = $1 and holder = $2 and asset = $3 and not exists (
+          select 1 from journal.attempt a where a.chain_id = r.chain_id and a.hash = r.tx_hash))::text as arrivals,
+       (select coalesce(sum(fee_refund), 0) from crosschain.transfer
+        where $3 = 'native' and from_chain = $1 and lower(quote -> 'request' ->> 'sender') = $2)::text as refunds`,
+    [chainId, account.toLowerCase(), asset],
+  );
+  const { ledger, arrivals, refunds } = rows[0]!;
+  const words = `ledger ${ledger}, arrivals ${arrivals}, refunds of native fees ${refunds}`;
+  return { all: BigInt(ledger) + BigInt(arrivals) + BigInt(refunds), words };
+}
+
 /** Nobody may take anything of ours any more. */
 async function auditApprovals(world: World, faults: Faults): Promise<void> {
   const erc20 = IERC20__factory.createInterface();
   for (const site of world.sites) {
     const { chainId } = site.local.network;
-    const spenders = new Set([world.across.pool(chainId).address, ...Object.values(site.local.routers)]);
+    const others = [cctpFacts(chainId)!.tokenMessenger.address, stargateFacts(chainId)!.usdcPool.address];
+    const spenders = new Set([world.bridges.across.pool(chainId).address, ...others, ...Object.values(site.local.routers)]);
     for (const account of world.accounts)
       for (const symbol of ["USDC", "WETH"])
         for (const spender of spenders) {

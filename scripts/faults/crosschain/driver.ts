@@ -11,6 +11,7 @@ import { CrossChainExecutor } from "../../../src/execution/cross-chain-executor.
 import { fromStored } from "../../../src/inventory/stored.js";
 import { openJournalOf } from "../../../src/journal/open.js";
 import type { CrossChainOpportunity } from "../../../src/opportunity/cross-chain.js";
+import { localBridges } from "../../../src/sim/bridges/counterparts.js";
 import { WalletManager } from "../../../src/wallet/wallet-manager.js";
 import { type Label, stepName } from "./plan.js";
 import { type DriverWorld, FINAL_BLOCKS } from "./world.js";
@@ -58,7 +59,7 @@ const opened = await openJournalOf(
   { ttlMs: 6_000, onStep: (step) => reached(`journal ${step}`), onFault: tellFault, database: { statementMs: 5_000 } },
 );
 const { journal } = opened;
-const line = { ppm: 500, fixed: 50_000n, min: USDC, max: 1_000_000n * USDC, etaSeconds: 2 };
+const line = { ppm: 500, min: USDC, max: 1_000_000n * USDC, etaSeconds: 2 };
 const executor = await CrossChainExecutor.open({
   db: journal.db as Database,
   journal,
@@ -71,10 +72,12 @@ const executor = await CrossChainExecutor.open({
   bridges: [
     acrossBridge({
       fees: feeSchedule([
-        { symbol: "USDC", ...line },
+        // dearer than the others, so that those bring home what may go by them
+        { symbol: "USDC", ...line, fixed: 5n * USDC },
         { symbol: "WETH", ...line, fixed: 10n ** 13n, min: 10n ** 15n, max: 100n * ETHER },
       ]),
     }),
+    ...localBridges(world.attestationUrl).filter((bridge) => bridge.id !== "across"),
   ],
   rules: { minProfit: { USDC: USDC / 10n }, minimumCapital: { USDC: 5_000n * USDC }, limits: {} },
   policy: { maxLoss: 200n * USDC, holdLimit: 5_000n * USDC, holdSeconds: 3_600, timeCostPpb: 1_000n, tries: 2 },

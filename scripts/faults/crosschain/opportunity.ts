@@ -26,7 +26,7 @@ export function handOut({ sites, accounts }: World, wish: SagaWish): Handed {
     sell: leg(target, "WETH", "USDC"),
     amountIn: BigInt(wish.amountIn),
     mode: wish.mode,
-    bridges: null,
+    bridges: wish.homeBridge === "across" ? ["across"] : ["across", wish.homeBridge],
     returnToSource: wish.returnToSource,
     deadline: null,
     source: null,

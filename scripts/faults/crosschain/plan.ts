@@ -1,8 +1,10 @@
 import { type JournalStep, STEPS } from "../../../src/journal/types.js";
 import { randomOf } from "../plan.js";
 
-/** What becomes of a transfer by Across. `late`: filled after some blocks. See AcrossFate of src/sim/bridges/across.ts. */
+/** What becomes of a transfer. `late`: filled after some blocks. See AcrossFate of src/sim/bridges/across.ts. */
 export type Fate = "fill" | "late" | "never" | "wrong-recipient" | "wrong-amount" | "slow" | "sped-up" | "refund-fails";
+
+export const HOME_BRIDGES = ["across", "cctp", "stargate"] as const;
 
 /** A cross-chain trade that the drivers are to do once. */
 export interface SagaWish {
@@ -12,7 +14,9 @@ export interface SagaWish {
   /** Base units of USDC, unique among all wishes of a seed: the chain alone tells whose purchase it sees. */
   amountIn: string;
   returnToSource: boolean;
-  /** Of the first transfer to the target network, and of the first one home. */
+  /** What brings its USDC home; WETH goes by Across. */
+  homeBridge: (typeof HOME_BRIDGES)[number];
+  /** Of the first transfer to the target network, and of the first one home (by CCTP and Stargate as near as they have it). */
   out: Fate;
   home: Fate;
 }
@@ -54,6 +58,7 @@ const SAGA_STEPS = [
   "home.quote",
   "home.start",
   "home.track",
+  "home.claim",
   "legs",
   "restock.start",
   "restock.track",
@@ -115,8 +120,9 @@ export function planOf(seed: number, round: number): RoundPlan {
         mode: inventory ? "inventory" : "bridge",
         amountIn: String((300n + BigInt(below(500))) * 1_000_000n + BigInt(round * 16 + i + 1)),
         returnToSource: random() < 0.85,
+        homeBridge: HOME_BRIDGES[below(HOME_BRIDGES.length)]!,
         out,
-        home: fate(0.25),
+        home: fate(0.35),
       };
     }),
   };

@@ -345,6 +345,10 @@ async function settle(state: State, plan: RoundPlan, result: RoundResult): Promi
     if (state.drivers.every(({ driver }) => driver.over)) break;
     await sleep(80);
   }
+  // what the drivers tried again says why it takes so long
+  if (Date.now() >= end)
+    for (const { driver } of state.drivers)
+      for (const each of driver.said.slice(-6)) if ("fault" in each) state.note(`  a driver said: ${each.fault}`);
   for (const running of state.drivers.filter(({ driver }) => driver.over)) {
     result.crashes++;
     state.drivers = state.drivers.filter((d) => d !== running);

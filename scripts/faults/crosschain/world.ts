@@ -6,7 +6,10 @@ import { depositNonce, unsafeDepositId } from "../../../src/bridges/across-abi.j
 import type { SeenDeposit } from "../../../src/bridges/across-key.js";
 import { networkById } from "../../../src/config/networks.js";
 import { Secret } from "../../../src/config/secrets.js";
-import { type AcrossFate, type LocalAcross, openAcross } from "../../../src/sim/bridges/across.js";
+import type { AcrossFate } from "../../../src/sim/bridges/across.js";
+import type { Attesting } from "../../../src/sim/bridges/cctp.js";
+import { type Counterparts, openCounterparts } from "../../../src/sim/bridges/counterparts.js";
+import type { Delivery } from "../../../src/sim/bridges/stargate.js";
 import type { LocalChain } from "../../../src/sim/chain.js";
 import { tokenOf } from "../../../src/sim/protocols/tokens.js";
 import { serveRpc } from "../../../src/sim/server.js";
@@ -40,6 +43,8 @@ export interface DriverWorld {
   /** Of the keystores; the local world's. */
   password: string;
   keystores: string[];
+  /** Of CCTP's local attesters. */
+  attestationUrl: string;
   chains: { chainId: number; url: string }[];
 }
 
@@ -62,7 +67,7 @@ export interface Purpose {
 
 export interface World {
   sites: [Site, Site];
-  across: LocalAcross;
+  bridges: Counterparts;
   /** File that the drivers read. */
   file: string;
   database: string;
@@ -95,10 +100,24 @@ const FATE: Record<Fate, AcrossFate> = {
   "sped-up": { fill: "sped-up" },
   "refund-fails": { fill: "never", refund: "fails" },
 };
+/** The nearest that CCTP and Stargate have; what they hold back is let go after a while. */
+const ATTESTING: Partial<Record<Fate, Attesting>> = {
+  late: { kind: "late", unseen: 3, pending: 4 },
+  slow: { kind: "insufficient-fee", pending: 6 },
+  never: { kind: "never" },
+  "refund-fails": { kind: "expires", blocks: 2 },
+  "wrong-amount": { kind: "bare" },
+};
+const DELIVERY: Partial<Record<Fate, Delivery>> = {
+  late: { kind: "late", steps: 15 },
+  slow: { kind: "unexecuted" },
+  never: { kind: "never" },
+};
+const RELEASE_MS = 3_000;
 const LEGS = ["out", "home", "back", "restock"];
 const LEG_NUMBERS = 40;
 
-/** Two local chains with Across, two accounts of the drivers on both; a block every 120 ms, with the bridges' acts before it. */
+/** Two local chains with three bridges, two accounts of the drivers on both; a block every 120 ms, with the bridges' acts before it. */
 export async function openWorld(folder: string): Promise<World> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const password = hexlify(randomBytes(16));
@@ -127,7 +146,9 @@ export async function openWorld(folder: string): Promise<World> {
     if (fate !== "fill" && fate !== "late") waiting.set(relay.depositId, { since: Date.now(), late: false });
     return FATE[fate];
   };
-  const across = await openAcross(local, script);
+  const bridges = await openCounterparts(local);
+  const { across, cctp, stargate } = bridges;
+  across.setScript(script);
   const keystores = [0, 1].map((i) => path.join(folder, `account-${i}.json`));
   const accounts: string[] = [];
   for (const file of keystores) accounts.push(await createKeystore(file, new Secret(password), { insecureScryptN: SCRYPT_N }));
@@ -138,10 +159,13 @@ export async function openWorld(folder: string): Promise<World> {
   const [first, second] = opened;
   const file = path.join(folder, "world.json");
   const chains = opened.map(({ site }) => ({ chainId: site.local.network.chainId, url: site.url }));
-  writeFileSync(file, JSON.stringify({ database, password, keystores, chains } satisfies DriverWorld), { mode: 0o600 });
+  writeFileSync(file, JSON.stringify({ database, password, keystores, attestationUrl: cctp.url, chains } satisfies DriverWorld), {
+    mode: 0o600,
+  });
 
   const refunded = new Set<bigint>();
   const acts: (() => Promise<unknown>)[] = [];
+  let released = Date.now();
   const turn = async (): Promise<void> => {
     for (const chain of local.chains) await chain.rpc("evm_setAutomine", [true]);
     for (const act of acts.splice(0)) await act();
@@ -151,6 +175,12 @@ export async function openWorld(folder: string): Promise<World> {
       if (stray !== undefined) noteGift(gifts, stray);
       if (act !== "filled-wrongly" && act !== "slow-requested") waiting.delete(depositId);
     }
+    if (Date.now() - released > RELEASE_MS) {
+      released = Date.now();
+      cctp.release();
+      stargate.release();
+    }
+    await stargate.step();
     for (const chain of local.chains) await chain.rpc("evm_setAutomine", [false]);
     for (const chain of local.chains) await chain.rpc("evm_mine");
     const overdue = [...waiting.values()].filter((w) => Date.now() - w.since > PATIENCE_MS);
@@ -162,7 +192,7 @@ export async function openWorld(folder: string): Promise<World> {
   const clock = startClock(turn);
   return {
     sites: [first!.site, second!.site],
-    across,
+    bridges,
     file,
     database,
     accounts,
@@ -172,6 +202,9 @@ export async function openWorld(folder: string): Promise<World> {
     expect: (wishes) => {
       for (const wish of wishes) {
         fates.set(wish.id, wish);
+        const { homeBridge, home } = wish;
+        if (homeBridge === "cctp") cctp.attest(ATTESTING[home] ?? { kind: "prompt" });
+        if (homeBridge === "stargate") stargate.deliver(DELIVERY[home] ?? { kind: "prompt" });
         const account = accounts[wish.account]!;
         for (const leg of LEGS)
           for (let i = 0; i < LEG_NUMBERS; i++) {
@@ -186,7 +219,7 @@ export async function openWorld(folder: string): Promise<World> {
     still: async () => await clock.still(),
     close: async () => {
       await clock.stop();
-      await across.close();
+      await bridges.close();
       for (const each of opened) await each.close();
       await local.close();
     },
