@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   chownSync,
   closeSync,
   existsSync,
@@ -57,7 +58,11 @@ export async function debianServer(folder: string): Promise<Server | null> {
   writeFileSync(secretFile, password, { mode: 0o600 });
   // it refuses root: the package brought an account
   const ids = process.getuid?.() === 0 ? accountOf("postgres") : null;
-  if (ids !== null) for (const file of [folder, secretFile]) chownSync(file, ids.uid, ids.gid);
+  if (ids !== null) {
+    for (const file of [folder, secretFile]) chownSync(file, ids.uid, ids.gid);
+    // it must be able to come here
+    chmodSync(path.dirname(folder), 0o711);
+  }
   const data = path.join(folder, "data");
   const args = ["-D", data, "-U", "bench", "--auth=scram-sha-256", `--pwfile=${secretFile}`, "-E", "UTF8", "--locale=C", "-N"];
   const made = spawnSync(path.join(bin, "initdb"), args, { ...(ids ?? {}), cwd: "/", encoding: "utf8" });
