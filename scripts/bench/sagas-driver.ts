@@ -1,6 +1,8 @@
 /** The driver of `bench -- sagas`: `sagas-driver.ts WORLD.json`. Starts the sagas that it reads as one line, and says what they take. */
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { acrossBridge } from "../../src/bridges/across.js";
+import { feeSchedule } from "../../src/bridges/across-fees.js";
 import { connectChain } from "../../src/chain/connect.js";
 import { networkById } from "../../src/config/networks.js";
 import { Secret } from "../../src/config/secrets.js";
@@ -9,14 +11,12 @@ import { CrossChainExecutor } from "../../src/execution/cross-chain-executor.js"
 import { fromStored } from "../../src/inventory/stored.js";
 import { openJournalOf } from "../../src/journal/open.js";
 import type { CrossChainOpportunity } from "../../src/opportunity/cross-chain.js";
-import { localBridges } from "../../src/sim/bridges/counterparts.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import { stepName } from "../faults/crosschain/plan.js";
 
 export interface DriverWorld {
   database: DatabaseSettings;
   keys: string[];
-  attestationUrl: string;
   chains: { chainId: number; url: string }[];
 }
 export type Order = { sagas: string } | { tell: true } | { stop: true };
@@ -34,6 +34,7 @@ export type Said =
   | { steps: StepTimes[]; total: StepTimes; cpuSeconds: number; faults: Record<string, number> };
 
 const USDC = 10n ** 6n;
+const line = { ppm: 500, etaSeconds: 2 };
 const say = (what: Said): void => void process.stdout.write(`${JSON.stringify(what)}\n`);
 const world = JSON.parse(readFileSync(process.argv[2]!, "utf8")) as DriverWorld;
 const begun = new Map<string, number>();
@@ -58,7 +59,14 @@ const executor = await CrossChainExecutor.open({
     arrivalBlocks: 0,
   })),
   wallets: world.keys.map((key) => new WalletManager(new Secret(key))),
-  bridges: localBridges(world.attestationUrl),
+  bridges: [
+    acrossBridge({
+      fees: feeSchedule([
+        { symbol: "USDC", ...line, fixed: USDC / 20n, min: USDC, max: 1_000_000n * USDC },
+        { symbol: "WETH", ...line, fixed: 10n ** 13n, min: 10n ** 15n, max: 10n ** 20n },
+      ]),
+    }),
+  ],
   rules: { minProfit: { USDC: 1n }, minimumCapital: {}, limits: {} },
   policy: { maxLoss: 100n * USDC, holdLimit: 5_000n * USDC, holdSeconds: 3_600, timeCostPpb: 1_000n, tries: 2 },
   // the product's own waits, but for how long an answer may take when a thousand ask at once

@@ -11,7 +11,7 @@ import { type Counterparts, openCounterparts } from "../../src/sim/bridges/count
 import { tokenOf } from "../../src/sim/protocols/tokens.js";
 import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
 import { type LocalWorld, startLocalWorld } from "../../src/sim/world.js";
-import { startTalker, type Talker, treeOf } from "../faults/process.js";
+import { bundleDriver, startTalker, type Talker, treeOf } from "../faults/process.js";
 import type { DriverWorld, Order, Said } from "./sagas-driver.js";
 import { debianServer, embeddedServer, memoryOf, newDatabase, type Server, syncsPerSecond } from "./sagas-postgres.js";
 
@@ -93,6 +93,7 @@ async function measureOn(server: Server, folder: string, count: number, progress
   const world = await startLocalWorld([...CHAINS]);
   let bridges: Counterparts | undefined;
   let driver: Driver | undefined;
+  let program: string | undefined;
   try {
     bridges = await openCounterparts(world);
     const keys = Array.from({ length: ACCOUNTS }, () => hexlify(randomBytes(32)));
@@ -101,10 +102,11 @@ async function measureOn(server: Server, folder: string, count: number, progress
     const chains = world.chains.map(({ network, url }) => ({ chainId: network.chainId, url }));
     // the same server and a database of its own, by URL: what is measured is the server
     const url = await newDatabase(server, "sagas");
-    const told: DriverWorld = { database: { url }, keys, attestationUrl: bridges.cctp.url, chains };
+    const told: DriverWorld = { database: { url }, keys, chains };
     writeFileSync(file, JSON.stringify(told), { mode: 0o600 });
+    program = await bundleDriver(folder, "../bench/sagas-driver.ts");
     const outcomes = new Map<string, string>();
-    driver = startTalker<Order, Said>("../bench/sagas-driver.ts", [file], (what) => {
+    driver = startTalker<Order, Said>(program, [file], (what) => {
       if ("ended" in what) outcomes.set(what.ended, what.outcome);
       if ("lost" in what) outcomes.set(what.lost, what.why);
     });
@@ -164,6 +166,7 @@ async function measureOn(server: Server, folder: string, count: number, progress
     driver?.tell({ stop: true });
     await Promise.race([driver?.ended, sleep(10_000, undefined, { ref: false })]);
     driver?.child.kill("SIGKILL");
+    if (program !== undefined) rmSync(program, { force: true });
     await bridges?.close();
     await world.close();
   }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { createRequire } from "node:module";
 import type { JournalStep } from "../../src/journal/types.js";
 import type { Order, Said } from "./driver.js";
 
@@ -25,10 +26,22 @@ export interface Driver extends Talker<Order, Said> {
   at: { step: JournalStep; hits: Partial<Record<JournalStep, number>> } | null;
 }
 
-/** Starts one of this folder's programs. `heard` sees each line before anybody who waits for it. */
-export function startTalker<O, S>(program: string, args: string[], heard: (what: S) => void): Talker<O, S> {
-  const script = path.join(import.meta.dirname, program);
-  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+/** One of this folder's programs as one file: hundreds of starts from its sources would take most of a run. Gives the file. */
+export async function bundleDriver(folder: string, program = "driver.ts"): Promise<string> {
+  // beside the sources, from where packages are found
+  const outfile = path.join(import.meta.dirname, "..", "..", "cache", `faults-driver-${path.basename(folder)}.mjs`);
+  const entry = path.join(import.meta.dirname, program);
+  const own = createRequire(import.meta.url);
+  // tsx's own, which it runs these sources by
+  const { build } = createRequire(own.resolve("tsx"))("esbuild") as { build(options: object): Promise<unknown> };
+  await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", packages: "external" });
+  return outfile;
+}
+
+/** Starts a program of `bundleDriver`; the first argument is a file of its world. `heard` sees each line before anybody who waits for it. */
+export function startTalker<O, S>(program: string, args: [string, ...string[]], heard: (what: S) => void): Talker<O, S> {
+  const env = { ...process.env, NODE_COMPILE_CACHE: path.join(path.dirname(args[0]), "compiled") };
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["pipe", "pipe", "inherit"], env });
   const waiting = new Set<() => void>();
   const wake = (): void => {
     for (const each of waiting) each();
@@ -71,10 +84,10 @@ export function startTalker<O, S>(program: string, args: string[], heard: (what:
   return talker;
 }
 
-export function startDriver(file: string, armed: { step: JournalStep; nth: number } | null): Driver {
-  const args = armed === null ? [file] : [file, armed.step, String(armed.nth)];
+export function startDriver(program: string, file: string, armed: { step: JournalStep; nth: number } | null): Driver {
+  const more = armed === null ? [] : [armed.step, String(armed.nth)];
   const driver: Driver = Object.assign(
-    startTalker<Order, Said>("driver.ts", args, (what) => {
+    startTalker<Order, Said>(program, [file, ...more], (what) => {
       if ("done" in what) driver.done.set(what.done, what.how);
       if ("at" in what) driver.at = { step: what.at, hits: what.hits };
     }),

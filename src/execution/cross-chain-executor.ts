@@ -21,6 +21,8 @@ import { type Command, type Engine, runSaga, type SagaInput } from "./saga.js";
 const WORKFLOW = "cross-chain";
 /** A crash loop is an operator's matter; it must not end a saga that has money on its way. */
 const RECOVERY_ATTEMPTS = 1_000_000;
+/** The engine keeps half of them for waiting workflows. */
+const ENGINE_CONNECTIONS = 10;
 
 export interface SagaSettings extends ActionSettings {
   /** Between two looks at something that should come soon, and at most. Seconds. */
@@ -131,18 +133,6 @@ const sagaWorkflow = DBOS.registerWorkflow(
   { name: WORKFLOW, maxRecoveryAttempts: RECOVERY_ATTEMPTS },
 );
 
-/** A frozen driver's open transaction would keep its sagas from whoever takes them over. */
-const IDLE_TRANSACTION_MS = 3_000;
-
-/** By the URL, because the engine would set it by a query of its own beside the first one of each connection, which pg warns of. */
-function engineUrl(text: string): string {
-  const url = new URL(text);
-  const options = url.searchParams.get("options");
-  const idle = `-c idle_in_transaction_session_timeout=${IDLE_TRANSACTION_MS}`;
-  url.searchParams.set("options", options === null ? idle : `${options} ${idle}`);
-  return url.href;
-}
-
 const silent = { info: () => undefined, debug: () => undefined };
 
 /** Runs cross-chain trades to their ends, whatever process they were started in. One per process. */
@@ -154,6 +144,7 @@ export class CrossChainExecutor {
     readonly senders: Senders,
     readonly monitor: BridgeMonitor,
     readonly driverId: string,
+    readonly enginePool: ReturnType<Database["plainPool"]>,
   ) {}
 
   /**
@@ -181,11 +172,18 @@ export class CrossChainExecutor {
     const actions = new Actions(senders, store, quotes, settings);
     const onStep = options.onStep ?? (() => undefined);
     present = { store, actions, quotes, recovery: new RecoveryManager(policy), rules, settings, onFault, onStep, closed: false };
-    const opened = new CrossChainExecutor(present, senders, monitor, journal.driverId);
+    const enginePool = db.plainPool({
+      application_name: "arb sagas",
+      max: ENGINE_CONNECTIONS,
+      // a frozen driver's open transaction would keep its sagas from whoever takes them over
+      idle_in_transaction_session_timeout: 3_000,
+    });
+    const opened = new CrossChainExecutor(present, senders, monitor, journal.driverId, enginePool);
     try {
       DBOS.setConfig({
         name: APPLICATION,
-        systemDatabaseUrl: engineUrl(db.secretUrl.reveal()),
+        systemDatabaseUrl: db.url,
+        systemDatabasePool: enginePool,
         systemDatabaseSchemaName: ENGINE_SCHEMA,
         applicationVersion: SAGA_VERSION,
         executorID: journal.driverId,
@@ -210,6 +208,8 @@ export class CrossChainExecutor {
       return opened;
     } catch (error) {
       present = null;
+      await DBOS.shutdown().catch(() => undefined);
+      await enginePool.end().catch(() => undefined);
       throw error;
     }
   }
@@ -250,6 +250,7 @@ export class CrossChainExecutor {
     this.env.closed = true;
     await this.#stopTakeover();
     await DBOS.shutdown();
+    await this.enginePool.end();
     await this.senders.close();
     present = null;
   }

@@ -96,7 +96,7 @@ export async function audit(world: World, pool: Pool, wishes: readonly SagaWish[
       const own = seen.mined[i]!.filter((m) => m.from === account.toLowerCase());
       await auditAccount(site, pool, account, rows, own, faults);
     }
-    auditOffers(site, attempts, faults);
+    auditOffers({ ...site, given: () => new Map<string, string>() }, attempts, faults);
   }
   const ended = await auditEnds(pool, wishes, faults);
   await auditTransfers(world, pool, seen, intents, ended, faults);

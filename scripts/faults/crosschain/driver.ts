@@ -3,6 +3,9 @@ import { readFileSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { acrossBridge } from "../../../src/bridges/across.js";
 import { feeSchedule } from "../../../src/bridges/across-fees.js";
+import { cctpBridge } from "../../../src/bridges/cctp.js";
+import { iris } from "../../../src/bridges/iris.js";
+import { stargateBridge } from "../../../src/bridges/stargate.js";
 import { connectChain } from "../../../src/chain/connect.js";
 import { networkById } from "../../../src/config/networks.js";
 import { Secret } from "../../../src/config/secrets.js";
@@ -11,10 +14,8 @@ import { CrossChainExecutor } from "../../../src/execution/cross-chain-executor.
 import { fromStored } from "../../../src/inventory/stored.js";
 import { openJournalOf } from "../../../src/journal/open.js";
 import type { CrossChainOpportunity } from "../../../src/opportunity/cross-chain.js";
-import { localBridges } from "../../../src/sim/bridges/counterparts.js";
 import { WalletManager } from "../../../src/wallet/wallet-manager.js";
-import { type Label, stepName } from "./plan.js";
-import { type DriverWorld, FINAL_BLOCKS } from "./world.js";
+import { type DriverWorld, FINAL_BLOCKS, type Label, stepName } from "./plan.js";
 
 /** What the parent says. `freeze`: at the label it stops itself (SIGSTOP) and goes on when it is woken; else it waits there for its end. */
 export type Order = { do: string } | { arm: Label; nth: number; freeze: boolean } | { stop: true };
@@ -77,7 +78,8 @@ const executor = await CrossChainExecutor.open({
         { symbol: "WETH", ...line, fixed: 10n ** 13n, min: 10n ** 15n, max: 100n * ETHER },
       ]),
     }),
-    ...localBridges(world.attestationUrl).filter((bridge) => bridge.id !== "across"),
+    cctpBridge({ iris: iris({ url: world.attestationUrl }), speed: "fast" }),
+    stargateBridge({ maxNativeFee: ETHER / 500n }),
   ],
   rules: { minProfit: { USDC: USDC / 10n }, minimumCapital: { USDC: 5_000n * USDC }, limits: {} },
   policy: { maxLoss: 200n * USDC, holdLimit: 5_000n * USDC, holdSeconds: 3_600, timeCostPpb: 1_000n, tries: 2 },

@@ -4,6 +4,21 @@ import { randomOf } from "../plan.js";
 /** What becomes of a transfer. `late`: filled after some blocks. See AcrossFate of src/sim/bridges/across.ts. */
 export type Fate = "fill" | "late" | "never" | "wrong-recipient" | "wrong-amount" | "slow" | "sped-up" | "refund-fails";
 
+/** Blocks after which the driver calls a block final, and an arrival reliable. */
+export const FINAL_BLOCKS = 2;
+
+/** What a driver process reads when it starts. */
+export interface DriverWorld {
+  /** Folder of its database. */
+  database: string;
+  /** Of the keystores; the local world's. */
+  password: string;
+  keystores: string[];
+  /** Of CCTP's local attesters. */
+  attestationUrl: string;
+  chains: { chainId: number; url: string }[];
+}
+
 export const HOME_BRIDGES = ["across", "cctp", "stargate"] as const;
 
 /** A cross-chain trade that the drivers are to do once. */

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "pg";
 import { placeOf } from "../../../src/database/initialise.js";
 import { readPostmaster, whoIs } from "../../../src/database/postmaster.js";
-import { killNow, startTalker, type Talker, treeOf } from "../process.js";
+import { bundleDriver, killNow, startTalker, type Talker, treeOf } from "../process.js";
 import { audit, type Faults, newSeen, noFaults, type Seen } from "./audit.js";
 import type { Order, Said } from "./driver.js";
 import { LABELS, planOf, type RoundPlan, type SagaWish } from "./plan.js";
@@ -102,8 +102,9 @@ export async function runCrossChain(options: CrossChainOptions): Promise<CrossCh
   while (goesOn()) {
     const folder = mkdtempSync(path.join(os.tmpdir(), "arb-crosschain-"));
     note(`seed ${seed}: opening two chains ...`);
+    const program = await bundleDriver(folder, "crosschain/driver.ts");
     const world = await openWorld(folder);
-    const state: State = { world, seen: await newSeen(world), wishes: [], drivers: [], pool: null, bootMs: 4_000, note };
+    const state: State = { world, program, seen: await newSeen(world), wishes: [], drivers: [], pool: null, bootMs: 4_000, note };
     try {
       for (let played = 0; played < ROUNDS_PER_WORLD && goesOn(); played++) {
         const result = await playRound(state, planOf(seed, todo.shift()!));
@@ -125,6 +126,7 @@ export async function runCrossChain(options: CrossChainOptions): Promise<CrossCh
       await world.close();
       killNow(serverOf(world));
       rmSync(folder, { recursive: true, force: true });
+      rmSync(program, { force: true });
     }
   }
   return reportOf(seed, results);
@@ -137,6 +139,8 @@ interface Running {
 
 interface State {
   world: World;
+  /** The driver as one file. */
+  program: string;
   seen: Seen;
   wishes: SagaWish[];
   /** Drivers that live and are ready, the oldest first. */
@@ -217,7 +221,7 @@ function* planned({ world }: State, plan: RoundPlan): Generator<NodeJS.Timeout> 
 /** Starts a driver and waits until it is ready; null where it does not start. */
 async function start(state: State, result: RoundResult): Promise<Running | null> {
   const began = performance.now();
-  const driver = spawnDriver(state.world);
+  const driver = spawnDriver(state);
   await driver.until(() => readyOf(driver) !== null, START_MS);
   const ready = readyOf(driver);
   if (ready === null) {
@@ -234,7 +238,7 @@ async function start(state: State, result: RoundResult): Promise<Running | null>
   return running;
 }
 
-const spawnDriver = (world: World): Driver => startTalker<Order, Said>("crosschain/driver.ts", [world.file], () => undefined);
+const spawnDriver = ({ program, world }: State): Driver => startTalker<Order, Said>(program, [world.file], () => undefined);
 
 function readyOf(driver: Driver): { url: string; id: string } | null {
   for (const each of driver.said) if ("ready" in each) return { url: each.ready, id: each.id };
@@ -286,7 +290,7 @@ async function ended(victim: Running, state: State, result: RoundResult): Promis
 
 /** A new driver is killed while it starts. */
 async function killInBoot(state: State, plan: RoundPlan, result: RoundResult): Promise<void> {
-  const driver = spawnDriver(state.world);
+  const driver = spawnDriver(state);
   await driver.until(() => false, plan.bootShare * state.bootMs);
   driver.child.kill("SIGKILL");
   const { signal } = await driver.ended;

@@ -16,12 +16,10 @@ import { serveRpc } from "../../../src/sim/server.js";
 import { findPool, movePrice } from "../../../src/sim/trader.js";
 import { type LocalWorld, startLocalWorld } from "../../../src/sim/world.js";
 import { createKeystore } from "../../../src/wallet/keystore.js";
-import type { Fate, SagaWish } from "./plan.js";
+import type { DriverWorld, Fate, SagaWish } from "./plan.js";
 
 /** Source and target network of every trade here. */
 export const CHAINS = [1, 42161] as const;
-/** Blocks after which the driver calls a block final, and an arrival reliable. */
-export const FINAL_BLOCKS = 2;
 const TICK_MS = 120;
 const SCRYPT_N = 1024;
 const USDC = 10n ** 6n;
@@ -35,18 +33,6 @@ const FUNDS = [
 const PATIENCE_MS = 800;
 const LATE_SECONDS = 150;
 const EXPIRED_SECONDS = 8_000;
-
-/** What a driver process reads when it starts. */
-export interface DriverWorld {
-  /** Folder of its database. */
-  database: string;
-  /** Of the keystores; the local world's. */
-  password: string;
-  keystores: string[];
-  /** Of CCTP's local attesters. */
-  attestationUrl: string;
-  chains: { chainId: number; url: string }[];
-}
 
 /** One chain, and what its node was offered. */
 export interface Site {
