@@ -93,8 +93,16 @@ create table crosschain.stopped_bridge (
 /** Wei of a start's native fee that the bridge gave back within its transaction; null where nothing is known of it. */
 const FEE_REFUND = `alter table crosschain.transfer add column fee_refund numeric(78, 0) check (fee_refund > 0)`;
 
+/** A saga's transactions are found by the beginning of their intents' names: at its end, and at every look until all are final. */
+const SAGA_INTENTS = `
+create index intent_name on journal.intent (id text_pattern_ops);
+create index attempt_intent on journal.attempt (intent_id text_pattern_ops) where intent_id is not null;
+create index inclusion_hash on journal.inclusion (hash);
+`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
 export const crossChainMigrations: { name: string; up: string }[] = [
   { name: "crosschain-001-tables", up: TABLES },
   { name: "crosschain-002-fee-refund", up: FEE_REFUND },
+  { name: "crosschain-010-saga-intents", up: SAGA_INTENTS },
 ];
