@@ -1,6 +1,7 @@
 import { columns } from "../../src/cli/table.js";
 import { measureGas } from "./gas.js";
 import { measureReplays } from "./replay.js";
+import { measureSagas } from "./sagas.js";
 import { measureSending } from "./send.js";
 import { measureSigning } from "./sign.js";
 
@@ -8,14 +9,17 @@ const progress = (what: string) => process.stderr.write(`${what} ...\n`);
 const BENCHES: Record<string, () => Promise<object>> = {
   gas: () => measureGas({ progress }),
   replay: () => measureReplays(progress),
+  sagas: () => measureSagas(sagas, progress),
   send: () => measureSending(progress),
   sign: async () => ({ name: "sign", rows: await measureSigning() }),
 };
 
 const [name = "", ...flags] = process.argv.slice(2);
 const bench = BENCHES[name];
-if (bench === undefined || flags.some((flag) => flag !== "--json")) {
-  process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--json]\n`);
+const counted = flags.find((flag) => /^--sagas=[1-9]\d{0,4}$/.test(flag));
+const sagas = Number(counted?.slice("--sagas=".length) ?? 1_000);
+if (bench === undefined || flags.some((flag) => flag !== "--json" && flag !== counted)) {
+  process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--sagas=N] [--json]\n`);
   process.exit(2);
 }
 const report = await bench().catch((error: unknown) => {

@@ -41,7 +41,7 @@ export async function newSeen(site: Site): Promise<Seen> {
   return { from, upTo: from, mined: [], times: new Map() };
 }
 
-interface AttemptRow {
+export interface AttemptRow {
   hash: string;
   nonce: string;
   number: number;
@@ -113,7 +113,7 @@ async function auditSite(
   await auditBooks(site, pool, from, head, faults);
 }
 
-async function attemptsOf(pool: Pool, chainId: number, account: string): Promise<AttemptRow[]> {
+export async function attemptsOf(pool: Pool, chainId: number, account: string): Promise<AttemptRow[]> {
   const { rows } = await pool.query<AttemptRow>(
     `select a.hash, a.nonce::text, a.number, a.kind, a.intent_id, a.raw, s.state, i.block_hash as included, a.last_block::text
      from journal.slot s join journal.attempt a using (chain_id, account, nonce)
@@ -125,13 +125,13 @@ async function attemptsOf(pool: Pool, chainId: number, account: string): Promise
 }
 
 /** Every nonce was given out once and landed once; every landing is in the journal, and every inclusion of the journal on the chain. */
-async function auditAccount(
-  site: Site,
+export async function auditAccount(
+  site: Pick<Site, "local">,
   pool: Pool,
   account: string,
   attempts: AttemptRow[],
   mined: { hash: string; nonce: number; blockHash: string }[],
-  faults: Faults,
+  faults: Pick<Faults, "unaccounted" | "gaps">,
 ): Promise<void> {
   const { chainId } = site.local.network;
   const where = (nonce: number | string): string => `chain ${chainId}, ${account}, nonce ${nonce}`;
@@ -168,7 +168,11 @@ async function auditAccount(
 }
 
 /** Nothing was offered to a node, a relay or a sequencer that is not in the journal, and signed bytes are what the journal says of them. */
-function auditOffers(site: Site, attempts: Map<string, AttemptRow>, faults: Faults): void {
+export function auditOffers(
+  site: Pick<Site, "accounts" | "offered" | "given">,
+  attempts: Map<string, AttemptRow>,
+  faults: Pick<Faults, "nonceReused" | "unaccounted">,
+): void {
   const own = new Set(site.accounts.map((a) => a.toLowerCase()));
   for (const [hash, raw] of [...site.offered, ...site.given()]) {
     if (attempts.has(hash)) continue;

@@ -2,9 +2,10 @@ import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { columns } from "../../src/cli/table.js";
-import { type KillReport, runKills } from "./kill.js";
+import { runCrossChain } from "./crosschain/run.js";
+import { runKills } from "./kill.js";
 
-const USAGE = `usage: npm run faults -- kill [--rounds N] [--seed S] [--round K] [--resume] [--json]
+const USAGE = `usage: npm run faults -- kill|crosschain [--rounds N] [--seed S] [--round K] [--resume] [--json]
   --rounds N   rounds, each with one kill; 200
   --seed S     what happens when; a new one
   --round K    plays this round of the seed alone
@@ -38,8 +39,9 @@ function readArguments() {
 
 const { values, positionals } = readArguments();
 const numberOf = (text: string): number => (/^\d{1,9}$/.test(text) ? Number(text) : usage());
-if (positionals.join(" ") !== "kill") usage();
-const results = path.resolve("cache", "faults-kill.json");
+const part = positionals.join(" ");
+if (part !== "kill" && part !== "crosschain") usage();
+const results = path.resolve("cache", `faults-${part}.json`);
 const rounds =
   values.round === undefined ? Array.from({ length: numberOf(values.rounds) }, (_, i) => i) : [numberOf(values.round)];
 const seed = values.seed === undefined ? newSeed() : numberOf(values.seed);
@@ -63,10 +65,10 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
     stop.abort();
   });
 
-let report: KillReport;
+let report: Awaited<ReturnType<typeof run>>;
 try {
   if (values.round === undefined && !values.resume) rmSync(results, { force: true });
-  report = await runKills({ seed, rounds, results: values.round === undefined ? results : null, note, signal: stop.signal });
+  report = await run({ seed, rounds, results: values.round === undefined ? results : null, note, signal: stop.signal });
 } catch (error) {
   // the message alone: Hardhat's errors carry whole source files
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
@@ -74,11 +76,24 @@ try {
 }
 if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 else {
-  const { steps, faults, kills, missed, ...counts } = report;
-  process.stdout.write(`${columns(Object.entries({ ...counts, ...kills }).map(([k, v]) => [k, String(v)]))}\n\n`);
-  process.stdout.write(`${columns(Object.entries(steps).map(([k, v]) => [k, String(v)]))}\n${faults.join("\n")}\n`);
+  const { faults, missed, ...counts } = report;
+  const lines = Object.entries(counts).flatMap(([name, value]) =>
+    typeof value === "object"
+      ? Object.entries(value).map(([key, n]) => [`${name} ${key}`, typeof n === "object" ? JSON.stringify(n) : String(n)])
+      : [[name, String(value)]],
+  );
+  process.stdout.write(`${columns(lines)}\n${faults.join("\n")}\n`);
   if (missed.length > 0) process.stdout.write(`never killed at: ${missed.join(", ")}\n`);
 }
-const wrong = report.lost + report.nonceReused + report.doubleSpends + report.gaps + report.unaccounted + report.crashes;
 // what Hardhat keeps open would hold the process
-process.exit(wrong > 0 || stop.signal.aborted || (report.rounds >= ALL_LABELS && report.missed.length > 0) ? 1 : 0);
+process.exit(isWrong(report) || stop.signal.aborted ? 1 : 0);
+
+async function run(options: Parameters<typeof runKills>[0]) {
+  return part === "kill" ? await runKills(options) : await runCrossChain(options);
+}
+
+function isWrong(told: Awaited<ReturnType<typeof run>>): boolean {
+  const counts = told.faults.length + told.crashes;
+  if ("sagas" in told) return counts + told.late > 0 || told.finished < told.sagas;
+  return counts > 0 || (told.rounds >= ALL_LABELS && told.missed.length > 0);
+}

@@ -7,26 +7,30 @@ import { createRequire } from "node:module";
 import type { JournalStep } from "../../src/journal/types.js";
 import type { Order, Said } from "./driver.js";
 
-/** A running driver. */
-export interface Driver {
+/** A running process that talks in JSON lines: takes orders, and says what happens. */
+export interface Talker<O, S> {
   child: ChildProcess;
   /** Everything that it said, in order. */
-  said: Said[];
-  done: Map<string, string>;
-  /** Where it stands still and waits for its end; null while it runs. */
-  at: { step: JournalStep; hits: Partial<Record<JournalStep, number>> } | null;
+  said: S[];
   ended: Promise<{ code: number | null; signal: string | null }>;
   over: boolean;
-  tell(order: Order): void;
-  /** Waits until `ready` says so, the driver is over, or the time has passed; gives whether it was ready. */
+  tell(order: O): void;
+  /** Waits until `ready` says so, the process is over, or the time has passed; gives whether it was ready. */
   until(ready: () => boolean, ms: number): Promise<boolean>;
 }
 
-/** The driver as one file: hundreds of starts from its sources would take most of a run. Gives the file. */
-export async function bundleDriver(folder: string): Promise<string> {
+/** A running driver. */
+export interface Driver extends Talker<Order, Said> {
+  done: Map<string, string>;
+  /** Where it stands still and waits for its end; null while it runs. */
+  at: { step: JournalStep; hits: Partial<Record<JournalStep, number>> } | null;
+}
+
+/** One of this folder's programs as one file: hundreds of starts from its sources would take most of a run. Gives the file. */
+export async function bundleDriver(folder: string, program = "driver.ts"): Promise<string> {
   // beside the sources, from where packages are found
   const outfile = path.join(import.meta.dirname, "..", "..", "cache", `faults-driver-${path.basename(folder)}.mjs`);
-  const entry = path.join(import.meta.dirname, "driver.ts");
+  const entry = path.join(import.meta.dirname, program);
   const own = createRequire(import.meta.url);
   // tsx's own, which it runs these sources by
   const { build } = createRequire(own.resolve("tsx"))("esbuild") as { build(options: object): Promise<unknown> };
@@ -34,33 +38,29 @@ export async function bundleDriver(folder: string): Promise<string> {
   return outfile;
 }
 
-export function startDriver(program: string, file: string, armed: { step: JournalStep; nth: number } | null): Driver {
-  const args = [program, file];
-  if (armed !== null) args.push(armed.step, String(armed.nth));
-  const env = { ...process.env, NODE_COMPILE_CACHE: path.join(path.dirname(file), "compiled") };
-  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"], env });
-  const said: Said[] = [];
+/** Starts a program of `bundleDriver`; the first argument is a file of its world. `heard` sees each line before anybody who waits for it. */
+export function startTalker<O, S>(program: string, args: [string, ...string[]], heard: (what: S) => void): Talker<O, S> {
+  const env = { ...process.env, NODE_COMPILE_CACHE: path.join(path.dirname(args[0]), "compiled") };
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["pipe", "pipe", "inherit"], env });
   const waiting = new Set<() => void>();
   const wake = (): void => {
     for (const each of waiting) each();
   };
-  const driver: Driver = {
+  const talker: Talker<O, S> = {
     child,
-    said,
-    done: new Map(),
-    at: null,
+    said: [],
     over: false,
     ended: once(child, "close").then(([code, signal]: (number | string | null)[]) => {
-      driver.over = true;
+      talker.over = true;
       wake();
       return { code: code as number | null, signal: signal as string | null };
     }),
-    // a driver that is gone takes no orders; the next one gets them again
-    tell: (order) => void (driver.over || child.stdin.write(`${JSON.stringify(order)}\n`)),
+    // one that is gone takes no orders; the next one gets them again
+    tell: (order) => void (talker.over || child.stdin.write(`${JSON.stringify(order)}\n`)),
     until: async (ready, ms) => {
       const end = Date.now() + ms;
       while (!ready()) {
-        if (driver.over || Date.now() >= end) return false;
+        if (talker.over || Date.now() >= end) return false;
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, end - Date.now());
           const go = (): void => {
@@ -76,12 +76,23 @@ export function startDriver(program: string, file: string, armed: { step: Journa
   };
   child.stdin.on("error", () => undefined); // it was killed while it was written to
   createInterface({ input: child.stdout }).on("line", (line) => {
-    const what = JSON.parse(line) as Said;
-    said.push(what);
-    if ("done" in what) driver.done.set(what.done, what.how);
-    if ("at" in what) driver.at = { step: what.at, hits: what.hits };
+    const what = JSON.parse(line) as S;
+    talker.said.push(what);
+    heard(what);
     wake();
   });
+  return talker;
+}
+
+export function startDriver(program: string, file: string, armed: { step: JournalStep; nth: number } | null): Driver {
+  const more = armed === null ? [] : [armed.step, String(armed.nth)];
+  const driver: Driver = Object.assign(
+    startTalker<Order, Said>(program, [file, ...more], (what) => {
+      if ("done" in what) driver.done.set(what.done, what.how);
+      if ("at" in what) driver.at = { step: what.at, hits: what.hits };
+    }),
+    { done: new Map<string, string>(), at: null },
+  );
   return driver;
 }
 

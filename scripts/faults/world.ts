@@ -303,7 +303,7 @@ function gapOpener(local: LocalChain): () => Promise<void> {
 
 /** The canonical transactions of some accounts in blocks after `from`, oldest first. */
 export async function minedBy(
-  site: Site,
+  site: Pick<Site, "accounts" | "local">,
   from: number,
   to: number,
 ): Promise<{ hash: string; from: string; nonce: number; blockNumber: number; blockHash: string }[]> {

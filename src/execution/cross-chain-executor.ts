@@ -75,7 +75,11 @@ export interface CrossChainOptions {
   listen?: boolean;
   /** What is tried again, and what an operator must know. */
   onFault?: (error: unknown) => void;
+  onStep?: OnSagaStep;
 }
+
+/** Named points of a saga, for the test that kills the program at each of them: a step begins, is done, and is written down by the engine. */
+export type OnSagaStep = (saga: string, step: string, phase: "begins" | "done" | "written") => void;
 
 /** What the workflows of this process work with. */
 export interface Env {
@@ -86,6 +90,7 @@ export interface Env {
   rules: StartRules;
   settings: SagaSettings;
   onFault: (error: unknown) => void;
+  onStep: OnSagaStep;
   closed: boolean;
 }
 
@@ -95,7 +100,7 @@ let present: Env | null = null;
 const never = (): Promise<never> => new Promise(() => undefined);
 
 /** The engine for one run. What a closed executor was doing stands still, as if the process had ended: it must not be written down as failed. */
-function engineOf(env: Env): Engine {
+function engineOf(env: Env, saga: string): Engine {
   const whileOpen = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       const value = await work();
@@ -105,8 +110,22 @@ function engineOf(env: Env): Engine {
       throw error;
     }
   };
+  const step = async <T>(name: string, body: () => Promise<T>): Promise<T> => {
+    // a step that was written down before is not done again
+    let ran = false;
+    const told = async (): Promise<T> => {
+      ran = true;
+      env.onStep(saga, name, "begins");
+      const value = await whileOpen(body);
+      env.onStep(saga, name, "done");
+      return value;
+    };
+    const value = await DBOS.runStep(told, { name });
+    if (ran) env.onStep(saga, name, "written");
+    return value;
+  };
   return {
-    step: async (name, body) => await whileOpen(async () => await DBOS.runStep(async () => await whileOpen(body), { name })),
+    step: async (name, body) => await whileOpen(async () => await step(name, body)),
     pause: async (seconds) => await whileOpen(async () => await DBOS.recv<Command>(COMMANDS, { timeoutSeconds: seconds })),
     now: async () => await whileOpen(async () => await DBOS.now()),
   };
@@ -115,7 +134,7 @@ function engineOf(env: Env): Engine {
 const sagaWorkflow = DBOS.registerWorkflow(
   async (input: SagaInput): Promise<SagaResult> => {
     if (present === null) throw new ArbError("internal", "the cross-chain executor is not open in this process");
-    return await runSaga(present, engineOf(present), input);
+    return await runSaga(present, engineOf(present, input.opportunity.id), input);
   },
   { name: WORKFLOW, maxRecoveryAttempts: RECOVERY_ATTEMPTS },
 );
@@ -147,7 +166,18 @@ export function partsOf(options: CrossChainOptions): { env: Env; senders: Sender
   const quotes = new Quotes(senders, monitor, settings.transferSeconds);
   pricing.quotes = quotes;
   const actions = new Actions(senders, store, quotes, settings);
-  const env: Env = { store, actions, quotes, recovery: new RecoveryManager(policy), rules, settings, onFault, closed: false };
+  const onStep = options.onStep ?? (() => undefined);
+  const env: Env = {
+    store,
+    actions,
+    quotes,
+    recovery: new RecoveryManager(policy),
+    rules,
+    settings,
+    onFault,
+    onStep,
+    closed: false,
+  };
   return { env, senders, monitor };
 }
 

@@ -11,6 +11,9 @@ export type Moved =
   | { kind: "refunded"; amount: bigint }
   | { kind: "none"; choice: ChoiceKind | "held"; reason: string };
 
+/** How often at most a transfer is looked at within its age: news of it are late by a tenth of it. */
+const LOOKS_PER_AGE = 10;
+
 export async function carryBy(
   s: SagaRun,
   t: {
@@ -113,7 +116,10 @@ export async function fly(
       else if (choice !== "wait") await s.stand("operator", seen.waitsFor, risk);
       if (!timeLeft) return { kind: "none", choice: "held", reason: `the transfer ${id} has no end yet: ${seen.waitsFor}` };
     }
-    await s.pause(Math.min(Math.max(seen.checkAgainSeconds, settings.pollSeconds), settings.mostPollSeconds));
+    // what has been away for long is looked at less often: a thousand transfers at every bridge's pace would be a storm of questions
+    const elapsed = (now - begun) / 1000;
+    const again = Math.max(seen.checkAgainSeconds, settings.pollSeconds, elapsed / LOOKS_PER_AGE);
+    await s.pause(Math.min(again, settings.mostPollSeconds));
   }
 }
 

@@ -146,9 +146,17 @@ create table crosschain.rebalancing (
 create unique index rebalancing_one on crosschain.rebalancing (token) where finished_at is null;
 `;
 
+/** A saga's transactions are found by the beginning of their intents' names: at its end, and at every look until all are final. */
+const SAGA_INTENTS = `
+create index intent_name on journal.intent (id text_pattern_ops);
+create index attempt_intent on journal.attempt (intent_id text_pattern_ops) where intent_id is not null;
+create index inclusion_hash on journal.inclusion (hash);
+`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
 export const crossChainMigrations: { name: string; up: string }[] = [
   { name: "crosschain-001-tables", up: TABLES },
   { name: "crosschain-002-entries", up: ENTRIES },
   { name: "crosschain-003-rebalancing", up: REBALANCING },
+  { name: "crosschain-010-saga-intents", up: SAGA_INTENTS },
 ];

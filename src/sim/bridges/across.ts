@@ -52,6 +52,8 @@ interface Open extends SeenDeposit {
   seenBlock: number;
   done: boolean;
   refunded: boolean;
+  /** Seen as filled: nothing is done for it any more. */
+  filled: boolean;
 }
 
 const FILL: AcrossFate = { fill: "fill" };
@@ -86,11 +88,11 @@ export async function openAcross(world: LocalWorld, script: AcrossScript = () =>
         if (seen.has(hash)) continue;
         const now = await clock(pool(deposit.destinationChainId).chain);
         const fate = decide(deposit, seen.size);
-        seen.set(hash, { ...deposit, fate, seenAt: now.time, seenBlock: now.block, done: false, refunded: false });
+        seen.set(hash, { ...deposit, fate, seenAt: now.time, seenBlock: now.block, done: false, refunded: false, filled: false });
       }
     for (const [hash, open] of seen) {
       // a reorganisation took the deposit away: whoever filled it has lost, whoever has not does not
-      if (!present.has(hash)) continue;
+      if (!present.has(hash) || open.filled || open.refunded) continue;
       const act = (await relayerActs(open)) ?? (await dataWorkerActs(open));
       if (act) acts.push(act);
     }
@@ -124,7 +126,8 @@ export async function openAcross(world: LocalWorld, script: AcrossScript = () =>
     const target = pool(open.destinationChainId);
     const { relay } = open;
     const filled = await statusOf(target, relay);
-    if (filled === 2n || open.refunded) return null;
+    open.filled = filled === 2n;
+    if (open.filled) return null;
     const now = await clock(target.chain);
     const made = { depositId: relay.depositId };
     if (BigInt(now.time) <= relay.fillDeadline) {
