@@ -142,7 +142,7 @@ const sagaWorkflow = DBOS.registerWorkflow(
 const rebalancingWorkflow = DBOS.registerWorkflow(
   async (input: RebalancingInput): Promise<RebalancingEnd> => {
     if (present === null) throw new ArbError("internal", "the cross-chain executor is not open in this process");
-    return await new Rebalancing(present, engineOf(present), input).run();
+    return await new Rebalancing(present, engineOf(present, input.id), input).run();
   },
   { name: "rebalancing", maxRecoveryAttempts: RECOVERY_ATTEMPTS },
 );

@@ -38,7 +38,7 @@ describe("journal: what is deleted after a while", () => {
     const attempt = await journal.prepare(account, id, signer(wallet), PRIVATE(100n));
     for (let i = 0; i < 10; i++) {
       const answer = i === 2 ? { status: "accepted" as const } : { status: "unknown" as const, detail: "no answer" };
-      await journal.noteSend(attempt.hash, `relay-${i % 2}`, answer, BigInt(90 + i));
+      await journal.noteSend(attempt.hash, `relay-${i % 2}`, answer, { targetBlock: BigInt(90 + i) });
     }
     return attempt;
   };

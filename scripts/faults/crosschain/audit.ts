@@ -299,8 +299,8 @@ async function tablesSay(pool: Pool, chainId: number, account: string, asset: st
     `select (select coalesce(sum(amount), 0) from journal.ledger where chain_id = $1 and holder = $2 and asset = $3)::text as ledger,
        (select coalesce(sum(amount), 0) from crosschain.arrival r where chain_id = $1 and holder = $2 and asset = $3 and not exists (
           select 1 from journal.attempt a where a.chain_id = r.chain_id and a.hash = r.tx_hash))::text as arrivals,
-       (select coalesce(sum(fee_refund), 0) from crosschain.transfer
-        where $3 = 'native' and from_chain = $1 and lower(quote -> 'request' ->> 'sender') = $2)::text as refunds`,
+       (select coalesce(sum(amount), 0) from crosschain.unseen
+        where $3 = 'native' and chain_id = $1 and holder = $2)::text as refunds`,
     [chainId, account.toLowerCase(), asset],
   );
   const { ledger, arrivals, refunds } = rows[0]!;
