@@ -8,6 +8,7 @@ import {
   StepExecutor__factory,
   type TestToken,
 } from "../../types/contracts/index.js";
+import { morphoBlue } from "../../test/helpers/package-source.js";
 import { createWorld, ETHER, type TestPool, type World } from "../../test/helpers/pools.js";
 import { type AnyPool, addV4, keyOf, POOL_MANAGER } from "../../test/helpers/v4-world.js";
 
@@ -117,7 +118,10 @@ async function placeStepExecutor(world: World, tokens: TestToken[]): Promise<str
   return address;
 }
 
-/** Lenders by the steps' own loans. No package has the bytecode of Morpho, Balancer V3 or Maker: a mock of ours lends for them. */
+/**
+ * Lenders by the steps' own loans. Morpho Blue is its package's source, compiled by our solc. No package has Maker's lender, and Balancer
+ * V3's source takes more than a minute to compile: a mock of ours lends for them.
+ */
 async function placeStepLenders(world: World, v3Pool: string): Promise<Stage["stepLenders"]> {
   const mock = await new LenderMock__factory(world.deployer).deploy();
   await world.weth.transfer(mock, 1000n * ETHER);
@@ -125,13 +129,16 @@ async function placeStepLenders(world: World, v3Pool: string): Promise<Stage["st
   const vault = await new BalancerV3Mock__factory(world.deployer).deploy();
   await world.weth.transfer(vault, 1000n * ETHER);
   await vault.sync(world.weth);
+  const made = morphoBlue();
+  const morpho = await new ContractFactory(made.abi, made.bytecode, world.deployer).deploy(world.deployer);
+  await world.weth.transfer(morpho, 1000n * ETHER);
   const code = "test/mocks/StepPools.sol";
   const published = "npm bytecode";
   return [
     { source: "uniswap-v4", lender: POOL_MANAGER, maxFee: 0n, code: published },
     { source: "uniswap-v3-flash", lender: v3Pool, maxFee: AMOUNT_IN / 2000n, token1: false, code: published },
     { source: "balancer-v3", lender: await vault.getAddress(), maxFee: 0n, code },
-    { source: "morpho", lender, maxFee: 0n, code },
+    { source: "morpho", lender: await morpho.getAddress(), maxFee: 0n, code: "npm source" },
     { source: "erc3156", lender, maxFee: 0n, code },
   ];
 }

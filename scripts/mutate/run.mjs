@@ -17,7 +17,7 @@ const PATIENCE = 6;
 /** A worker is replaced after so many mutants: chains leave some memory behind. */
 const WORKER_LIFE = 150;
 /** Longest time until a worker has loaded everything and has run the tests twice. */
-const START_MS = 600_000;
+const START_MS = 1_800_000;
 const TARGET_PERCENT = 95;
 
 const { values: options } = parseArgs({

@@ -49,6 +49,8 @@ export function registryEntries(network: Network): RegistryEntry[] {
   push("lenders.morpho", network.lenders.morpho);
   push("lenders.erc3156", network.lenders.erc3156);
   push("poolManager", network.poolManager);
+  push("quoters.uniswap-v4-hooks", network.quoters["uniswap-v4-hooks"], "poolManager()", network.poolManager?.address);
+  push("quoters.balancer-v3", network.quoters["balancer-v3"]);
   const cctp = cctpFacts(network.chainId);
   push("cctp.tokenMessenger", cctp?.tokenMessenger, "localMessageTransmitter()", cctp?.messageTransmitter.address);
   push("cctp.messageTransmitter", cctp?.messageTransmitter, "localDomain()", cctp === null ? undefined : String(cctp.domain));

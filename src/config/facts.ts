@@ -107,6 +107,14 @@ export const BALANCER_V3_VAULT = verified("0xbA1333333333a1BA1108E8412f11850A5C3
 
 export const poolManager = (address: string): Sourced => verified(address, PACKAGES.uniswap);
 
+/** Uniswap's V4Quoter and Balancer V3's Router, null where the network has none. */
+export function quoters(v4Quoter: string, balancerRouter: string | null): Network["quoters"] {
+  return {
+    "uniswap-v4-hooks": verified(v4Quoter, PACKAGES.uniswap),
+    ...(balancerRouter === null ? {} : { "balancer-v3": verified(balancerRouter, PACKAGES.balancer) }),
+  };
+}
+
 export const morpho = (address: string): Sourced => verified(address, PACKAGES.morpho);
 
 /** Maker's flash mint of DAI, an ERC-3156 lender (DssFlash). */

@@ -123,10 +123,11 @@ function distance(a: string, b: string): number {
 
 /**
  * Refuses a file that holds a private key (64 hexadecimal digits) or a mnemonic (twelve words of BIP-39's list in a row), in
- * values, keys and comments alike. The message says where, never what.
+ * values, keys and comments alike. The message says where, never what. Ids of Balancer V2 pools have as many digits, but after the
+ * pool's address a kind of 0 to 2 and a number below 65,536 in ten bytes (Vault, PoolRegistry._toPoolId): no key has that by chance.
  */
 export function refuseSecrets(text: string, file: string): void {
-  const key = /(?<![0-9a-fA-F])(0x)?[0-9a-fA-F]{64}(?![0-9a-fA-F])/.exec(text);
+  const key = /(?<![0-9a-fA-F])(0x)?(?![0-9a-fA-F]{40}000[012]0{16})[0-9a-fA-F]{64}(?![0-9a-fA-F])/.exec(text);
   const offset = key?.index ?? findMnemonic(text);
   if (offset === null) return;
   throw new ArbError("secrets", `${place(text, file, offset)} holds what looks like a private key or a mnemonic`, {

@@ -11,6 +11,7 @@ import { unverified } from "./facts.js";
 import { fail, type Fault, faultsOf, findDuplicate, MAX_DEPTH, type Path, place, refuseSecrets, tooDeep } from "./faults.js";
 import type { Network } from "./network.js";
 import { findToken, networkByName } from "./networks.js";
+import { resolvePools } from "./pools.js";
 import { defaultRoutes, knownRoutes, type RoutesConfig } from "./routes.js";
 import { configSchema, type ParsedBridges, type ParsedConfig, type ParsedNetwork, type ParsedWallet } from "./schema.js";
 import { readSecret } from "./secrets.js";
@@ -279,23 +280,7 @@ function resolveNetwork(name: string, n: ParsedNetwork, minNet: string[], wallet
       });
     else network.tokens.push({ symbol: t.symbol, decimals: t.decimals, ...unverified(t.address, "arb.config.jsonc") });
   });
-  const pools = n.pools.flatMap((p, i): PoolId[] => {
-    const at: Path = ["networks", name, "pools", i];
-    const tokens = (["token0", "token1"] as const).map((key) => {
-      const found = findToken(network, p[key]);
-      if (!found) faults.push({ path: [...at, key], message: `is no token of ${network.title}; list it under tokens first` });
-      return found?.address;
-    });
-    const [a, b] = tokens;
-    if (a === undefined || b === undefined) return [];
-    if (a === b) faults.push({ path: [...at, "token1"], message: "is the same token as token0" });
-    const [token0, token1] = BigInt(a) < BigInt(b) ? [a, b] : [b, a];
-    if (p.venue === "v2-fork" && p.fee === undefined)
-      faults.push({ path: at, message: "needs a fee, which a pair does not tell" });
-    if ((p.venue === "balancer-v2") !== (p.address.length === 66))
-      faults.push({ path: [...at, "address"], message: `is not what identifies a pool of ${p.venue}` });
-    return [{ venue: p.venue, address: p.address, token0, token1, feePips: p.fee ?? 0 }];
-  });
+  const pools = resolvePools(network, n.pools, ["networks", name, "pools"], faults);
   const minNetProfit = new Map<string, bigint>();
   minNet.forEach((amount, i) => {
     const token = findToken(network, unitOf(amount) ?? "");

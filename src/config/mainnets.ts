@@ -10,6 +10,7 @@ import {
   PACKAGES,
   pancakeswapV3,
   poolManager,
+  quoters,
   slipstream,
   solidly,
   sushiswapV2,
@@ -76,6 +77,7 @@ export const ethereum: Network = {
     erc3156: MAKER_FLASH,
   },
   poolManager: poolManager("0x000000000004444c5dc75cB358380D2e3dE08A90"),
+  quoters: quoters("0x52F0E24D1c21C8A0cB1e5a5dD6198556BD9E1203", "0xAE563E3f8219521950555F5962419C8919758Ea2"),
   aaveProvider: ethereumAave.aaveProvider,
   ...commonContracts("mainnet"),
 };
@@ -129,6 +131,7 @@ export const arbitrum: Network = {
     morpho: morpho("0x6c247b1F6182318877311737BaC0844bAa518F5e"),
   },
   poolManager: poolManager("0x360E68faCcca8cA495c1B759Fd9EEe466db9FB32"),
+  quoters: quoters("0x3972C00f7ed4885e145823eb7C655375d275A1C5", "0xEAedc32a51c510d35ebC11088fD5fF2b47aACF2E"),
   aaveProvider: arbitrumAave.aaveProvider,
   ...commonContracts("arbitrum"),
 };
@@ -191,6 +194,7 @@ export const optimism: Network = {
     morpho: morpho("0xce95AfbB8EA029495c66020883F87aaE8864AF92"),
   },
   poolManager: poolManager("0x9a13F98Cb987694C9F086b1F5eB990EeA8264Ec3"),
+  quoters: quoters("0x1f3131A13296FB91C90870043742C3CDBFF1A8d7", "0xe2fa4e1d17725e72dcdAfe943Ecf45dF4B9E285b"),
   aaveProvider: optimismAave.aaveProvider,
   ...commonContracts("optimism"),
 };
@@ -251,6 +255,7 @@ export const base: Network = {
     morpho: morpho("0xBBBBBbbBBb9cC5e90e3b3Af64bdAF62C37EEFFCb"),
   },
   poolManager: poolManager("0x498581fF718922c3f8e6A244956aF099B2652b2b"),
+  quoters: quoters("0x0d5e0F971ED27FBfF6c2837bf31316121532048D", "0x3f170631ed9821Ca51A59D996aB095162438DC10"),
   aaveProvider: baseAave.aaveProvider,
   ...commonContracts("base"),
 };

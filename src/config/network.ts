@@ -51,6 +51,8 @@ export interface Network {
   wrappedNative: string;
   venues: Partial<Record<VenueId, VenueFacts>>;
   lenders: Partial<Record<FundingId, Sourced>>;
+  /** Contracts that quote a venue's pools by running their swaps. */
+  quoters: Partial<Record<VenueId, Sourced>>;
   /** Uniswap V4's PoolManager: a venue and a lender. */
   poolManager?: Sourced;
   /** Aave V3's PoolAddressesProvider, where the pool stands in `lenders`. */

@@ -42,16 +42,28 @@ const token = z.strictObject({
 const poolId = z.string().regex(/^0x[0-9a-f]{64}$/, "is no pool id: write 0x and 64 hexadecimal digits in lower case");
 
 const pool = z.strictObject({
-  address: z.union([poolId, address]).describe("Its address in EIP-55 form; of a Balancer V2 pool its id"),
-  venue: z
-    .enum(["v2-fork", "curve", "balancer-v2"])
-    .describe("A pair of a Uniswap V2 fork that the registry does not know, or a pool of Curve or Balancer V2"),
-  token0: z.string().describe("A token of the network: its symbol or address"),
-  token1: z.string().describe("The other token: its symbol or address"),
-  fee: percent
-    .refine((ppm) => ppm > 0 && ppm < 500_000, "is no fee of a pair")
+  address: z
+    .union([poolId, address])
     .optional()
-    .describe('The fee of a pair, for example "0.3 %"; other pools tell their own'),
+    .describe("Its address in EIP-55 form; of a Balancer V2 pool its id; of a Uniswap V4 pool nothing, because its key tells it"),
+  venue: z
+    .enum(["v2-fork", "curve", "balancer-v2", "balancer-v3", "uniswap-v4-hooks"])
+    .describe(
+      "A pair of a Uniswap V2 fork that the registry does not know, or a pool of Curve, Balancer or, with hooks, Uniswap V4",
+    ),
+  token0: z.string().describe('A token of the network: its symbol or address; "ETH" where a Uniswap V4 pool trades that itself'),
+  token1: z.string().describe("The other token: its symbol or address"),
+  fee: z
+    .union([z.literal("dynamic"), percent.refine((ppm) => ppm > 0 && ppm < 500_000, "is no fee of a pool")])
+    .optional()
+    .describe('The fee of a pair or in a Uniswap V4 pool\'s key, for example "0.3 %", or "dynamic"; other pools tell their own'),
+  tickSpacing: z.int().min(1).max(32_767).optional().describe("Uniswap V4: the tick spacing in the pool's key"),
+  hooks: address.optional().describe("Uniswap V4: the address of the pool's hooks"),
+  hookData: z
+    .string()
+    .regex(/^0x([0-9a-f]{2}){0,1024}$/, "is no bytes: write 0x and pairs of hexadecimal digits in lower case")
+    .optional()
+    .describe("Uniswap V4: bytes that the hooks are given with each swap"),
 });
 
 const rpcLimits = z.strictObject({

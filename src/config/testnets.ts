@@ -8,6 +8,7 @@ import {
   PACKAGES,
   pancakeswapV3,
   poolManager,
+  quoters,
   sushiswapV2,
   sushiswapV3,
   token,
@@ -64,6 +65,7 @@ export const sepolia: Network = {
     "balancer-v3": BALANCER_V3_VAULT,
   },
   poolManager: poolManager("0xE03A1074c86CFeDd5C142C4F04F1a1536e203543"),
+  quoters: quoters("0x61B3f2011A92d183C7dbaDBdA940a7555Ccf9227", "0x5e315f96389C1aaF9324D97d3512ae1e0Bf3C21a"),
   aaveProvider: sepoliaAave.aaveProvider,
   ...commonContracts("sepolia"),
 };
@@ -102,6 +104,7 @@ export const arbitrumSepolia: Network = {
   },
   lenders: { "aave-v3": arbitrumSepoliaAave.pool },
   poolManager: poolManager("0xFB3e0C6F74eB1a21CC1Da29aeC80D2Dfe6C9a317"),
+  quoters: quoters("0x7dE51022d70A725b508085468052E25e22b5c4c9", null),
   aaveProvider: arbitrumSepoliaAave.aaveProvider,
   ...commonContracts("arbitrumSepolia"),
 };
@@ -138,6 +141,7 @@ export const optimismSepolia: Network = {
     }),
   },
   lenders: { "aave-v3": optimismSepoliaAave.pool },
+  quoters: {},
   aaveProvider: optimismSepoliaAave.aaveProvider,
   ...commonContracts("optimismSepolia"),
 };
@@ -177,6 +181,7 @@ export const baseSepolia: Network = {
   },
   lenders: { "aave-v3": baseSepoliaAave.pool },
   poolManager: poolManager("0x05E73354cFDd6745C338b50BcFDfA3Aa6fA03408"),
+  quoters: quoters("0x4A6513c898fe1B2d0E78d3b0e0A4a151589B1cBa", null),
   aaveProvider: baseSepoliaAave.aaveProvider,
   ...commonContracts("baseSepolia"),
 };

@@ -16,6 +16,7 @@ import { readRoundTiming } from "../submit/relays/express-lane.js";
 import type { StuckPolicy } from "../submit/stuck.js";
 import { TransactionExecutor } from "../submit/transaction-executor.js";
 import { VENUES } from "../venues/index.js";
+import type { PoolTraits } from "../venues/venue.js";
 import { refuseDelegated } from "../wallet/delegation.js";
 import { openWallets } from "../wallet/open.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
@@ -250,9 +251,11 @@ export function validationOf(config: Config): ValidationContext {
   return {
     networks: config.networks.map((n) => n.network),
     allowedPools: config.networks.flatMap((n) =>
-      n.pools.map(({ venue, address, token0, token1, feePips }) => {
+      n.pools.map(({ venue, address, token0, token1, feePips, tickSpacing, hooks, hookData }) => {
         const { kind } = VENUES[venue];
-        return { chainId: n.network.chainId, address, venue, kind, tokens: [token0, token1] as const, feePips };
+        const key = { tickSpacing, hooks, hookData };
+        const traits = Object.fromEntries(Object.entries(key).filter(([, value]) => value !== undefined)) as PoolTraits;
+        return { chainId: n.network.chainId, address, venue, kind, tokens: [token0, token1] as const, feePips, traits };
       }),
     ),
     now: Math.floor(Date.now() / 1000),

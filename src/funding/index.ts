@@ -29,7 +29,7 @@ export const FUNDING_IDS = Object.keys(FUNDING) as FundingId[];
 
 /**
  * Offers of the given sources (default: all) for one token at one block. Left out are those that do not lend it, and lenders that are
- * among `pools`, the contracts of the cycle: they are locked while they trade.
+ * among `pools`, the contracts of the cycle, if they are locked while they trade.
  */
 export async function fundingOffers(
   provider: Provider,
@@ -41,8 +41,11 @@ export async function fundingOffers(
   pools: readonly string[] = [],
 ): Promise<FundingOffer[]> {
   const offers = await Promise.all(ids.map((id) => FUNDING[id].offer(provider, network, executor, token, block, pools)));
-  return offers.filter((offer) => offer !== null).filter((offer) => offer.source === "uniswap-v4" || !isPool(offer, pools));
+  return offers.filter((offer) => offer !== null).filter((offer) => NETTED.includes(offer.source) || !isPool(offer, pools));
 }
+
+/** These lend and trade at once: they net what they are owed. */
+const NETTED: readonly FundingId[] = ["uniswap-v4", "balancer-v3"];
 
 function isPool({ lender }: FundingOffer, pools: readonly string[]): boolean {
   return lender !== null && pools.some((pool) => sameAddress(pool, lender));

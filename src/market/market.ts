@@ -98,7 +98,7 @@ export async function quoteAtBlock(
   const loadOptions = (pool: PoolId): LoadOptions => ({ tickWords: words.get(pool.address)!, timeoutMs });
 
   const sources = opportunity.funding === null ? (options.funding ?? FUNDING_IDS) : [opportunity.funding];
-  const kinds = pools.map(({ venue, stable }) => (stable === true ? "quoted" : VENUES[venue].kind));
+  const kinds = pools.map(({ venue, stable }) => (stable === true ? "quoted" : (VENUES[venue].plansAs ?? VENUES[venue].kind)));
   // where the pools can fund it for nothing, what costs more gas need not be asked
   const free = sources.includes("flash-swap") && canFundItself(kinds);
   const asked = free ? sources.filter((id) => FUNDING[id].gas <= FUNDING["flash-swap"].gas) : sources;

@@ -12,6 +12,8 @@ export interface OpportunityHop extends PoolTraits {
   feePips: number;
   /** The contract that holds the pool, where that is another: V4's PoolManager, Balancer's Vault. */
   host?: string;
+  /** The protocol's contract that quotes the pool, where the pool itself does not. */
+  quoter?: string;
 }
 
 /** A transaction that an opportunity follows. `raw`: its signed bytes; null = as the node has them. */

@@ -2,6 +2,7 @@
 import { type GasPrice, cheapestOffer, costOf } from "../funding/index.js";
 import type { FundingId, FundingOffer } from "../funding/funding.js";
 import { canFundItself, isPoolsPlan } from "../plan/format.js";
+import { VENUES } from "../venues/index.js";
 import { type NoLiquidity, curveOf, priceImpactPpm, quoteExactIn, quoteExactOut, sameAddress } from "../venues/swap.js";
 import type { Pool } from "../venues/venue.js";
 import type { Opportunity } from "./opportunity.js";
@@ -286,7 +287,8 @@ function pivotOf(route: RouteHop[], source: FundingId): number {
   return isPoolsPlan(kinds, source) ? Math.max(0, kinds.lastIndexOf("v3")) : 0;
 }
 
-const kindsOf = (route: RouteHop[]): string[] => route.map(({ pool }) => pool.kind);
+/** What the pools are in a plan. */
+const kindsOf = (route: RouteHop[]): string[] => route.map(({ pool }) => VENUES[pool.venue].plansAs ?? pool.kind);
 
 /** An offer's fee as a fraction, measured on an amount at which rounding does not show. */
 function feeRate(offer: FundingOffer): number {

@@ -22,7 +22,7 @@ export const hopSchema = z
       .string()
       .regex(/^0x([0-9a-fA-F]{40}|[0-9a-fA-F]{64})$/, "must be 0x and 40 hexadecimal digits, or 64 of a pool's id")
       .describe(
-        "Pool, pair or vault: 0x and 40 hexadecimal digits, all lower case or with a right EIP-55 checksum. Of Uniswap V4 and Balancer V2 the pool's id: 0x and 64 hexadecimal digits.",
+        "Pool, pair or vault: 0x and 40 hexadecimal digits, all lower case or with a right EIP-55 checksum. Of Uniswap V4 (with hooks, too) and Balancer V2 the pool's id: 0x and 64 hexadecimal digits.",
       ),
     tokenIn: address("Token that goes into the pool"),
     tokenOut: address("Token that comes out of the pool"),
@@ -132,7 +132,10 @@ export function toJson(opportunity: Opportunity, network: Network): OpportunityJ
     version,
     id,
     chainId,
-    hops: hops.map(({ feePips, host: _host, ...hop }) => ({ ...hop, ...(feePips === 0 ? {} : { fee: formatFee(feePips) }) })),
+    // what the registry and the allow-list know is not repeated
+    hops: hops.map(({ feePips, host: _host, quoter: _quoter, hooks: _hooks, hookData: _data, ...hop }) => {
+      return { ...hop, ...(feePips === 0 || feePips > MOST_FEE ? {} : { fee: formatFee(feePips) }) };
+    }),
     ...(amountIn === null
       ? {}
       : { amountIn: token === null ? `${amountIn} units` : `${formatDecimal(amountIn, token.decimals)} ${token.symbol}` }),
@@ -143,6 +146,9 @@ export function toJson(opportunity: Opportunity, network: Network): OpportunityJ
     ...(source === null ? {} : { source }),
   };
 }
+
+/** Beyond this a fee is the mark of one that a hook sets. */
+const MOST_FEE = 1_000_000;
 
 /** "0.3 %" for 3000 pips. */
 export function formatFee(feePips: number): string {

@@ -25,6 +25,8 @@ export interface AllowedPool {
   /** The two tokens, in either order: at its address alone a pool could be passed off as one of other tokens. */
   tokens: readonly [string, string];
   feePips: number;
+  /** What else its id follows from. */
+  traits?: PoolTraits;
 }
 
 export interface ValidationContext {
@@ -116,9 +118,10 @@ export function checkHop(
     ...(hop.tickSpacing === undefined ? {} : { tickSpacing: hop.tickSpacing }),
     ...(hop.stable === undefined ? {} : { stable: hop.stable }),
   };
-  const host = venue.host?.(network) ?? null;
-  const made = (feePips: number): OpportunityHop => {
-    return { venue: venueId, pool, tokenIn, tokenOut, feePips, ...traits, ...(host === null ? {} : { host }) };
+  const [host, quoter] = [venue.host?.(network) ?? null, venue.quoter?.(network) ?? null];
+  const contracts = { ...(host === null ? {} : { host }), ...(quoter === null ? {} : { quoter }) };
+  const made = (feePips: number, more: PoolTraits = {}): OpportunityHop => {
+    return { venue: venueId, pool, tokenIn, tokenOut, feePips, ...traits, ...more, ...contracts };
   };
 
   const wished = hop.fee === undefined ? null : parseFee(hop.fee);
@@ -128,7 +131,11 @@ export function checkHop(
   const vouched = entries.find((entry) => trades(tokenIn, entry) && trades(tokenOut, entry)) ?? entries[0];
   if (vouched !== undefined) {
     checkVouched(vouched, { venue: venueId, kind: venue.kind, pool, tokens: [tokenIn, tokenOut], wished }, at);
-    return made(vouched.feePips);
+    const spacing = vouched.traits?.tickSpacing;
+    if (spacing !== undefined && hop.tickSpacing !== undefined && hop.tickSpacing !== spacing) {
+      throw new Fault("unknown-pool", `the allow-list has ${pool} with a tick spacing of ${spacing}`, at("tickSpacing"));
+    }
+    return made(vouched.feePips, vouched.traits);
   }
   const fees = network.venues[venueId]?.feesPips ?? [];
   const list = fees.map(formatFee).join(", ");

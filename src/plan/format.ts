@@ -8,8 +8,6 @@ import type { PlanHop } from "./plan.js";
  */
 export type PlanFormat = "pools" | "v4" | "steps";
 
-type HopKind = PlanHop["kind"];
-
 /** Sources that the format `pools` knows. */
 const POOLS_FUNDING: readonly FundingId[] = ["flash-swap", "own-balance", "aave-v3", "balancer-v2"];
 /** Chains whose PoolManager is built into the contract, see PlanRunner.poolManager. */
@@ -33,7 +31,7 @@ export interface FormatFacts {
   wrapped: string;
   source: FundingId;
   /** Tokens with the zero address for ETH. */
-  hops: { kind: HopKind; tokenIn: string; tokenOut: string }[];
+  hops: Pick<PlanHop, "kind" | "tokenIn" | "tokenOut" | "v4">[];
 }
 
 export function formatOf({ chainId, profitToken, wrapped, source, hops }: FormatFacts): PlanFormat {
@@ -42,6 +40,8 @@ export function formatOf({ chainId, profitToken, wrapped, source, hops }: Format
   const isV4 =
     source === "flash-swap" &&
     kinds.every((kind) => DIRECT.includes(kind)) &&
+    // what a hook gives may differ from one block to the next: steps take it as it comes
+    hops.every(({ v4 }) => v4 === undefined || v4.hooks === ZeroAddress) &&
     profitToken === wrapped &&
     V4_CHAINS.includes(chainId) &&
     // between hops nothing wraps or unwraps

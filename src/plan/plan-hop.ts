@@ -17,6 +17,12 @@ export function planHop({ pool, tokenIn, tokenOut, amountIn, amountOut }: Quoted
       return { kind: "v4", pool: pool.host, ...common, ...tokens, v4: v4KeyOf(pool) };
     }
     case "quoted":
+      if (pool.v4 !== undefined) {
+        const currency = (token: string) => (pool.v4!.native && token === wrapped ? ZeroAddress : token);
+        const tokens = { tokenIn: currency(tokenIn), tokenOut: currency(tokenOut) };
+        return { kind: "v4", pool: pool.host!, ...common, ...tokens, v4: pool.v4.key };
+      }
+      if (pool.steps === null) throw new TypeError(`no step trades in ${pool.address}`);
       return { kind: "step", pool: pool.host ?? pool.address, ...common, step: pool.steps[isToken0(pool, tokenIn) ? 0 : 1] };
   }
 }

@@ -184,7 +184,7 @@ export type LeafStep =
 type Unplaced<S> = S extends Swap ? Omit<S, "assetIn" | "assetOut" | "amount"> : never;
 
 /** How a pool is traded with, before it is known in which plan: a step without its assets and its amount. */
-export type HopStep = Unplaced<V2Step | CurveStep | BalancerV2Step | VaultStep>;
+export type HopStep = Unplaced<V2Step | CurveStep | BalancerV2Step | BalancerV3Step | VaultStep>;
 
 export type Step = LeafStep | UnlockV4Step | FlashV2Step | FlashV3SwapStep | LoanStep;
 

@@ -25,7 +25,9 @@ export function toSteps(plan: Plan, wrapped: string): StepsPlan {
   const draft: Draft = { plan, wrapped, assets: [] };
   const profitAsset = assetOf(draft, plan.profitToken);
   const { source } = plan.funding;
-  const trades = source === "flash-swap" ? selfFunded(draft) : funded(draft, profitAsset);
+  // a first pool in V4 gives before it is paid, and so needs no loan of its own manager
+  const isLent = source !== "flash-swap" && !(source === "uniswap-v4" && plan.hops[0]?.kind === "v4");
+  const trades = isLent ? funded(draft, profitAsset) : selfFunded(draft);
   const isV4 = plan.hops.find(({ kind }) => kind === "v4")?.pool ?? (source === "uniswap-v4" ? plan.funding.lender : null);
   return {
     assets: draft.assets,
@@ -38,7 +40,7 @@ export function toSteps(plan: Plan, wrapped: string): StepsPlan {
     gasPrice: plan.gasPrice ?? null,
     tip: plan.tip ?? null,
     sweep: plan.sweep === true,
-    steps: trades,
+    steps: source === "balancer-v3" ? trades : vaultUnlocked(draft, trades),
   };
 }
 
@@ -178,6 +180,18 @@ function v4Swap({ v4 }: PlanHop, [assetIn, assetOut]: [number, number], amount: 
 
 function exchange(kind: "wrap" | "unwrap", [assetIn, assetOut]: [number, number], amount: StepAmount): Step {
   return { kind, assetIn, assetOut, amount, measure: false };
+}
+
+/**
+ * Balancer V3's vault swaps only inside an unlock, which is a loan of it: of one unit, which comes back from the cycle. It is a unit of
+ * what a pool of the vault gives, because that the vault has; only the first hop's output is ever taken as a surplus.
+ */
+function vaultUnlocked(draft: Draft, steps: Step[]): Step[] {
+  const hop = draft.plan.hops.find(({ step }) => step?.kind === "balancer-v3-swap");
+  if (hop === undefined) return steps;
+  const asset = assetOf(draft, hop.tokenOut);
+  const terms = { lender: hop.pool, asset, amount: 1n, maxFee: 0n, token1: false };
+  return [{ kind: "loan", source: "balancer-v3", ...terms, steps }];
 }
 
 /** V4's manager swaps only inside an unlock. */

@@ -89,10 +89,12 @@ export class TransactionBuilder {
       case "sushiswap-v3":
       case "pancakeswap-v3":
       case "uniswap-v4":
+      case "uniswap-v4-hooks":
       case "solidly":
       case "slipstream":
       case "curve":
       case "balancer-v2":
+      case "balancer-v3":
       case "erc4626":
         throw new ArbError("usage", `plain swaps through ${swap.venue} are not built`, {
           where: "swap.venue",

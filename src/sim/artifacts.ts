@@ -30,6 +30,7 @@ export const EXTRACTS = {
   stargate: ".extracts/@stargatefinance/stg-evm-v2@2.0.6/artifacts/src",
   layerzero: ".extracts/@layerzerolabs/lz-evm-protocol-v2@3.0.168/artifacts/contracts",
   permit2: ".extracts/@uniswap/v4-periphery@1.0.3/lib/permit2/test/utils",
+  v4Periphery: ".extracts/@uniswap/v4-periphery@1.0.3/foundry-out",
 } as const;
 
 const artifacts = new Map<string, Artifact>();
@@ -47,15 +48,18 @@ export function packageText(file: string): string {
 
 /** An artifact by its path under node_modules, in the formats of Hardhat, Truffle and Foundry. Loaded once per process. */
 export function artifact(file: string): Artifact {
-  return once(file, () => {
-    const json = JSON.parse(packageText(file)) as {
-      abi: InterfaceAbi;
-      bytecode: string | { object: string };
-      linkReferences?: LinkReferences;
-    };
-    const code = typeof json.bytecode === "string" ? json.bytecode : json.bytecode.object;
-    return { abi: new Interface(json.abi), bytecode: hex(code), linkReferences: json.linkReferences ?? {} };
-  });
+  return once(file, () => artifactOf(packageText(file)));
+}
+
+/** The text of an artifact in those formats. */
+export function artifactOf(text: string): Artifact {
+  const json = JSON.parse(text) as {
+    abi: InterfaceAbi;
+    bytecode: string | { object: string };
+    linkReferences?: LinkReferences;
+  };
+  const code = typeof json.bytecode === "string" ? json.bytecode : json.bytecode.object;
+  return { abi: new Interface(json.abi), bytecode: hex(code), linkReferences: json.linkReferences ?? {} };
 }
 
 /** A contract of @balancer-labs/v2-deployments, which keeps ABI and bytecode apart. */

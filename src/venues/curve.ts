@@ -36,8 +36,8 @@ export const curve: Venue = {
   load: loadCurve,
   quote: {
     read: (pool, tokenIn, amountIn) => {
-      const step = pool.steps[isToken0(pool, tokenIn) ? 0 : 1];
-      if (step.kind !== "curve") throw new TypeError(`${pool.address} is no Curve pool`);
+      const step = pool.steps?.[isToken0(pool, tokenIn) ? 0 : 1];
+      if (step?.kind !== "curve") throw new TypeError(`${pool.address} is no Curve pool`);
       const type = step.form === "int128" ? "int128" : "uint256";
       return { target: pool.address, data: pools[type].encodeFunctionData("get_dy", [step.i, step.j, amountIn]), what: "get_dy" };
     },

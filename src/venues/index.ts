@@ -1,4 +1,5 @@
 import { balancerV2 } from "./balancer-v2.js";
+import { balancerV3 } from "./balancer-v3.js";
 import { curve } from "./curve.js";
 import { erc4626 } from "./erc4626.js";
 import { pancakeswapV3 } from "./pancakeswap-v3.js";
@@ -9,6 +10,7 @@ import { sushiswapV3 } from "./sushiswap-v3.js";
 import { uniswapV2 } from "./uniswap-v2.js";
 import { uniswapV3 } from "./uniswap-v3.js";
 import { uniswapV4 } from "./uniswap-v4.js";
+import { uniswapV4Hooks } from "./uniswap-v4-hooks.js";
 import { v2Fork } from "./v2-fork.js";
 import type { Venue, VenueId } from "./venue.js";
 
@@ -21,10 +23,12 @@ export const VENUES: Record<VenueId, Venue> = {
   "sushiswap-v3": sushiswapV3,
   "pancakeswap-v3": pancakeswapV3,
   "uniswap-v4": uniswapV4,
+  "uniswap-v4-hooks": uniswapV4Hooks,
   solidly,
   slipstream,
   curve,
   "balancer-v2": balancerV2,
+  "balancer-v3": balancerV3,
   erc4626,
 };
 

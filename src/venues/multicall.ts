@@ -1,10 +1,12 @@
-import type { BlockTag, Provider } from "ethers";
+import { type BlockTag, type Provider, ZeroAddress } from "ethers";
 import { IMulticall3__factory } from "../../types/contracts/index.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { ArbError } from "../errors.js";
 
 /** Multicall3 is deployed at this address on every network (https://www.multicall3.com/deployments). */
 const MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11";
+/** Nodes take this sender where none is named; Balancer V3's Vault answers queries to no other (EVMCallModeHelpers.sol). */
+const NOBODY = ZeroAddress;
 /** Keeps one call well below the gas that nodes allow to `eth_call`. */
 const CALLS_PER_BATCH = 400;
 export const DEFAULT_TIMEOUT_MS = 10_000;
@@ -46,6 +48,7 @@ async function readBatch(provider: Provider, reads: Read[], block: BlockTag): Pr
   let returned: string;
   try {
     returned = await provider.call({
+      from: NOBODY,
       to: MULTICALL3,
       data: multicall3.encodeFunctionData("aggregate3", [calls]),
       blockTag: block,
@@ -64,7 +67,7 @@ async function readBatch(provider: Provider, reads: Read[], block: BlockTag): Pr
 
 async function readOne(provider: Provider, read: Read, block: BlockTag): Promise<string> {
   try {
-    return await provider.call({ to: read.target, data: read.data, blockTag: block });
+    return await provider.call({ from: NOBODY, to: read.target, data: read.data, blockTag: block });
   } catch (cause) {
     if (read.mayRevert === true && classifyNodeError(cause).kind === "reverted") return "0x";
     throw unreadable(read, block, cause);

@@ -43,11 +43,11 @@ export const uniswapV4: Venue = {
   load: loadV4Pool,
 };
 
-/** keccak256 of the pool's key: currencies in order, fee, tick spacing, no hooks (v4-core, PoolIdLibrary). */
-export function v4PoolId(tokenA: string, tokenB: string, feePips: number, tickSpacing: number): string {
+/** keccak256 of the pool's key: currencies in order, fee, tick spacing, hooks (v4-core, PoolIdLibrary). */
+export function v4PoolId(tokenA: string, tokenB: string, feePips: number, tickSpacing: number, hooks = ZeroAddress): string {
   const [currency0, currency1] = sortTokens(tokenA, tokenB);
   const types = ["address", "address", "uint24", "int24", "address"];
-  return keccak256(coder.encode(types, [currency0, currency1, feePips, tickSpacing, ZeroAddress]));
+  return keccak256(coder.encode(types, [currency0, currency1, feePips, tickSpacing, hooks]));
 }
 
 /** The tick spacing of a V4 pool: as given, else the usual one of its fee; null where there is none. */
@@ -72,28 +72,10 @@ async function loadV4Pool(provider: Provider, pool: PoolId, block: BlockTag, opt
   if (host === undefined || tickSpacing === null) {
     throw new ArbError("usage", "a Uniswap V4 pool is read by its manager and its tick spacing", { where: pool.address });
   }
-  const slots = async (numbers: bigint[], what: string): Promise<bigint[]> => {
-    const reads = [];
-    for (let i = 0; i < numbers.length; i += SLOTS_PER_READ) {
-      const part = numbers.slice(i, i + SLOTS_PER_READ).map((n) => "0x" + n.toString(16).padStart(64, "0"));
-      reads.push({ target: host, data: manager.encodeFunctionData("extsload", [part]), what });
-    }
-    const answers = await readAll(provider, reads, block, options.timeoutMs);
-    return answers.flatMap((data) => {
-      if (data === "0x") throw noPool(pool);
-      return (manager.decodeFunctionResult("extsload", data)[0] as string[]).map(BigInt);
-    });
-  };
-  const state = BigInt(keccak256(coder.encode(["bytes32", "uint256"], [pool.address, POOLS_SLOT])));
+  const slots = (numbers: bigint[], what: string) => readSlots(provider, host, pool, numbers, what, block, options.timeoutMs);
+  const state = stateOf(pool);
   const entry = (map: bigint, key: number): bigint => BigInt(keccak256(coder.encode(["int256", "uint256"], [key, state + map])));
-
-  const [slot0, liquidity] = (await slots([state, state + LIQUIDITY], "price and liquidity")) as [bigint, bigint];
-  // Slot0.sol: sqrtPriceX96 (160), tick (24), protocol fee (2 * 12), fee for liquidity providers (24)
-  const sqrtPriceX96 = BigInt.asUintN(160, slot0);
-  if (sqrtPriceX96 === 0n) throw noPool(pool);
-  const tick = Number(BigInt.asIntN(24, slot0 >> 160n));
-  const protocolFees = [Number((slot0 >> 184n) & 0xfffn), Number((slot0 >> 196n) & 0xfffn)] as const;
-  const lpFee = Number((slot0 >> 208n) & 0xffffffn);
+  const { sqrtPriceX96, tick, protocolFees, lpFee, liquidity } = await readSlot0(provider, host, pool, block, options.timeoutMs);
   const known = await readTicks(tick, tickSpacing, options, {
     words: (numbers) =>
       slots(
@@ -112,7 +94,7 @@ async function loadV4Pool(provider: Provider, pool: PoolId, block: BlockTag, opt
     kind: "v4",
     venue: pool.venue,
     address: pool.address,
-    ...currencies(pool, tickSpacing),
+    ...v4Currencies(pool, tickSpacing),
     feePips: pool.feePips,
     host,
     tickSpacing,
@@ -126,13 +108,68 @@ async function loadV4Pool(provider: Provider, pool: PoolId, block: BlockTag, opt
   };
 }
 
-/** The tokens in the pool's own order, in which ETH comes first. */
-function currencies(pool: PoolId, tickSpacing: number): Pick<V4Pool, "token0" | "token1" | "native"> {
+/** What a pool keeps in its first slots at a block. Throws ArbError "refused" where it was never initialised. */
+export async function readSlot0(
+  provider: Provider,
+  host: string,
+  pool: PoolId,
+  block: BlockTag,
+  timeoutMs?: number,
+): Promise<{ sqrtPriceX96: bigint; tick: number; protocolFees: [number, number]; lpFee: number; liquidity: bigint }> {
+  const state = stateOf(pool);
+  const numbers = [state, state + LIQUIDITY];
+  const [slot0, liquidity] = await readSlots(provider, host, pool, numbers, "price and liquidity", block, timeoutMs);
+  // Slot0.sol: sqrtPriceX96 (160), tick (24), protocol fee (2 * 12), fee for liquidity providers (24)
+  const bits = (from: bigint, count: number): bigint => BigInt.asUintN(count, slot0! >> from);
+  const sqrtPriceX96 = bits(0n, 160);
+  if (sqrtPriceX96 === 0n) throw noPool(pool);
+  return {
+    sqrtPriceX96,
+    tick: Number(BigInt.asIntN(24, slot0! >> 160n)),
+    protocolFees: [Number(bits(184n, 12)), Number(bits(196n, 12))],
+    lpFee: Number(bits(208n, 24)),
+    liquidity: liquidity!,
+  };
+}
+
+/** Slot of the manager in which a pool's state begins. */
+function stateOf({ address }: PoolId): bigint {
+  return BigInt(keccak256(coder.encode(["bytes32", "uint256"], [address, POOLS_SLOT])));
+}
+
+async function readSlots(
+  provider: Provider,
+  host: string,
+  pool: PoolId,
+  numbers: bigint[],
+  what: string,
+  block: BlockTag,
+  timeoutMs?: number,
+): Promise<bigint[]> {
+  const reads = [];
+  for (let i = 0; i < numbers.length; i += SLOTS_PER_READ) {
+    const part = numbers.slice(i, i + SLOTS_PER_READ).map((n) => "0x" + n.toString(16).padStart(64, "0"));
+    reads.push({ target: host, data: manager.encodeFunctionData("extsload", [part]), what });
+  }
+  const answers = await readAll(provider, reads, block, timeoutMs);
+  return answers.flatMap((data) => {
+    if (data === "0x") throw noPool(pool);
+    return (manager.decodeFunctionResult("extsload", data)[0] as string[]).map(BigInt);
+  });
+}
+
+/** The tokens in the pool's own order, in which ETH comes first, by the key that the pool's id is the hash of. */
+export function v4Currencies(
+  pool: PoolId,
+  tickSpacing: number,
+  hooks = ZeroAddress,
+): Pick<V4Pool, "token0" | "token1" | "native"> {
   const { address, feePips } = pool;
   const [token0, token1] = sortTokens(pool.token0, pool.token1);
-  if (v4PoolId(token0, token1, feePips, tickSpacing) === address) return { token0, token1, native: false };
-  if (v4PoolId(ZeroAddress, token1, feePips, tickSpacing) === address) return { token0, token1, native: true };
-  if (v4PoolId(ZeroAddress, token0, feePips, tickSpacing) === address) return { token0: token1, token1: token0, native: true };
+  const is = (a: string, b: string): boolean => v4PoolId(a, b, feePips, tickSpacing, hooks) === address;
+  if (is(token0, token1)) return { token0, token1, native: false };
+  if (is(ZeroAddress, token1)) return { token0, token1, native: true };
+  if (is(ZeroAddress, token0)) return { token0: token1, token1: token0, native: true };
   throw new ArbError("usage", `${address} is not the id of a Uniswap V4 pool of ${token0} and ${token1}`, { where: address });
 }
 

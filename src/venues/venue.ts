@@ -1,5 +1,6 @@
 import type { BlockTag, Provider } from "ethers";
 import type { Network } from "../config/network.js";
+import type { V4Key } from "../plan/plan.js";
 import type { HopStep } from "../plan/step-types.js";
 import type { Read } from "./multicall.js";
 
@@ -12,10 +13,12 @@ export type VenueId =
   | "sushiswap-v3"
   | "pancakeswap-v3"
   | "uniswap-v4"
+  | "uniswap-v4-hooks"
   | "solidly"
   | "slipstream"
   | "curve"
   | "balancer-v2"
+  | "balancer-v3"
   | "erc4626";
 
 /** How the contract talks to a pool that is a contract of its own: by reserves (V2 type) or by a swap callback (V3 type). */
@@ -30,6 +33,9 @@ export interface PoolTraits {
   tickSpacing?: number;
   /** Solidly: the curve for tokens of equal price. */
   stable?: boolean;
+  /** Uniswap V4: the contract that is called around swaps, and the bytes that it gets. */
+  hooks?: string;
+  hookData?: string;
 }
 
 /** What identifies a pool before its state is read. */
@@ -44,6 +50,8 @@ export interface PoolId extends PoolTraits {
   feePips: number;
   /** The contract that holds the pool: V4's PoolManager, Balancer's Vault. */
   host?: string;
+  /** The protocol's contract that quotes the pool, where the pool itself does not. */
+  quoter?: string;
 }
 
 type PoolBase = PoolId;
@@ -94,13 +102,15 @@ export interface Samples {
   outputs: bigint[];
 }
 
-/** A pool whose maths we do not have: it is quoted by its own view function at one block. A quote that nobody asked for fails. */
+/** A pool whose maths we do not have: it is quoted by the chain at one block. A quote that nobody asked for fails. */
 export interface QuotedPool extends PoolBase {
   kind: "quoted";
   /** By direction, token0 for token1 first. */
   samples: [Samples, Samples];
-  /** The steps that trade there, by direction. */
-  steps: [HopStep, HopStep];
+  /** The steps that trade there, by direction; null for a pool with hooks in Uniswap V4. */
+  steps: [HopStep, HopStep] | null;
+  /** Of that: its key, and whether the wrapped native token (here token0) stands for ETH. */
+  v4?: { key: V4Key; native: boolean };
 }
 
 export type Pool = V2Pool | V3Pool | V4Pool | QuotedPool;
@@ -144,6 +154,10 @@ export interface Venue {
   alsoAt?(network: Network, tokenA: string, tokenB: string, feePips: number, traits?: PoolTraits): string[];
   /** The contract that holds its pools on a network, if they are none themselves. */
   host?(network: Network): string | null;
+  /** The contract that quotes them there, if they do not. */
+  quoter?(network: Network): string | null;
+  /** What its pools are in a plan, where quoting is what sets them apart. */
+  plansAs?: "v4";
   /**
    * Reads a pool's state at one block. Throws ArbError "network" when it cannot be read, "timeout" when no answer came, and
    * "refused" when there is no such pool at the address.

@@ -14,6 +14,8 @@ describe("benchmark: gas", function () {
   const keyOf = ({ path, funding, amounts }: GasRow) => `${path} ${amounts} ${funding}`;
 
   before(async function () {
+    // the first time compiles Morpho
+    this.timeout(300_000);
     report = await measureGas();
     if (process.env.WRITE_GOLDEN) writeFileSync(FILE, JSON.stringify(report, null, 2) + "\n");
     golden = JSON.parse(readFileSync(FILE, "utf8")) as GasReport;

@@ -3,17 +3,30 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import os from "node:os";
 import path from "node:path";
 import { inspect } from "node:util";
+import { ZeroAddress } from "ethers";
 import * as fc from "fast-check";
-import { loadConfig, parseConfig, resolveEndpoints } from "../../src/config/load.js";
+import { type Config, loadConfig, parseConfig, resolveEndpoints } from "../../src/config/load.js";
 import { findToken, NETWORKS } from "../../src/config/networks.js";
 import { configJsonSchema } from "../../src/config/schema.js";
 import { ArbError } from "../../src/errors.js";
+import { validationOf } from "../../src/execution/session.js";
+import { DYNAMIC_FEE } from "../../src/venues/uniswap-v4-hooks.js";
+import { v4PoolId } from "../../src/venues/uniswap-v4.js";
 import { property } from "../helpers/property.js";
 
 const SCHEMA_FILE = path.resolve(import.meta.dirname, "../../docs/arb.config.schema.json");
 const KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const MNEMONIC = "test test test test test test test test test test test junk";
 const PAIR = "0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc";
+
+const HOOKS = "0x00000000000000000000000000000000000000C4";
+const [WETH, USDC] = ["WETH", "USDC"].map((symbol) => findToken(NETWORKS[0]!, symbol)!.address) as [string, string];
+
+/** An entry of the allow-list with the key of a pool that has hooks. */
+function hookedPool(fee: string, ether = "WETH"): string {
+  const key = `"fee": ${fee}, "tickSpacing": 60, "hooks": "${HOOKS}", "hookData": "0x01"`;
+  return `{ "venue": "uniswap-v4-hooks", "token0": "${ether}", "token1": "USDC", ${key} }`;
+}
 
 function refusal(text: string): ArbError {
   try {
@@ -110,6 +123,34 @@ describe("configuration", () => {
     expect([...c.wallets]).to.deep.equal([["wallet", wallet]]);
     expect(c.networks.every(({ wallets }) => wallets.join() === "wallet")).to.equal(true);
     expect(c.timeouts.rpcMs).to.equal(800);
+  });
+
+  it("takes a Uniswap V4 pool with hooks by its key, as one of ETH, too, and gives it to the allow-list", () => {
+    for (const [ether, currency] of [
+      ["WETH", WETH],
+      ["ETH", ZeroAddress],
+    ] as const) {
+      const { networks } = parseConfig(withNetwork(`"pools": [${hookedPool('"dynamic"', ether)}]`), "arb.config.jsonc");
+      const traits = { tickSpacing: 60, hooks: HOOKS, hookData: "0x01" };
+      const address = v4PoolId(currency, USDC, DYNAMIC_FEE, 60, HOOKS);
+      expect(networks[0]!.pools).to.deep.equal([
+        { venue: "uniswap-v4-hooks", address, token0: USDC, token1: WETH, feePips: DYNAMIC_FEE, ...traits },
+      ]);
+      const [vouched] = validationOf({ networks } as Config).allowedPools;
+      expect(vouched).to.deep.include({ kind: "quoted", address, traits });
+    }
+    const fixed = parseConfig(withNetwork(`"pools": [${hookedPool('"0.3 %"')}]`), "arb.config.jsonc");
+    expect(fixed.networks[0]!.pools[0]!.address).to.equal(v4PoolId(WETH, USDC, 3000, 60, HOOKS));
+  });
+
+  it("takes the id of a Balancer V2 pool, and nothing else of its length", () => {
+    const address = "0x96646936b91d6b9d7d0c47c496afbf3d6ec7b6f8000200000000000000000019";
+    const pools = (at: string) =>
+      withNetwork(`"pools": [{ "address": "${at}", "venue": "balancer-v2", "token0": "WETH", "token1": "USDC" }]`);
+    expect(parseConfig(pools(address), "arb.config.jsonc").networks[0]!.pools[0]).to.include({ address, venue: "balancer-v2" });
+    for (const other of [`0x${KEY}`, address.replace("0002000000", "0003000000"), address.replace("000019", "010019")]) {
+      expect(refusal(pools(other)).code, other).to.equal("secrets");
+    }
   });
 
   const malformed: [string, string, RegExp][] = [
@@ -215,6 +256,28 @@ describe("configuration", () => {
       "a pool of one token",
       withNetwork(`"pools": [{ "address": "${PAIR}", "venue": "v2-fork", "token0": "WETH", "token1": "weth", "fee": "0.3 %" }]`),
       /same token as token0/,
+    ],
+    [
+      "a pool with hooks without its key",
+      withNetwork('"pools": [{ "venue": "uniswap-v4-hooks", "token0": "WETH", "token1": "USDC" }]'),
+      /pools\[0\] needs fee, which is part of the pool's key/,
+    ],
+    [
+      "a pool with hooks and an address",
+      withNetwork(`"pools": [${hookedPool('"0.3 %"').replace("{", `{ "address": "${PAIR}",`)}]`),
+      /pools\[0\]\.address follows from the pool's key/,
+    ],
+    [
+      "a pool without address",
+      withNetwork('"pools": [{ "venue": "curve", "token0": "WETH", "token1": "USDC" }]'),
+      /needs an address/,
+    ],
+    [
+      "hooks of a pool that has none",
+      withNetwork(
+        `"pools": [{ "address": "${PAIR}", "venue": "curve", "token0": "WETH", "token1": "USDC", "hooks": "${HOOKS}", "fee": "dynamic" }]`,
+      ),
+      /pools\[0\]\.hooks is for pools of Uniswap V4 with hooks/,
     ],
     [
       "a token that is listed already",

@@ -146,7 +146,7 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
   const spoke = acrossContracts(id);
   known.set("across.spokePool", spoke?.["SpokePool"]?.address);
   known.set("across.multicallHandler", spoke?.["MulticallHandler"]?.address);
-  known.set("lenders.balancer-v3", balancerVaultV3(id));
+  known.set("lenders.balancer-v3", balancerV3(id, "Vault"));
   known.set("lenders.morpho", morpho(id));
   // the package's minified configuration of Ethereum is the only one with an address there
   if (id === 1)
@@ -154,6 +154,8 @@ export function knownAddresses(n: Network): Map<string, string | undefined> {
       "lenders.erc3156",
       addressIn(textOf(PACKAGES.maker), /FlashMintModule:\{name:"FlashMintModule",address:"(0x(?!0{40})[0-9a-fA-F]{40})"/),
     );
+  known.set("quoters.uniswap-v4-hooks", checksummed(uniswap["CHAIN_TO_ADDRESSES_MAP"][id]?.v4QuoterAddress));
+  known.set("quoters.balancer-v3", balancerV3(id, "Router"));
   known.set("poolManager", checksummed(uniswap["CHAIN_TO_ADDRESSES_MAP"][id].v4PoolManagerAddress));
   if (id === 10)
     known.set("slipstream.factory", addressIn(velodromeOf("optimism"), /SLIPSTREAM_FACTORY_ADDRESS: "(0x[0-9a-fA-F]{40})"/));
@@ -197,9 +199,9 @@ const acrossContracts = (chainId: number): Record<string, { address: string }> |
       chains: Record<string, { contracts: Record<string, { address: string }> }>;
     }
   ).chains[chainId]?.contracts;
-const balancerVaultV3 = (chainId: number): string | undefined =>
+const balancerV3 = (chainId: number, contract: "Vault" | "Router"): string | undefined =>
   addressIn(
-    textOf(PACKAGES.balancer).split("var balancerV3Contracts = {")[1]?.split("\n  Vault: {")[1]?.split("\n  }")[0] ?? "",
+    textOf(PACKAGES.balancer).split("var balancerV3Contracts = {")[1]?.split(`\n  ${contract}: {`)[1]?.split("\n  }")[0] ?? "",
     new RegExp(`^\\s*\\[${chainId} /\\* \\w+ \\*/\\]: "(0x[0-9a-fA-F]{40})"`, "m"),
   );
 

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { ContractFactory } from "ethers";
 import type { Asset, Step, StepLender } from "../../src/plan/step-types.js";
 import {
   BalancerV3Mock__factory,
@@ -7,6 +8,7 @@ import {
   StepExecutor__factory,
 } from "../../types/contracts/index.js";
 import { deployAave } from "../helpers/aave.js";
+import { morphoBlue } from "../helpers/package-source.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
 import { ARRIVED, deployBalancer, erc20, fixed, loan, planOf, PREVIOUS, stepRunner, v2, v3 } from "../helpers/steps.js";
 
@@ -27,6 +29,8 @@ describe("Plans of steps: funding", function () {
   const lenders = new Map<StepLender, { lender: string; fee: bigint }>();
 
   before(async function () {
+    // the first time compiles Morpho
+    this.timeout(300_000);
     world = await createWorld(false, StepExecutor__factory);
     runner = stepRunner(world);
     b = await world.token("B");
@@ -50,7 +54,10 @@ describe("Plans of steps: funding", function () {
     const lender = await mock.getAddress();
     lenders.set("aave-v3", { lender: aave.pool, fee: aave.premium(2n * E) });
     lenders.set("balancer-v2", { lender: balancer.vault, fee: 0n });
-    lenders.set("morpho", { lender, fee: 0n });
+    const { abi, bytecode } = morphoBlue();
+    const morpho = await new ContractFactory(abi, bytecode, world.deployer).deploy(world.deployer);
+    await world.weth.transfer(morpho, 1000n * E);
+    lenders.set("morpho", { lender: await morpho.getAddress(), fee: 0n });
     lenders.set("erc3156", { lender, fee: 777n });
     const vault = await new BalancerV3Mock__factory(world.deployer).deploy();
     await world.weth.transfer(vault, 1000n * E);

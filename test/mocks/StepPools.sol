@@ -205,6 +205,51 @@ contract BalancerV3Mock {
         reserves[token] = token.balanceOf(address(this));
     }
 
+    struct TokenInfo {
+        uint8 tokenType;
+        address rateProvider;
+        bool paysYieldFees;
+    }
+
+    mapping(address pool => IERC20[]) private tokensOf;
+
+    function setTokens(address pool, IERC20[] calldata tokens) external {
+        tokensOf[pool] = tokens;
+    }
+
+    /// @dev A pool here has all that the vault has.
+    function getPoolTokenInfo(
+        address pool
+    )
+        external
+        view
+        returns (
+            IERC20[] memory tokens,
+            TokenInfo[] memory tokenInfo,
+            uint256[] memory balances,
+            uint256[] memory scaled
+        )
+    {
+        tokens = tokensOf[pool];
+        require(tokens.length > 0, "PoolNotRegistered");
+        tokenInfo = new TokenInfo[](tokens.length);
+        balances = scaled = new uint256[](tokens.length);
+        for (uint256 i = 0; i < tokens.length; ++i) balances[i] = reserves[tokens[i]];
+    }
+
+    /// @notice What a swap would give. Only in calls without a sender, as the vault's queries.
+    function query(
+        address pool,
+        IERC20 tokenIn,
+        IERC20 tokenOut,
+        uint256 amount
+    ) external view returns (uint256 amountOut) {
+        // solhint-disable-next-line avoid-tx-origin
+        require(tx.origin == address(0), "NotStaticCall");
+        amountOut = (amount * rates[pool][tokenIn]) / 1e18;
+        require(amountOut > 0 && amountOut <= reserves[tokenOut], "BalancerV3Mock: QUERY");
+    }
+
     /// @dev Calls back with the very bytes that it was given.
     function unlock(bytes calldata data) external {
         unlocked = true;
@@ -257,6 +302,27 @@ contract BalancerV3Mock {
         deltas[token] = before + amount;
         if (before == 0) ++open;
         else if (before + amount == 0) --open;
+    }
+}
+
+/// @notice Stands in for Balancer V3's Router, of which only the query is wanted.
+contract BalancerV3RouterMock {
+    BalancerV3Mock private immutable VAULT;
+
+    constructor(BalancerV3Mock vault) {
+        VAULT = vault;
+    }
+
+    function querySwapSingleTokenExactIn(
+        address pool,
+        IERC20 tokenIn,
+        IERC20 tokenOut,
+        uint256 exactAmountIn,
+        address,
+        bytes calldata userData
+    ) external view returns (uint256) {
+        require(userData.length == 0, "BalancerV3RouterMock: DATA");
+        return VAULT.query(pool, tokenIn, tokenOut, exactAmountIn);
     }
 }
 

@@ -11,7 +11,7 @@ import type { Pool, V3Pool } from "../../src/venues/venue.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
 
 /** Venues without published bytecode, or that vouch for no pool of their own, are not part of the local world's list of pools. */
-const isFurnished = (id: string) => /^(uniswap|sushiswap|pancakeswap)-v/.test(id);
+const isFurnished = (id: string) => /^(uniswap|sushiswap|pancakeswap)-v\d$/.test(id);
 
 describe("local world of four networks", () => {
   let world: LocalWorld;
@@ -51,7 +51,7 @@ describe("local world of four networks", () => {
           ...Object.entries(venues)
             .filter(([id]) => !isPancake(id))
             .flatMap(([, v]) => [v.router?.address, v.quoter?.address, v.positionManager?.address]),
-          ...[aave, balancer, network.poolManager].map((l) => l?.address),
+          ...[aave, balancer, network.poolManager, network.quoters["uniswap-v4-hooks"]].map((l) => l?.address),
           ...[multicall3, permit2, create2Proxy].map((c) => c.address),
         ].filter((a) => a !== undefined);
         const codes = await Promise.all(addresses.map((a) => provider.getCode(a)));

@@ -36,12 +36,14 @@ export interface UniswapV4 {
   liquidity: string;
 }
 
-/** Uniswap V4's PoolManager at the registry's address, and what adds liquidity and swaps there; null where the network has none. */
+/** Uniswap V4's PoolManager and Quoter at the registry's addresses, and what adds liquidity and swaps there; null where the network has none. */
 export async function placeUniswapV4(site: Site): Promise<UniswapV4 | null> {
   const { network, owner } = site;
   const manager = network.poolManager?.address;
   if (manager === undefined) return null;
   await place(site, manager, artifact(`${EXTRACTS.v4Core}/PoolManager.sol/PoolManager.json`), [owner]);
+  const quoter = network.quoters["uniswap-v4-hooks"];
+  if (quoter) await place(site, quoter.address, artifact(`${EXTRACTS.v4Periphery}/V4Quoter.sol/V4Quoter.json`), [manager]);
   const helper = artifact(`${EXTRACTS.v4Core}/PoolModifyLiquidityTest.sol/PoolModifyLiquidityTest.json`);
   const liquidity = await deploy(site, helper, [manager]);
   const universal = artifact(`${EXTRACTS.universalRouter}/UniversalRouter.sol/UniversalRouter.json`);
