@@ -167,12 +167,13 @@ async function auditAccount(
   }
 }
 
-/** Nothing was offered to a node that is not in the journal, and signed bytes are what the journal says of them. */
+/** Nothing was offered to a node, a relay or a sequencer that is not in the journal, and signed bytes are what the journal says of them. */
 function auditOffers(site: Site, attempts: Map<string, AttemptRow>, faults: Faults): void {
   const own = new Set(site.accounts.map((a) => a.toLowerCase()));
-  for (const [hash, raw] of site.offered) {
+  for (const [hash, raw] of [...site.offered, ...site.given()]) {
+    if (attempts.has(hash)) continue;
     const transaction = Transaction.from(raw);
-    if (!own.has(transaction.from?.toLowerCase() ?? "") || attempts.has(hash)) continue;
+    if (!own.has(transaction.from?.toLowerCase() ?? "")) continue;
     faults.nonceReused.push(`nonce ${transaction.nonce} of ${transaction.from}: ${hash} was sent and never journaled`);
   }
   for (const { hash, nonce, raw, last_block } of attempts.values()) {
@@ -196,6 +197,9 @@ async function look(site: Site, seen: Seen): Promise<number> {
   return head;
 }
 
+/** The wish that an intent is for: what a rival took the slot of is tried again under another id. */
+const wishOf = (intentId: string): string => intentId.split(".")[0]!;
+
 function auditWishes(
   wishes: readonly Wish[],
   refused: ReadonlySet<string>,
@@ -205,10 +209,11 @@ function auditWishes(
 ): void {
   const landed = new Map<string, number>();
   for (const { hash } of mined) {
-    const id = attempts.get(hash)?.intent_id ?? null;
+    const given = attempts.get(hash)?.intent_id ?? null;
+    const id = given && wishOf(given);
     if (id !== null) landed.set(id, (landed.get(id) ?? 0) + 1);
   }
-  const known = new Set([...attempts.values()].flatMap(({ intent_id }) => (intent_id === null ? [] : [intent_id])));
+  const known = new Set([...attempts.values()].flatMap(({ intent_id }) => (intent_id === null ? [] : [wishOf(intent_id)])));
   for (const { id, kind } of wishes) {
     const word = encodeBytes32String(id);
     const done = Math.max(times.get(word) ?? 0, landed.get(id) ?? 0);

@@ -1,5 +1,6 @@
 /** A driver in a process of its own, made of the product's parts, that is killed: `driver.ts WORLD.json [STEP NTH]`. Talks in JSON lines. */
 import { readFileSync, writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { encodeBytes32String, id as hashOf } from "ethers";
@@ -14,11 +15,17 @@ import { openJournalOf } from "../../src/journal/open.js";
 import type { JournalStep } from "../../src/journal/types.js";
 import { scanBlock } from "../../src/market/watcher.js";
 import { SlippageManager } from "../../src/plan/slippage.js";
-import { chainRoute } from "../../src/submit/relays/node.js";
+import type { SendTerms } from "../../src/submit/private-run.js";
+import { relayById } from "../../src/submit/relays/builders.js";
+import { bundleRoute } from "../../src/submit/relays/bundle.js";
+import { openBundleClient } from "../../src/submit/relays/bundle-client.js";
+import { sequencerRoute } from "../../src/submit/relays/sequencer.js";
+import { relaySigner } from "../../src/submit/relays/signer.js";
+import type { Route } from "../../src/submit/route.js";
 import { TransactionExecutor } from "../../src/submit/transaction-executor.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
-import type { Wish } from "./plan.js";
-import { type DriverWorld, FINAL_BLOCKS } from "./world.js";
+import { BLOCK_MS, FINAL_BLOCKS, type Wish } from "./plan.js";
+import type { DriverWorld } from "./world.js";
 
 /** What the parent says. */
 export type Order = { do: Wish[] } | { arm: JournalStep; nth: number } | { stop: true };
@@ -31,12 +38,19 @@ export type Said =
 
 const TTL_MS = 5_000;
 const RENEW_MS = 250;
-const WATCH_MS = 60;
+const WATCH_MS = 150;
+const LOOK_MS = 100;
+const FILL_MS = 1_000;
 const ETHER = 10n ** 18n;
 const POLICY = { priorityFee: 1_000_000n, patienceBlocks: 4, maxFeePerGas: 10n ** 12n };
 /** A price that no block takes: base fees do not fall below 7 wei. */
 const TOO_LITTLE = { maxFeePerGas: 2n, maxPriorityFeePerGas: 1n, nextBaseFee: 1n };
 const CALL_GAS = 120_000n;
+/** In how many blocks a bundle may land. */
+const BUNDLE_BLOCKS = 8n;
+/** Tips of what no block takes at first: the next one lands. */
+const RAISE = { budget: 10n * 10n ** 9n * CALL_GAS, stepPpm: 8e15, blocksPerTip: 1 };
+const ROUTE_MS = 1_000;
 
 const [file = "", armStep = "", armNth = "1"] = process.argv.slice(2);
 const world = JSON.parse(readFileSync(file, "utf8")) as DriverWorld;
@@ -72,7 +86,11 @@ const tellFault = (error: unknown): void => say({ fault: wordy(error).slice(0, 2
 
 const chains = await Promise.all(
   world.chains.map(async ({ chainId, url }) => {
-    const network = { ...networkById(chainId)!, finality: { blocks: FINAL_BLOCKS, source: "faults" }, blockTimeMs: 70 };
+    const network = {
+      ...networkById(chainId)!,
+      finality: { blocks: FINAL_BLOCKS, source: "faults" },
+      blockTimeMs: BLOCK_MS,
+    };
     return await connectChain(network, [url], { local: true, pollMs: 50 });
   }),
 );
@@ -87,10 +105,21 @@ const opened = await openJournalOf(
 const { journal } = opened;
 const { secretUrl } = journal.db as typeof journal.db & { secretUrl: Secret };
 
+const routes = world.chains.map(({ way }): Route => {
+  if (way.kind === "sequencer") return sequencerRoute(way.url);
+  const facts = { ...relayById("flashbots")!, id: "relay", title: "relay", urls: {} };
+  return bundleRoute("relay", openBundleClient(way.url, facts, relaySigner()));
+});
+
 const desks: Desk[][] = chains.map((chain, i) =>
   wallets[i]!.map((wallet) => {
     const site = world.chains[i]!;
-    const transactions = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal });
+    const transactions = new TransactionExecutor(chain, wallet, [routes[i]!], {
+      journal,
+      sendMs: ROUTE_MS,
+      pollMs: 80,
+      onFault: tellFault,
+    });
     const trader = new SameChainExecutor({
       chain,
       executor: site.executor,
@@ -103,7 +132,7 @@ const desks: Desk[][] = chains.map((chain, i) =>
         gasBufferPpm: 300_000,
         timeToLive: 60,
         watchMs: 3_000,
-        pollMs: 40,
+        pollMs: 80,
         funding: ["flash-swap"],
         maxGasCost: ETHER / 100n,
         fees: POLICY,
@@ -130,6 +159,8 @@ await Promise.all(
 );
 for (const { transactions } of all) transactions.keepWatching(WATCH_MS, tellFault);
 say({ ready: secretUrl.reveal() });
+// it never ends in a way that would write it
+flushCompileCache();
 void fillGaps();
 
 const orders = createInterface({ input: process.stdin });
@@ -159,7 +190,7 @@ async function fillGaps(): Promise<void> {
         .then(async (fees) => await transactions.fillGaps(fees))
         .catch(tellFault);
     }
-    await sleep(300);
+    await sleep(FILL_MS);
   }
 }
 
@@ -167,27 +198,51 @@ async function fillGaps(): Promise<void> {
 async function carryOut(wish: Wish): Promise<void> {
   const desk = desks[wish.chain]![wish.account]!;
   const { chainId } = desk.chain.network;
-  for (;;) {
+  const inPrivate = desk.site.way.kind === "relay";
+  const again = wish.kind === "call" || wish.kind === "stuck";
+  /** Intents that this process has given to the relay. */
+  const carried = new Set<string>();
+  for (let tries = 0; ;) {
     try {
-      const outcome = await journal.outcome(chainId, wish.id);
-      if (outcome !== null && outcome.status !== "open") return say({ done: wish.id, how: outcome.status });
-      if ((await act(desk, wish, outcome !== null)) === "refused") return say({ done: wish.id, how: "refused" });
+      const id = tries === 0 ? wish.id : `${wish.id}.${tries}`;
+      const outcome = await journal.outcome(chainId, id);
+      if (inPrivate && again && outcome?.final === true && outcome.status === "superseded") {
+        // a rival of its slot landed, and for good: what it was for is done by another intent
+        tries++;
+        continue;
+      }
+      // what relays have may be taken back by a reorganisation and then be over: only what is final has an end
+      const ended = outcome !== null && (inPrivate ? outcome.final : outcome.status !== "open");
+      if (ended) return say({ done: wish.id, how: outcome.status });
+      if (!carried.has(id)) {
+        if ((await act(desk, { ...wish, id }, wish.id, outcome !== null)) === "refused")
+          return say({ done: wish.id, how: "refused" });
+        if (inPrivate) carried.add(id);
+      }
     } catch (error) {
       tellFault(error);
     }
-    await sleep(40);
+    await sleep(LOOK_MS);
   }
 }
 
-async function act(desk: Desk, wish: Wish, known: boolean): Promise<"refused" | "going"> {
+async function act(desk: Desk, wish: Wish, counted: string, known: boolean): Promise<"refused" | "going"> {
   const { chain, transactions, trader } = desk;
+  const inPrivate = desk.site.way.kind === "relay";
   switch (wish.kind) {
     case "call":
-      await send(desk, wish);
+    case "rival":
+      await send(desk, wish, counted, {});
       return "going";
     case "stuck":
     case "cancel": {
-      if (!known) await send(desk, wish, TOO_LITTLE);
+      if (inPrivate) {
+        // its relays are told to forget it where it has died
+        const alive = async () => wish.kind === "stuck";
+        await send(desk, wish, counted, { fees: TOO_LITTLE, terms: { ladder: RAISE, feeCeiling: POLICY.maxFeePerGas, alive } });
+        return "going";
+      }
+      if (!known) await send(desk, wish, counted, { fees: TOO_LITTLE });
       const { nextBaseFee: baseFee } = await suggestFees(chain, POLICY);
       const worth = wish.kind === "stuck" ? ETHER : 0n;
       await transactions.unstick(wish.id, {
@@ -215,13 +270,20 @@ async function act(desk: Desk, wish: Wish, known: boolean): Promise<"refused" | 
   }
 }
 
-async function send({ chain, transactions, site }: Desk, wish: Wish, fees?: typeof TOO_LITTLE): Promise<void> {
-  const data = Tally__factory.createInterface().encodeFunctionData("done", [encodeBytes32String(wish.id)]);
+async function send(
+  { chain, transactions, site }: Desk,
+  wish: Wish,
+  counted: string,
+  { fees, terms = {} }: { fees?: typeof TOO_LITTLE; terms?: SendTerms },
+): Promise<void> {
+  const data = Tally__factory.createInterface().encodeFunctionData("done", [encodeBytes32String(counted)]);
   const paid = fees ?? (await suggestFees(chain, POLICY));
   // what the account sends is booked too
   const call = { to: site.tally, data, value: BigInt(hashOf(wish.id)) % 1_000n };
-  const attempt = await transactions.send(wish.id, call, CALL_GAS, paid);
-  if (fees === undefined) await transactions.watch(attempt, 400, 40);
+  const lastBlock = BigInt(await chain.provider.getBlockNumber()) + BUNDLE_BLOCKS;
+  const bounded = site.way.kind === "relay" ? { lastBlock, ...terms } : {};
+  const attempt = await transactions.send(wish.id, call, CALL_GAS, paid, bounded);
+  if (fees === undefined) await transactions.watch(attempt, 400, 100);
 }
 
 /** Journals bytes for the next block only, and gives them to a relay that loses them: nobody ever has them. */

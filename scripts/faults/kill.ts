@@ -7,7 +7,7 @@ import { readPostmaster, whoIs } from "../../src/database/postmaster.js";
 import { type JournalStep, STEPS } from "../../src/journal/types.js";
 import { audit, type Faults, isQuiet, newSeen, noFaults, type Seen } from "./audit.js";
 import { planOf, type RoundPlan, type Wish } from "./plan.js";
-import { type Driver, killNow, startDriver, treeOf } from "./process.js";
+import { bundleDriver, type Driver, killNow, startDriver, treeOf } from "./process.js";
 import { openWorld, type World } from "./world.js";
 
 export interface KillOptions {
@@ -58,10 +58,12 @@ export interface KillReport {
 
 const SETTLE_MS = 90_000;
 /** How long a label may be waited for; then the driver is killed where it is. */
-const STEP_MS = 8_000;
+const STEP_MS = 20_000;
 const START_MS = 60_000;
 /** How long an account may have nothing to do before it gets one more intent. */
 const FILL_MS = 1_000;
+/** After how many of these an account of which nothing ended gets one more, where its transactions go by relays. */
+const IDLE_LOOKS = 3;
 
 /**
  * Kills the driver again and again while it trades. A round: the driver starts, settles what the last kill left, everything until then is
@@ -76,9 +78,11 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
     const folder = mkdtempSync(path.join(os.tmpdir(), "arb-faults-"));
     note(`seed ${seed}: opening two chains ...`);
     const world = await openWorld(folder);
+    const program = await bundleDriver(folder);
     try {
-      await killInWorld(world, options, todo, results);
+      await killInWorld(world, program, options, todo, results);
     } finally {
+      rmSync(program, { force: true });
       await world.close();
       killNow(serverOf(world));
       rmSync(folder, { recursive: true, force: true });
@@ -88,6 +92,8 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
 }
 
 interface State {
+  /** The driver's file. */
+  program: string;
   wishes: Wish[];
   refused: Set<string>;
   seen: Seen[];
@@ -99,9 +105,16 @@ interface State {
   open: RoundResult[];
 }
 
-async function killInWorld(world: World, options: KillOptions, todo: readonly number[], results: RoundResult[]): Promise<void> {
+async function killInWorld(
+  world: World,
+  program: string,
+  options: KillOptions,
+  todo: readonly number[],
+  results: RoundResult[],
+): Promise<void> {
   const seen = await Promise.all(world.sites.map(newSeen));
-  const state: State = { wishes: [], refused: new Set(), seen, bootMs: 2_000, results, note: options.note, open: [] };
+  const { note } = options;
+  const state: State = { program, wishes: [], refused: new Set(), seen, bootMs: 2_000, results, note, open: [] };
   for (const round of todo) {
     if (options.signal?.aborted === true) break;
     await playRound(world, state, planOf(options.seed, round));
@@ -110,7 +123,7 @@ async function killInWorld(world: World, options: KillOptions, todo: readonly nu
     options.note(`round ${round}: ${killedAt ?? "label not reached"}, database ${database}, ${seconds} s`);
   }
   // what the last kill left
-  const driver = startDriver(world.file, null);
+  const driver = startDriver(state.program, world.file, null);
   await settle(world, state, driver);
   driver.tell({ stop: true });
   await Promise.race([driver.ended, sleep(START_MS)]);
@@ -134,7 +147,7 @@ async function playRound(world: World, state: State, plan: RoundPlan): Promise<v
     seconds: 0,
   };
   const early = moment.at === "step" && moment.early;
-  const driver = startDriver(world.file, early ? { step: moment.step, nth: moment.nth } : null);
+  const driver = startDriver(state.program, world.file, early ? { step: moment.step, nth: moment.nth } : null);
   try {
     if (moment.at === "boot") {
       result.killedAt = "boot";
@@ -169,6 +182,7 @@ async function trade(world: World, state: State, plan: RoundPlan, driver: Driver
   for (const [i, site] of world.sites.entries()) {
     if (plan.wishes.some((w) => w.kind === "trade" && w.chain === i)) await site.openGap();
     site.reorg(plan.reorgs[i]!, plan.branch);
+    site.relayFault(plan.relays[i]!);
   }
   state.wishes.push(...plan.wishes);
   result.intents = plan.wishes.length;
@@ -219,6 +233,7 @@ function isReady(driver: Driver): string | null {
 /** Gives the driver everything again that has no end yet, waits until all is final, and accounts for it. False: the driver ended. */
 async function settle(world: World, state: State, driver: Driver): Promise<boolean> {
   const started = performance.now();
+  for (const site of world.sites) site.relayFault("none");
   if (!(await driver.until(() => isReady(driver) !== null, START_MS))) {
     for (const { faults, round } of state.open) faults.lost.push(`round ${round}: the driver does not start again`);
     return false;
@@ -230,15 +245,13 @@ async function settle(world: World, state: State, driver: Driver): Promise<boole
     const again = state.wishes.filter(({ id }) => rounds.some((r) => id.split("-")[1] === String(r)) && !state.refused.has(id));
     driver.tell({ do: again });
     const end = Date.now() + SETTLE_MS;
+    const fillers = fillersFor(again, driver);
     for (let step = 0; !driver.over && Date.now() < end; step++) {
       if (await driver.until(() => again.every(({ id }) => driver.done.has(id)), FILL_MS)) break;
-      // a nonce whose private bytes were lost goes to the account's next intent: here it is
-      const waiting = again.filter(({ id, kind }) => kind === "private" && !driver.done.has(id));
-      const last = state.open.at(-1)!;
-      const next = waiting.map(({ chain, account, id }): Wish => ({ id: `${id}-${step}`, chain, account, kind: "call" }));
+      const next = fillers(step);
       state.wishes.push(...next);
       again.push(...next);
-      last.intents += next.length;
+      state.open.at(-1)!.intents += next.length;
       driver.tell({ do: next });
     }
     for (;;) {
@@ -260,6 +273,37 @@ async function settle(world: World, state: State, driver: Driver): Promise<boole
   state.results.push(...state.open);
   state.open = [];
   return true;
+}
+
+/**
+ * A nonce whose private bytes were lost, or have expired, goes to the account's next intent: here it is. On the first chain, where relays
+ * alone have anything, an account gets one when nothing of it has ended for a while.
+ */
+function fillersFor(wishes: readonly Wish[], driver: Driver): (step: number) => Wish[] {
+  const ended = new Map<number, number>();
+  let idle = [0, 0];
+  return (step) => {
+    const open = wishes.filter(({ id }) => !driver.done.has(id));
+    const lost = open.filter(({ chain, kind }) => chain === 1 && kind === "private");
+    const expired = ([0, 1] as const).flatMap((account) => {
+      const waiting = open.filter((w) => w.chain === 0 && w.account === account);
+      const many = wishes.filter((w) => w.chain === 0 && w.account === account).length - waiting.length;
+      const moved = ended.get(account) !== many;
+      ended.set(account, many);
+      idle = idle.with(account, moved ? 0 : idle[account]! + 1);
+      if (waiting[0] === undefined || idle[account]! < IDLE_LOOKS) return [];
+      idle = idle.with(account, 0);
+      return [waiting[0]];
+    });
+    return [...lost, ...expired].map(({ chain, account, id }): Wish => {
+      return {
+        id: `${id.split("-").slice(0, 3).join("-")}-${chain}${account}${step}`,
+        chain,
+        account,
+        kind: chain === 0 ? "rival" : "call",
+      };
+    });
+  };
 }
 
 function addTo(faults: Faults, more: Faults): void {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { createRequire } from "node:module";
 import type { JournalStep } from "../../src/journal/types.js";
 import type { Order, Said } from "./driver.js";
 
@@ -21,10 +22,23 @@ export interface Driver {
   until(ready: () => boolean, ms: number): Promise<boolean>;
 }
 
-export function startDriver(file: string, armed: { step: JournalStep; nth: number } | null): Driver {
-  const args = ["--import", "tsx", path.join(import.meta.dirname, "driver.ts"), file];
+/** The driver as one file: hundreds of starts from its sources would take most of a run. Gives the file. */
+export async function bundleDriver(folder: string): Promise<string> {
+  // beside the sources, from where packages are found
+  const outfile = path.join(import.meta.dirname, "..", "..", "cache", `faults-driver-${path.basename(folder)}.mjs`);
+  const entry = path.join(import.meta.dirname, "driver.ts");
+  const own = createRequire(import.meta.url);
+  // tsx's own, which it runs these sources by
+  const { build } = createRequire(own.resolve("tsx"))("esbuild") as { build(options: object): Promise<unknown> };
+  await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", packages: "external" });
+  return outfile;
+}
+
+export function startDriver(program: string, file: string, armed: { step: JournalStep; nth: number } | null): Driver {
+  const args = [program, file];
   if (armed !== null) args.push(armed.step, String(armed.nth));
-  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const env = { ...process.env, NODE_COMPILE_CACHE: path.join(path.dirname(file), "compiled") };
+  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"], env });
   const said: Said[] = [];
   const waiting = new Set<() => void>();
   const wake = (): void => {

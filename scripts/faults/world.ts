@@ -8,17 +8,19 @@ import { Secret } from "../../src/config/secrets.js";
 import { deployExecutor } from "../../src/deploy/deploy.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import { tokenOf } from "../../src/sim/protocols/tokens.js";
+import type { FaultScript, RelayFault } from "../../src/sim/relay/faults.js";
+import { startLocalRelay } from "../../src/sim/relay/relay.js";
+import { startLocalSequencer } from "../../src/sim/relay/sequencer.js";
 import { reorgsOf } from "../../src/sim/reorg.js";
 import { serveRpc } from "../../src/sim/server.js";
 import { findPool, shareOf, submitMove } from "../../src/sim/trader.js";
 import { createKeystore } from "../../src/wallet/keystore.js";
 import { WalletManager } from "../../src/wallet/wallet-manager.js";
 import type { PoolId } from "../../src/venues/venue.js";
-import type { RoundPlan } from "./plan.js";
+import { BLOCK_MS, type RelayFaultName, type RoundPlan } from "./plan.js";
 
-/** Blocks after which the driver calls a block final: more than any reorganisation here replaces. */
-export const FINAL_BLOCKS = 6;
-const BLOCK_MS = 70;
+/** A bundle is for the next block alone: it must be there before that one is built. */
+const RELAY_BLOCK_MS = 250;
 const SCRYPT_N = 1024;
 const ETHER = 10n ** 18n;
 const FEES = { priorityFee: 1_000_000n, patienceBlocks: 2, maxFeePerGas: 10n ** 12n };
@@ -29,7 +31,16 @@ export interface DriverWorld {
   database: string;
   /** Of the keystores; the local world's. */
   password: string;
-  chains: { chainId: number; url: string; executor: string; tally: string; pools: PoolId[]; keystores: string[] }[];
+  chains: {
+    chainId: number;
+    url: string;
+    /** What its transactions go by. */
+    way: { kind: "relay" | "sequencer"; url: string };
+    executor: string;
+    tally: string;
+    pools: PoolId[];
+    keystores: string[];
+  }[];
 }
 
 /** One chain with its miner, and what its node was offered. */
@@ -42,6 +53,10 @@ export interface Site {
   accounts: string[];
   /** Signed bytes that were offered to the node, by hash. */
   offered: Map<string, string>;
+  /** Signed bytes that the relay, or the sequencer, was given until now, by hash. */
+  given(): Map<string, string>;
+  /** Lets the relay, or the sequencer, do this with some of the next requests; "none": it is well again. */
+  relayFault(fault: RelayFaultName): void;
   /** Blocks that were replaced until now. */
   replaced: number;
   /** Lets the last `depth` blocks be replaced once so many more were mined. */
@@ -62,7 +77,7 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** Two local chains with a contract that counts, an executor, and two funded accounts each; blocks come every 70 ms. */
+/** Two local chains with a contract that counts, an executor, and two funded accounts each; blocks come every 120 ms, the relay's every 250. */
 export async function openWorld(folder: string): Promise<World> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const password = hexlify(randomBytes(16));
@@ -70,9 +85,9 @@ export async function openWorld(folder: string): Promise<World> {
   const opened = await Promise.all([1, 8453].map(async (chainId) => await openSite(chainId, folder, password)));
   const [first, second] = opened;
   const file = path.join(folder, "world.json");
-  const chains = opened.map(({ site, keystores }) => {
+  const chains = opened.map(({ site, keystores, way }) => {
     const { local, url, executor, tally } = site;
-    return { chainId: local.network.chainId, url, executor, tally, pools: local.pools, keystores };
+    return { chainId: local.network.chainId, url, way, executor, tally, pools: local.pools, keystores };
   });
   writeFileSync(file, JSON.stringify({ database, password, chains } satisfies DriverWorld), { mode: 0o600 });
   return {
@@ -89,8 +104,9 @@ async function openSite(
   chainId: number,
   folder: string,
   password: string,
-): Promise<{ site: Site; keystores: string[]; close(): Promise<void> }> {
-  const local = await startLocalChain(chainId);
+): Promise<{ site: Site; keystores: string[]; way: DriverWorld["chains"][number]["way"]; close(): Promise<void> }> {
+  const isL1 = chainId === 1;
+  const local = await startLocalChain(chainId, isL1 ? { blockOrder: "fifo" } : {});
   const keystores = [0, 1].map((i) => path.join(folder, `account-${chainId}-${i}.json`));
   const accounts: string[] = [];
   for (const file of keystores) {
@@ -108,7 +124,10 @@ async function openSite(
     },
     onNotification: () => () => undefined,
   });
-  const miner = startMiner(local);
+  const relay = isL1 ? await startLocalRelay(local, { limits: NO_LIMITS }) : null;
+  const service = relay ?? (await startLocalSequencer(local));
+  const build = async (): Promise<void> => void (await (relay === null ? local.rpc("evm_mine") : relay.buildBlock()));
+  const miner = startMiner(local, build, isL1 ? RELAY_BLOCK_MS : BLOCK_MS);
   const site: Site = {
     local,
     url: server.url,
@@ -116,6 +135,8 @@ async function openSite(
     tally,
     accounts,
     offered,
+    given: givenTo(service),
+    relayFault: (fault) => setFault(service, fault),
     get replaced() {
       return miner.replaced();
     },
@@ -126,10 +147,11 @@ async function openSite(
   };
   const close = async (): Promise<void> => {
     await miner.stop();
+    await service.close();
     await server.close();
     await local.close();
   };
-  return { site, keystores, close };
+  return { site, keystores, way: { kind: isL1 ? "relay" : "sequencer", url: service.url }, close };
 }
 
 async function deploy(local: LocalChain, operators: string[], folder: string): Promise<{ executor: string; tally: string }> {
@@ -160,13 +182,44 @@ async function deploy(local: LocalChain, operators: string[], folder: string): P
   }
 }
 
+const NO_LIMITS = { eth_sendBundle: Infinity, eth_cancelBundle: Infinity };
+/** How many requests a fault lasts. */
+const FAULT_TIMES = 8;
+const LATE_MS = 250;
+
+const FAULTS: Record<Exclude<RelayFaultName, "none">, RelayFault> = {
+  drop: { kind: "accept-and-drop" },
+  delay: { kind: "slow", ms: LATE_MS },
+  "lose-answer": { kind: "lose-answer" },
+  "refuse-and-keep": { kind: "refuse-and-keep" },
+  down: { kind: "down" },
+};
+
+function setFault({ faults }: { faults: FaultScript }, fault: RelayFaultName): void {
+  faults.clear();
+  if (fault !== "none") faults.add(FAULTS[fault], { times: FAULT_TIMES });
+}
+
+/** Gathers what a relay or a sequencer was given, each request once. */
+function givenTo({ requests }: { requests: { method: string; params: unknown[] }[] }): () => Map<string, string> {
+  const given = new Map<string, string>();
+  return () => {
+    for (const { method, params } of requests.splice(0)) {
+      const raws =
+        method === "eth_sendBundle" ? (params[0] as { txs: string[] }).txs : method === "eth_sendRawTransaction" ? params : [];
+      for (const raw of raws as string[]) given.set(keccak256(raw), raw);
+    }
+    return given;
+  };
+}
+
 interface Miner extends Pick<Site, "reorg" | "restless" | "pause"> {
   replaced(): number;
   stop(): Promise<void>;
 }
 
-/** Mines a block every 70 ms, and replaces some when it is told to. Nobody sees the chain between two branches. */
-function startMiner(local: LocalChain): Miner {
+/** Mines block after block, and replaces some when it is told to. Nobody sees the chain between two branches. */
+function startMiner(local: LocalChain, build: () => Promise<void>, pauseMs: number): Miner {
   let ask: (method: string, params: unknown[]) => Promise<unknown> = local.rpc;
   const reorgs = reorgsOf(async (method, params) => {
     try {
@@ -184,11 +237,11 @@ function startMiner(local: LocalChain): Miner {
   let open = (): void => undefined;
   let busy: Promise<unknown> = Promise.resolve();
   const turn = async (): Promise<void> => {
-    if (wanted === null) return void (await local.rpc("evm_mine"));
+    if (wanted === null) return await build();
     if (wanted.mined === 0) await reorgs.mark();
     if (wanted.mined < wanted.depth) {
       wanted.mined++;
-      return void (await local.rpc("evm_mine"));
+      return await build();
     }
     const { depth, branch } = wanted;
     wanted = null;
@@ -207,7 +260,7 @@ function startMiner(local: LocalChain): Miner {
       await gate;
       busy = turn();
       await busy;
-      await sleep(BLOCK_MS);
+      await sleep(pauseMs);
     }
   };
   const ended = loop();

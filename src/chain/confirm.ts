@@ -46,22 +46,27 @@ export type Recheck =
   | { status: "unknown"; reason: string };
 
 /** How many endpoints must say the same: two where there are two. */
-const needed = (members: readonly Endpoint[]): number => Math.min(2, members.length);
+const two = (members: readonly Endpoint[]): number => Math.min(2, members.length);
 
 /**
  * One look at a receipt. Asks two endpoints, and the others where these do not settle it. A single endpoint cannot be compared:
- * there the block must at least exist and hold the transaction at that place. Never throws.
+ * there the block must at least exist and hold the transaction at that place. `needed`: how many must say the same. Never throws.
  */
-export async function confirmReceipt(members: readonly Endpoint[], hash: string, send: SendOptions): Promise<ReceiptVerdict> {
+export async function confirmReceipt(
+  members: readonly Endpoint[],
+  hash: string,
+  send: SendOptions,
+  needed = two(members),
+): Promise<ReceiptVerdict> {
   if (members.length === 0) return { status: "unknown", why: "no-answer", reason: "no endpoint can be asked" };
   const deadline = performance.now() + send.timeoutMs;
   const first = [...members].toSorted((a, b) => Number(isAway(a)) - Number(isAway(b)));
-  const answers = await Promise.all(first.slice(0, needed(members)).map((member) => receiptOf(member, hash, send)));
-  let verdict = await judge(members, answers, { ...send, timeoutMs: deadline - performance.now() });
+  const answers = await Promise.all(first.slice(0, needed).map((member) => receiptOf(member, hash, send)));
+  let verdict = await judge(answers, needed, { ...send, timeoutMs: deadline - performance.now() });
   if (verdict.status === "unknown" && members.length > answers.length && performance.now() < deadline) {
     const late = { ...send, timeoutMs: deadline - performance.now() };
     const more = await Promise.all(first.slice(answers.length).map((member) => receiptOf(member, hash, late)));
-    verdict = await judge(members, [...answers, ...more], { ...send, timeoutMs: deadline - performance.now() });
+    verdict = await judge([...answers, ...more], needed, { ...send, timeoutMs: deadline - performance.now() });
   }
   return verdict;
 }
@@ -105,31 +110,35 @@ const essence = (r: RawReceipt): string =>
     r.logs.map((log) => [log.address, log.topics, log.data]),
   ]).toLowerCase();
 
-async function judge(members: readonly Endpoint[], answers: ReceiptAnswer[], send: SendOptions): Promise<ReceiptVerdict> {
+async function judge(answers: ReceiptAnswer[], needed: number, send: SendOptions): Promise<ReceiptVerdict> {
   const having = answers.filter((answer) => answer.receipt !== null);
   const without = answers.filter((answer) => answer.receipt === null && answer.failure === null);
   const failed = answers.filter((answer) => answer.failure !== null);
   const receipt = having[0]?.receipt ?? null;
   if (receipt === null) {
-    if (without.length >= needed(members)) return { status: "missing" };
+    if (without.length >= needed) return { status: "missing" };
     const reason = failed.map(({ member, failure }) => `${member.name} ${failure ?? ""}`).join("; ");
-    return { status: "unknown", why: "no-answer", reason };
+    return { status: "unknown", why: "no-answer", reason: reason === "" ? "too few endpoints can be asked" : reason };
   }
   const names = having.map(({ member }) => member.name);
   if (new Set(having.map((answer) => essence(answer.receipt!))).size > 1) {
     for (const { member } of having) member.disagreed();
     return { status: "unknown", why: "contradiction", reason: `${names.join(" and ")} give different receipts` };
   }
-  if (having.length < needed(members)) {
+  if (having.length < needed) {
     const others = [
       ...without.map(({ member }) => `${member.name} has none`),
       ...failed.map(({ member }) => `${member.name} fails`),
     ];
-    const why = failed.length === 0 ? "lag" : "no-answer";
-    return { status: "unknown", why, reason: `only ${names.join()} gives a receipt; ${others.join(", ")}` };
+    const why = failed.length === 0 && without.length > 0 ? "lag" : "no-answer";
+    return {
+      status: "unknown",
+      why,
+      reason: `only ${names.join()} gives a receipt; ${others.join(", ") || "no other is asked"}`,
+    };
   }
-  if (members.length === 1) {
-    const doubt = await doubtOf(members[0]!, receipt, send);
+  if (having.length === 1) {
+    const doubt = await doubtOf(having[0]!.member, receipt, send);
     if (doubt !== null) return { status: "unknown", why: "contradiction", reason: doubt };
   }
   return { status: "mined", receipt, success: BigInt(receipt.status) === 1n, confirmedBy: names };
@@ -154,9 +163,14 @@ async function doubtOf(member: Endpoint, receipt: RawReceipt, send: SendOptions)
 }
 
 /** Whether a transaction is still in its block, and that block still in the chain, on as many endpoints. Never throws. */
-export async function recheckInclusion(members: readonly Endpoint[], inclusion: Inclusion, send: SendOptions): Promise<Recheck> {
+export async function recheckInclusion(
+  members: readonly Endpoint[],
+  inclusion: Inclusion,
+  send: SendOptions,
+  needed = two(members),
+): Promise<Recheck> {
   const deadline = performance.now() + send.timeoutMs;
-  const verdict = await confirmReceipt(members, inclusion.hash, send);
+  const verdict = await confirmReceipt(members, inclusion.hash, send, needed);
   if (verdict.status === "unknown") return { status: "unknown", reason: verdict.reason };
   if (verdict.status === "missing") return { status: "gone" };
   const { receipt } = verdict;

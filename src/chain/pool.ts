@@ -9,6 +9,7 @@ import { type BlockEvent, followHeads, type Head, headOf } from "./heads.js";
 import { pinnedReads, type PinnedReads } from "./pinned.js";
 import { confirmReceipt, type Inclusion, recheckInclusion, type Recheck, type ReceiptVerdict } from "./confirm.js";
 import { type RpcReply, type RpcRequest, type SendOptions, TransportError } from "./transport/types.js";
+import type { Witnesses } from "./witnesses.js";
 
 export interface PoolOptions {
   /** Deadline of a call that brings none, milliseconds. */
@@ -55,6 +56,8 @@ export interface RpcPool {
   receipt(hash: string, options?: CallOptions): Promise<ReceiptVerdict>;
   /** Whether a transaction that was mined is still where it was. */
   recheck(inclusion: Inclusion, options?: CallOptions): Promise<Recheck>;
+  /** The endpoints for themselves, for what one of them alone must not decide. */
+  witnesses(options?: CallOptions): Witnesses;
   /** Why the network must not be traded on now: the newest block is old on every endpoint, or nobody tells it. Null: it may. */
   stale(options?: CallOptions): Promise<string | null>;
   /** Calls back with every new block, reorganisations included; returns how to stop. */
@@ -108,6 +111,8 @@ export function openPool(
     );
   }
   let favourite = members[0]!;
+  // also while one of them is quarantined: otherwise who makes one fail could speak alone
+  const needed = Math.min(2, members.length);
 
   const usable = (): Endpoint[] => members.filter((member) => member.state() !== "quarantined");
 
@@ -134,6 +139,7 @@ export function openPool(
 
   const deadlineOf = ({ deadlineMs }: CallOptions): number => performance.now() + (deadlineMs ?? timeoutMs);
   const left = (deadline: number): number => deadline - performance.now();
+  const sendOf = ({ deadlineMs, signal }: CallOptions): SendOptions => ({ timeoutMs: deadlineMs ?? timeoutMs, signal });
 
   /** Asks endpoint after endpoint, the next one also when the one before is slow, until one gives a good answer. */
   const failover = async <T>(options2: CallOptions, attempt: (member: Endpoint, send: SendOptions) => Promise<T>): Promise<T> => {
@@ -198,24 +204,25 @@ export function openPool(
       return await chunk(requests, callOptions);
     },
     pin: (block, callOptions = {}) => pinnedReads(pool, block, callOptions),
-    broadcast: (raw, callOptions = {}) =>
-      broadcastTo(
-        usable(),
-        raw,
-        { timeoutMs: callOptions.deadlineMs ?? timeoutMs, signal: callOptions.signal },
-        callOptions.hash,
-      ),
-    receipt: (hash, callOptions = {}) =>
-      confirmReceipt(usable(), hash, { timeoutMs: callOptions.deadlineMs ?? timeoutMs, signal: callOptions.signal }),
-    recheck: (inclusion, callOptions = {}) =>
-      recheckInclusion(usable(), inclusion, { timeoutMs: callOptions.deadlineMs ?? timeoutMs, signal: callOptions.signal }),
+    broadcast: (raw, callOptions = {}) => broadcastTo(usable(), raw, sendOf(callOptions), callOptions.hash),
+    receipt: (hash, callOptions = {}) => confirmReceipt(usable(), hash, sendOf(callOptions), needed),
+    recheck: (inclusion, callOptions = {}) => recheckInclusion(usable(), inclusion, sendOf(callOptions), needed),
+    witnesses: (callOptions = {}) => ({
+      needed,
+      list: usable().map((member) => ({
+        name: member.name,
+        disagreed: () => member.disagreed(),
+        send: async (method, params) => {
+          return await single(member, { method, params: [...params] }, callOptions);
+        },
+      })),
+    }),
     stale: async (callOptions = {}) => {
       if (staleMs === null) return null;
       const isFresh = (head: Head): boolean => Date.now() - head.timestamp * 1000 <= staleMs;
       const tip = follower?.tip() ?? null;
       if (tip !== null && isFresh(tip)) return null;
-      const send = { timeoutMs: callOptions.deadlineMs ?? timeoutMs, signal: callOptions.signal };
-      const head = await newestHead(usable(), send, isFresh);
+      const head = await newestHead(usable(), sendOf(callOptions), isFresh);
       if (head === null) return `no endpoint of ${network.title} tells its newest block`;
       if (isFresh(head)) return null;
       const seconds = Math.round((Date.now() - head.timestamp * 1000) / 1000);

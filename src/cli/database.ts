@@ -4,11 +4,13 @@ import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
 import { backupDatabase, type BackupHead } from "../database/backup.js";
 import { databaseFault } from "../database/faults.js";
-import { SCHEMA } from "../database/migrate.js";
+import { migrate, SCHEMA } from "../database/migrate.js";
 import { type Database, type DatabaseOptions, openDatabase } from "../database/open.js";
 import { restoreDatabase } from "../database/restore.js";
 import { MIGRATIONS } from "../database/schema.js";
 import { databaseSettings } from "../database/settings.js";
+import { ArbError } from "../errors.js";
+import { KEEP_DAYS, pruneJournal } from "../journal/retention.js";
 import type { CommonOptions } from "./common.js";
 import { makeOutput } from "./output.js";
 import { columns } from "./table.js";
@@ -44,6 +46,17 @@ export function databaseCommand(): Command {
     .action(async (file: string, options: Options) => {
       const head = await withDatabase(options, { alone: true }, async (db) => restoreDatabase(db, file, MIGRATIONS));
       makeOutput(options).result({ file, ...countsOf(head) }, () => `restored from ${file}: ${textOf(head)}`);
+    });
+  sub("prune", "deletes answers of routes about slots that have been final for long; the bot, which does it too, may run")
+    .option("--days <days>", "least age", String(KEEP_DAYS))
+    .action(async (options: Options & { days: string }) => {
+      const keepDays = Number(options.days);
+      if (!/^\d{1,5}$/.test(options.days)) throw new ArbError("usage", "the age is no number of days", { where: "--days" });
+      const pruned = await withDatabase(options, {}, async (db) => {
+        await migrate(db, MIGRATIONS);
+        return await pruneJournal(db, { keepDays });
+      });
+      makeOutput(options).result(pruned, () => `deleted: ${pruned.sends} answers of routes, ${pruned.drivers} ended programs`);
     });
   return database;
 }

@@ -1,11 +1,13 @@
 import { Command } from "commander";
 import { type Config, loadConfig } from "../config/load.js";
+import { countsOf } from "../chain/witnesses.js";
 import { networkById } from "../config/networks.js";
 import { migrate } from "../database/migrate.js";
 import { type Database, openDatabase } from "../database/open.js";
 import { MIGRATIONS } from "../database/schema.js";
 import { databaseSettings } from "../database/settings.js";
 import { ArbError } from "../errors.js";
+
 import { connectTo } from "../execution/session.js";
 import { routeRecords, type RouteRecord } from "../journal/answers.js";
 import { type AccountState, readAccounts, resumeAccount } from "../journal/owner.js";
@@ -33,8 +35,7 @@ export function journalCommand(): Command {
       if (!network) throw new ArbError("usage", `${options.network} is not configured`, { where: "--network" });
       const chain = await connectTo(network, config);
       try {
-        const count = async (tag: string) => await chain.provider.getTransactionCount(options.account, tag);
-        const counts = { latest: await count("latest"), pending: await count("pending") };
+        const counts = await countsOf(chain, options.account);
         const resumed = await withDatabase(config, (db) => resumeAccount(db, network.network.chainId, options.account, counts));
         makeOutput(options).result(
           resumed,

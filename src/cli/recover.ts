@@ -6,7 +6,7 @@ import { loadConfig } from "../config/load.js";
 import { networkById } from "../config/networks.js";
 import { ArbError } from "../errors.js";
 import { connectTo } from "../execution/session.js";
-import { readHead } from "../journal/watch.js";
+import { requireHead } from "../chain/witnesses.js";
 import { scanForFunds } from "../transfers/scan.js";
 import { formatDecimal, parseDuration } from "../units.js";
 import type { CommonOptions } from "./common.js";
@@ -57,8 +57,8 @@ function checked(address: string): string {
   }
 }
 
-const viewOf = ({ network, provider }: Chain): ChainView => ({
-  network,
-  provider,
-  finalBlock: async () => BigInt(Math.max(0, (await readHead(provider)).number - network.finality.blocks)),
+const viewOf = (chain: Chain): ChainView => ({
+  network: chain.network,
+  provider: chain.provider,
+  finalBlock: async () => BigInt(Math.max(0, (await requireHead(chain)).number - chain.network.finality.blocks)),
 });

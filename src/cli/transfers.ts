@@ -128,14 +128,20 @@ async function sagaOf(store: TransferStore, id: string): Promise<SagaRow> {
 
 /** Leaves a message in the workflow engine: it is read by whatever driver runs the trade, now or when one starts. */
 async function say(db: Database, id: string, choice: string): Promise<void> {
-  const client = await DBOSClient.create({
-    systemDatabaseUrl: db.secretUrl.reveal(),
-    systemDatabaseSchemaName: ENGINE_SCHEMA,
-  });
+  const pool = db.plainPool({ application_name: "arb transfers", max: 2 });
   try {
-    await client.send(workflowOf(id), { choice }, COMMANDS);
+    const client = await DBOSClient.create({
+      systemDatabaseUrl: db.url,
+      systemDatabasePool: pool,
+      systemDatabaseSchemaName: ENGINE_SCHEMA,
+    });
+    try {
+      await client.send(workflowOf(id), { choice }, COMMANDS);
+    } finally {
+      await client.destroy();
+    }
   } finally {
-    await client.destroy();
+    await pool.end();
   }
 }
 

@@ -3,13 +3,11 @@ import { createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type pg from "pg";
-import { Client } from "pg";
 import { ArbError } from "../errors.js";
 import { copyOut, quoted } from "./copy.js";
 import { databaseFault } from "./faults.js";
 import { SCHEMA } from "./migrate.js";
 import type { Database } from "./open.js";
-import { parseDatabaseUrl } from "./url.js";
 
 /**
  * The backup's file: gzip of lines. A head (JSON), then for each table its rows as COPY writes them and a line `\.`, then a foot (JSON)
@@ -33,7 +31,7 @@ export const END_OF_TABLE = "\\.\n";
  * Writes all tables of the program, as they were at one moment, while others go on working. The file has mode 0600 and appears only
  * when it is complete and synced. Raises ArbError "refused" where there is a file, "config" where it cannot be written.
  */
-export async function backupDatabase(db: Pick<Database, "secretUrl" | "url">, file: string): Promise<BackupHead> {
+export async function backupDatabase(db: Pick<Database, "client" | "url">, file: string): Promise<BackupHead> {
   if (existsSync(file))
     throw new ArbError("refused", "a file is already there; nothing was written", { where: file, hint: "choose another name" });
   const fresh = `${file}.part-${process.pid}`;
@@ -147,14 +145,8 @@ const SEQUENCES = `
   select format('%I.%I', schemaname, sequencename) as name, last_value::text as value from pg_sequences order by 1`;
 
 /** A connection without statement deadlines, for work that takes as long as there are rows. */
-export async function withClient<T>(db: Pick<Database, "secretUrl">, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new Client({
-    ...parseDatabaseUrl(db.secretUrl.reveal()).client,
-    connectionTimeoutMillis: 10_000,
-    lock_timeout: 15_000,
-    keepAlive: true,
-    application_name: "arb-backup",
-  });
+export async function withClient<T>(db: Pick<Database, "client">, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = db.client({ lock_timeout: 15_000, application_name: "arb-backup" });
   let lost: Error | null = null;
   client.on("error", (error) => (lost = error));
   await client.connect();

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { type Client, Pool, types } from "pg";
+import { Client, Pool, types } from "pg";
 import { Secret } from "../config/secrets.js";
 import { ArbError } from "../errors.js";
 import { clientOf, DATABASE, ensureServer, type EmbeddedOptions, type Server, stopServer } from "./embedded.js";
@@ -24,8 +24,12 @@ export interface Database {
   pool: pg.Pool;
   /** Where it is, without password. */
   url: string;
-  /** The URL with its password, for libraries that open connections of their own. */
+  /** The URL with its password. A connection that is made by it believes whoever listens there: use `client` and `plainPool`. */
   secretUrl: Secret;
+  /** A connection of one's own, not yet open; as careful about the server as the pool's. */
+  client(config: OwnConfig): Client;
+  /** Connections with PostgreSQL's usual types and no deadlines, for a library; whoever asks for them ends them. */
+  plainPool(config: OwnConfig & { max: number }): pg.Pool;
   /** The embedded server's process; null for a database of the user's. */
   server: { pid: number; port: number; data: string; started: boolean } | null;
   /**
@@ -34,6 +38,12 @@ export interface Database {
    */
   close(): Promise<void>;
 }
+
+/** Settings of connections beside the pool's. */
+export type OwnConfig = Pick<
+  pg.ClientConfig,
+  "application_name" | "lock_timeout" | "connectionTimeoutMillis" | "idle_in_transaction_session_timeout"
+>;
 
 export type DatabaseSettings = { url: string | Secret } | { folder: string };
 
@@ -78,7 +88,7 @@ async function openUrl(url: string | Secret, options: DatabaseOptions): Promise<
     await presence.release();
     await endPool(pool, shown);
   });
-  return { pool, url: shown, secretUrl: new Secret(text), server: null, close };
+  return { pool, url: shown, secretUrl: new Secret(text), ...connectors(() => client, options), server: null, close };
 }
 
 async function openFolder(given: string, options: DatabaseOptions): Promise<Database> {
@@ -132,6 +142,7 @@ async function openFolder(given: string, options: DatabaseOptions): Promise<Data
     pool,
     url: shown,
     secretUrl,
+    ...connectors(() => clientOf(server), options, OWN),
     get server() {
       return { pid: server.pid, port: server.port, data: server.data, started: server.started };
     },
@@ -206,11 +217,31 @@ function makePool(client: pg.ClientConfig, options: DatabaseOptions, connects?: 
     idleTimeoutMillis: 60_000,
     types: TYPES,
   });
+  noteLosses(pool, options);
+  return pool;
+}
+
+function noteLosses(pool: pg.Pool, options: DatabaseOptions): void {
   const note = (error: Error): void => options.onNotice?.(`a connection to the database was lost: ${error.message}`);
   pool.on("error", note);
   // a client that is in use and has no listener ends the process when its server dies
   pool.on("connect", (c) => void c.on("error", note));
-  return pool;
+}
+
+function connectors(
+  server: () => pg.ClientConfig,
+  options: DatabaseOptions,
+  connects: typeof Client = Client,
+): Pick<Database, "client" | "plainPool"> {
+  const usual = { connectionTimeoutMillis: CONNECT_MS, keepAlive: true };
+  return {
+    client: (config) => new connects({ ...server(), ...usual, ...config }),
+    plainPool: (config) => {
+      const pool = new Pool({ ...server(), Client: connects, options: "-c synchronous_commit=on", ...usual, ...config });
+      noteLosses(pool, options);
+      return pool;
+    },
+  };
 }
 
 const INT8 = 20;

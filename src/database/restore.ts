@@ -46,7 +46,7 @@ export async function checkBackup(file: string): Promise<BackupHead> {
  * Raises ArbError "refused" when the database is not empty or the backup is of a newer version, "usage" when it is damaged.
  */
 export async function restoreDatabase(
-  db: Pick<Database, "secretUrl" | "url">,
+  db: Pick<Database, "client" | "url">,
   file: string,
   migrations: readonly Migration[],
   prepare: (client: pg.ClientBase) => Promise<void> = () => Promise.resolve(),

@@ -21,6 +21,8 @@ import { type Command, type Engine, Saga, type SagaInput } from "./saga.js";
 const WORKFLOW = "cross-chain";
 /** A crash loop is an operator's matter; it must not end a saga that has money on its way. */
 const RECOVERY_ATTEMPTS = 1_000_000;
+/** The engine keeps half of them for waiting workflows. */
+const ENGINE_CONNECTIONS = 10;
 
 export interface SagaSettings extends ActionSettings {
   /** Between two looks at something that should come soon, and at most. Seconds. */
@@ -123,6 +125,7 @@ export class CrossChainExecutor {
     readonly senders: Senders,
     readonly monitor: BridgeMonitor,
     readonly driverId: string,
+    readonly enginePool: ReturnType<Database["plainPool"]>,
   ) {}
 
   /**
@@ -149,17 +152,22 @@ export class CrossChainExecutor {
     pricing.quotes = quotes;
     const actions = new Actions(senders, store, quotes, settings);
     present = { store, actions, quotes, recovery: new RecoveryManager(policy), rules, settings, onFault, closed: false };
-    const opened = new CrossChainExecutor(present, senders, monitor, journal.driverId);
+    const enginePool = db.plainPool({
+      application_name: "arb sagas",
+      max: ENGINE_CONNECTIONS,
+      // a frozen driver's open transaction would keep its sagas from whoever takes them over
+      idle_in_transaction_session_timeout: 3_000,
+    });
+    const opened = new CrossChainExecutor(present, senders, monitor, journal.driverId, enginePool);
     try {
       DBOS.setConfig({
         name: APPLICATION,
-        systemDatabaseUrl: db.secretUrl.reveal(),
+        systemDatabaseUrl: db.url,
+        systemDatabasePool: enginePool,
         systemDatabaseSchemaName: ENGINE_SCHEMA,
         applicationVersion: SAGA_VERSION,
         executorID: journal.driverId,
         useListenNotify: options.listen ?? true,
-        // a frozen driver's open transaction would keep its sagas from whoever takes them over
-        systemDatabaseIdleTransactionTimeoutMs: 3_000,
         logger: { ...silent, warn: (e) => onFault(e), error: (e) => onFault(e) },
       });
       await DBOS.launch();
@@ -180,6 +188,8 @@ export class CrossChainExecutor {
       return opened;
     } catch (error) {
       present = null;
+      await DBOS.shutdown().catch(() => undefined);
+      await enginePool.end().catch(() => undefined);
       throw error;
     }
   }
@@ -220,6 +230,7 @@ export class CrossChainExecutor {
     this.env.closed = true;
     await this.#stopTakeover();
     await DBOS.shutdown();
+    await this.enginePool.end();
     await this.senders.close();
     present = null;
   }

@@ -1,6 +1,6 @@
-import { type Provider, toQuantity } from "ethers";
+import { toQuantity } from "ethers";
+import type { Witness, Witnesses } from "../chain/witnesses.js";
 import type { Network } from "../config/network.js";
-import type { Requests } from "./receipt.js";
 
 /** What used a nonce. */
 export interface Consumer {
@@ -14,16 +14,36 @@ export interface Consumer {
 const STATE_BLOCKS = 128;
 
 /**
- * Finds the transaction that used a nonce, by the account's counts at the last blocks. Null while nothing is certain: a block that
- * may still change holds no such transaction. Raises the node's error.
+ * What used a nonce, by as many endpoints as are needed. Null while nothing is certain: they do not say the same, or a block that may
+ * still change holds no such transaction. Raises the node's error.
  */
-export async function findConsumer(
-  provider: Provider & Requests,
+export async function agreedConsumer(
+  { list, needed }: Witnesses,
+  slot: { account: string; nonce: number },
+  head: { number: number },
+  network: Network,
+): Promise<Consumer | null> {
+  const settled = await Promise.allSettled(list.map(async (witness) => await findConsumer(witness, slot, head, network)));
+  const found = settled.flatMap((s) => (s.status === "fulfilled" ? [s.value] : []));
+  if (found.length < needed) throw settled.find((s) => s.status === "rejected")?.reason ?? new Error("too few endpoints answer");
+  const [first] = found;
+  const same = (other: Consumer | null): boolean =>
+    other !== null && other.hash === first!.hash && (other.hash === null || other.blockNumber === first!.blockNumber);
+  return first !== null && first !== undefined && found.every(same) ? first : null;
+}
+
+/**
+ * Finds the transaction that used a nonce, by the account's counts at the last blocks. Null while nothing is certain. Raises the
+ * node's error.
+ */
+async function findConsumer(
+  provider: Witness,
   { account, nonce }: { account: string; nonce: number },
   head: { number: number },
   network: Network,
 ): Promise<Consumer | null> {
-  const usedAt = async (block: number): Promise<boolean> => (await provider.getTransactionCount(account, block)) > nonce;
+  const usedAt = async (block: number): Promise<boolean> =>
+    Number(await provider.send("eth_getTransactionCount", [account, toQuantity(block)])) > nonce;
   let low = Math.max(0, head.number - STATE_BLOCKS);
   let high = head.number;
   if (!(await usedAt(high))) return null;

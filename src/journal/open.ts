@@ -2,6 +2,7 @@ import { migrate } from "../database/migrate.js";
 import { type DatabaseOptions, type DatabaseSettings, openDatabase } from "../database/open.js";
 import { MIGRATIONS } from "../database/schema.js";
 import { type Journal, type JournalOptions, openJournal } from "./journal.js";
+import { keepPruning } from "./retention.js";
 
 export interface OpenJournal {
   journal: Journal;
@@ -9,7 +10,9 @@ export interface OpenJournal {
   close(): Promise<void>;
 }
 
-/** Opens a database, brings its tables up to date, and opens the journal in it. Raises ArbError as these do. */
+/**
+ * Opens a database, brings its tables up to date, and opens the journal in it; while it is open, what is old is deleted. Raises ArbError as these do.
+ */
 export async function openJournalOf(
   settings: DatabaseSettings,
   options: JournalOptions & { database?: DatabaseOptions } = {},
@@ -18,7 +21,9 @@ export async function openJournalOf(
   try {
     await migrate(db, MIGRATIONS);
     const journal = await openJournal(db, options);
+    const endPruning = keepPruning(db, options.onFault ?? (() => undefined));
     const close = async (): Promise<void> => {
+      await endPruning();
       // a database that is gone must not keep the program from ending; the lease then runs out
       try {
         await journal.close();

@@ -33,6 +33,8 @@ export interface NonceCount {
   latest: number;
   /** With what the node has in its pool. */
   pending: number;
+  /** Why `latest` may be more than that: endpoints that count differently, or do not answer. Absent or null: it is certain. */
+  doubt?: string | null;
 }
 
 interface AccountRow {
@@ -108,6 +110,7 @@ export async function claimAccount(
       [chainId, key, driverId, ttlMs, count.latest],
     );
     if (made.rowCount === 1) {
+      if (count.doubt != null) throw notCounted(name, count.doubt);
       if (count.pending > count.latest) {
         throw onTheirWay(name, count.pending - count.latest);
       }
@@ -139,6 +142,12 @@ export async function claimAccount(
 
 function held(chainId: number, account: string, key: string, epoch: bigint, next: number, stopped: string | null): Held {
   return { chainId, account: getAddress(account), key, epoch, next, stopped, lost: false, tail: Promise.resolve() };
+}
+
+function notCounted(name: string, doubt: string): ArbError {
+  return new ArbError("network", `how many transactions ${name} has made is not certain: ${doubt}`, {
+    hint: "try again; where it stays so, one of the endpoints is behind or wrong (docs/rpc.md)",
+  });
 }
 
 function onTheirWay(name: string, many: number): ArbError {
@@ -222,6 +231,7 @@ export async function resumeAccount(
     const { rows } = await sql.query<AccountRow>(`${ACCOUNT} for update of a`, [chainId, key]);
     const row = rows[0];
     if (!row || row.stopped === null) throw new ArbError("usage", `${name} is not stopped`);
+    if (count.doubt != null) throw notCounted(name, count.doubt);
     if (row.owner !== null && row.alive && !isDead(row.host, row.pid) && !isSelf(row)) throw heldBy(name, row);
     if (count.pending > count.latest) {
       const open = await sql.query(

@@ -78,7 +78,7 @@ export interface Inclusion {
   succeeded: boolean;
 }
 
-/** Named points of the code, for the test that kills the program at each of them. */
+/** Named points of the code, for the test that kills the program at each of them. Those of runs: what relays are given. */
 export const STEPS = [
   "before-sign",
   "signed",
@@ -97,6 +97,11 @@ export const STEPS = [
   "lease-renewed",
   "lease-released",
   "reconciled",
+  "run-started",
+  "bundle-given",
+  "tip-raised",
+  "run-withdrawn",
+  "run-ended",
 ] as const;
 
 export type JournalStep = (typeof STEPS)[number];

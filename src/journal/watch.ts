@@ -1,8 +1,9 @@
-import { type Provider, toQuantity } from "ethers";
+import type { Provider } from "ethers";
 import type { Recheck } from "../chain/confirm.js";
 import { classifyNodeError } from "../chain/errors.js";
+import { agreedCount, agreedHead, type AgreedHead, isCanonical, type Witnesses } from "../chain/witnesses.js";
 import type { Network } from "../config/network.js";
-import { findConsumer } from "./consumer.js";
+import { agreedConsumer } from "./consumer.js";
 import type { Journal } from "./journal.js";
 import type { Ownership } from "./owner.js";
 import { entriesOf, type LandedReceipt, readReceipt, type Requests } from "./receipt.js";
@@ -17,6 +18,8 @@ export interface Watched {
   ownership: Ownership;
   network: Network;
   provider: Provider & Requests;
+  /** The endpoints for themselves; default: the provider alone. What a slot becomes is concluded from what two of them say. */
+  witnesses?: Witnesses;
   /** Whether bytes may be sent by the account's route; default: all. Private ones must not come into a public mempool. */
   carries?: (attempt: JournaledAttempt) => boolean;
   /** Whether a transaction is still where it was, by as many endpoints as there are; asked before it is called final. */
@@ -39,28 +42,20 @@ export type Finding =
   /** The nodes do not say enough; nothing is concluded, and it is looked at again. */
   | { status: "unknown"; detail: string };
 
-export interface Head {
-  number: number;
-  hash: string;
-  /** Newest block that the node calls final; null where it calls none so. */
-  finalized: number | null;
-}
+export type Head = AgreedHead;
 
-/** The newest block and the newest final one. Raises the node's error. */
-export async function readHead(provider: Provider & Requests): Promise<Head> {
-  const [head, finalized] = await Promise.all([
-    provider.send("eth_getBlockByNumber", ["latest", false]) as Promise<{ number: string; hash: string } | null>,
-    // a node without the tag answers with an error; then depth alone decides
-    provider.send("eth_getBlockByNumber", ["finalized", false]).then(
-      (block) => block as { number: string } | null,
-      (error: unknown) => {
-        if (["timeout", "unreachable", "rate-limited"].includes(classifyNodeError(error).kind)) throw error;
-        return null;
-      },
-    ),
-  ]);
-  if (!head?.hash) throw new Error("the node gave no head block");
-  return { number: Number(head.number), hash: head.hash, finalized: finalized ? Number(finalized.number) : null };
+/** A head below everything: where too few endpoints tell theirs, nothing is over and nothing final. */
+const NO_HEAD: Head = { number: 0, hash: "", finalized: -1 };
+
+const witnessesOf = ({ witnesses, provider }: Pick<Watched, "provider" | "witnesses">): Witnesses =>
+  witnesses ?? {
+    needed: 1,
+    list: [{ name: "the node", send: async (method, params) => await provider.send(method, [...params]) }],
+  };
+
+/** The head that the account's endpoints agree on. Raises the node's error where none answers. */
+export async function readHead(watched: Pick<Watched, "provider" | "witnesses">): Promise<Head> {
+  return (await agreedHead(witnessesOf(watched))) ?? NO_HEAD;
 }
 
 /** Whether a block is deep enough: the network's depth, and at or below the node's final block where it has one. */
@@ -69,14 +64,9 @@ export function isFinal(network: Network, blockNumber: number, head: Head): bool
   return head.finalized === null || blockNumber <= head.finalized;
 }
 
-async function hashAt(provider: Requests, blockNumber: number): Promise<string | null> {
-  const block = (await provider.send("eth_getBlockByNumber", [toQuantity(blockNumber), false])) as { hash: string } | null;
-  return block?.hash ?? null;
-}
-
 /**
- * Looks for a receipt of every hash of the slot, on the chain that the node calls its own; notes and books what it finds. Null: none
- * has one.
+ * Looks for a receipt of every hash of the slot, on the chain that the nodes call their own; notes and books what it finds. Null: none
+ * has one. Raises where the nodes do not agree on its block.
  */
 export async function findReceipt(
   watched: Watched,
@@ -88,8 +78,10 @@ export async function findReceipt(
     const receipt = await readReceipt(provider, attempt.hash);
     if (receipt === null) continue;
     await journal.step("receipt-seen");
-    // a receipt of a block that the node itself no longer has is none
-    if ((await hashAt(provider, receipt.blockNumber)) !== receipt.blockHash) continue;
+    // a receipt of a block that the nodes themselves no longer have is none
+    const block = await isCanonical(witnessesOf(watched), receipt.blockNumber, receipt.blockHash);
+    if (block.is === "unknown") throw new Error(`the receipt of ${attempt.hash} is not certain: ${block.why}`);
+    if (block.is === "replaced") continue;
     await journal.noteReceipt(receipt, entriesOf(receipt, attempt.raw, network, attempt.holder === null ? [] : [attempt.holder]));
     return { attempt, receipt };
   }
@@ -110,13 +102,14 @@ export async function lookAt(watched: Watched, slot: Slot, head: Head): Promise<
 
 async function look(watched: Watched, slot: Slot, head: Head): Promise<Finding> {
   const { journal, provider, network } = watched;
+  const witnesses = witnessesOf(watched);
   if (slot.state === "final" || slot.state === "foreign") return { status: "unknown", detail: `the slot is ${slot.state}` };
   if (slot.inclusion !== null) {
     const { hash, blockNumber, blockHash } = slot.inclusion;
     const attempt = slot.attempts.find((a) => a.hash === hash);
-    const now = await hashAt(provider, blockNumber);
-    if (now === null) return { status: "unknown", detail: `the node has no block ${blockNumber} yet` };
-    if (now === blockHash && attempt) {
+    const block = await isCanonical(witnesses, blockNumber, blockHash);
+    if (block.is === "unknown") return { status: "unknown", detail: block.why };
+    if (block.is === "kept" && attempt) {
       if (!isFinal(network, blockNumber, head)) return { status: "mined", attempt, receipt: null };
       // one endpoint may be on a fork of its own
       const seen = await watched.recheck?.({ hash, blockHash, blockNumber });
@@ -134,8 +127,11 @@ async function look(watched: Watched, slot: Slot, head: Head): Promise<Finding> 
   const found = await findReceipt(watched, slot);
   if (found !== null) return { status: "mined", ...found };
 
-  if ((await provider.getTransactionCount(slot.account, "latest")) > slot.nonce) return await consumed(watched, slot, head);
-  if (isVacant(slot, BigInt(head.number))) return { status: "vacant" };
+  const used = await agreedCount(witnesses, slot.account, "latest");
+  if (used.sure !== null && used.sure > slot.nonce) return await consumed(watched, slot, head);
+  // free by one and used by another, or by one and nobody else answers
+  if (used.most > slot.nonce) return { status: "unknown", detail: `whether nonce ${slot.nonce} is used: ${used.doubt}` };
+  if (used.sure !== null && isVacant(slot, BigInt(head.number))) return { status: "vacant" };
   // an older one that is still there is the one that had to be replaced: it says nothing of the newest
   const newest = newestLive(slot, head);
   return newest !== undefined && (await provider.getTransaction(newest.hash)) !== null
@@ -145,8 +141,9 @@ async function look(watched: Watched, slot: Slot, head: Head): Promise<Finding> 
 
 /** The nonce is used and no receipt of ours is there: says by what, or that it is not known. */
 async function consumed(watched: Watched, slot: Slot, head: Head): Promise<Finding> {
-  const { journal, ownership, provider, network } = watched;
-  const consumer = await findConsumer(provider, slot, head, network);
+  const { journal, ownership, network } = watched;
+  const witnesses = witnessesOf(watched);
+  const consumer = await agreedConsumer(witnesses, slot, head, network);
   if (consumer === null) return { status: "unknown", detail: `nonce ${slot.nonce} is used, by what is not known yet` };
   // an attempt that was journaled since the slot was read is none of somebody else's
   const [{ attempts } = slot] = await journal.slots(ownership, { nonce: slot.nonce });
@@ -154,9 +151,11 @@ async function consumed(watched: Watched, slot: Slot, head: Head): Promise<Findi
     return { status: "unknown", detail: `mined in block ${consumer.blockNumber}, whose receipts the node does not have yet` };
   }
   // too long ago to see by what: receipts that one node does not have (yet) do not make it another's
-  for (const { hash } of consumer.hash === null ? attempts : [])
-    if ((await provider.getTransaction(hash)) !== null)
+  for (const { hash } of consumer.hash === null ? attempts : []) {
+    const had = await Promise.all(witnesses.list.map(async (w) => await w.send("eth_getTransactionByHash", [hash])));
+    if (had.some((transaction) => transaction !== null))
       return { status: "unknown", detail: `nonce ${slot.nonce} is used, and a node still has ${hash}, without its receipt` };
+  }
   const evidence =
     consumer.hash === null
       ? `by block ${consumer.blockNumber}, no transaction of the account is seen`
@@ -187,8 +186,8 @@ export interface Round {
  * the journal knows. It is what a driver does first of all, and then after each block. Raises "network" when there is no head block.
  */
 export async function reconcileAccount(watched: Watched): Promise<Round> {
-  const { journal, ownership, provider } = watched;
-  const head = await readHead(provider);
+  const { journal, ownership } = watched;
+  const head = await readHead(watched);
   const findings = new Map<number, Finding>();
   const resent: number[] = [];
   for (const slot of await journal.openSlots(ownership)) {

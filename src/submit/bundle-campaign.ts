@@ -43,6 +43,8 @@ export interface CampaignTools {
   /** The relay that simulates, as the ledger of answers names it. */
   simulatorId?: string;
   record: Recorder;
+  /** Called at the named points of a campaign. */
+  step?(step: "bundle-given" | "tip-raised" | "run-withdrawn"): void | Promise<void>;
   /** Whether it is still worth sending; asked before every block but the first. What throws does not say that it is not. */
   alive?(): Promise<boolean>;
   /** Where the followed transaction stands. What throws does not say that it is gone. */
@@ -96,7 +98,10 @@ export async function runCampaign(campaign: Campaign, tools: CampaignTools): Pro
     }
   };
   const end = async (status: UnlandedStatus): Promise<CampaignEnd> => {
-    if (status !== "expired") await withdraw(open, head, tools);
+    if (status !== "expired") {
+      await withdraw(open, head, tools);
+      await tools.step?.("run-withdrawn");
+    }
     await Promise.all(pending);
     const landing = await look([...sent.keys()]);
     return landing ? await finish(landing) : { status, hashes: [...sent.keys()], lastError };
@@ -127,6 +132,7 @@ export async function runCampaign(campaign: Campaign, tools: CampaignTools): Pro
     if (current === null) {
       current = await tools.sign(tip);
       if (current === null) return await end("slot-lost");
+      if (sent.size > 0) await tools.step?.("tip-raised");
     }
     const signed: SignedBytes = current;
     blocks += 1;
@@ -139,6 +145,7 @@ export async function runCampaign(campaign: Campaign, tools: CampaignTools): Pro
         failure ??= error;
       });
       pending.push(settled);
+      await tools.step?.("bundle-given");
     }
     const next = await nextHead(head, tools);
     if (next === null) return await end("stalled");

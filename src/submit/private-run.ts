@@ -1,5 +1,6 @@
 import type { Chain } from "../chain/connect.js";
-import type { JournaledAttempt } from "../journal/types.js";
+import { usedCount } from "../chain/witnesses.js";
+import type { JournaledAttempt, OnJournalStep } from "../journal/types.js";
 import type { PendingTransaction } from "../opportunity/pending.js";
 import type { PlanFees } from "../plan/planner.js";
 import { type CampaignEnd, type Landing, runCampaign } from "./bundle-campaign.js";
@@ -48,6 +49,7 @@ export interface PrivateTools {
   simulator: BundleClient | null;
   /** Journals the same call in the same nonce with other fees. Null: the slot is not ours any more. */
   again(fees: PlanFees): Promise<JournaledAttempt | null>;
+  step: OnJournalStep;
   onFault: (error: unknown) => void;
   deadlineMs: number;
   pollMs: number;
@@ -98,7 +100,7 @@ export function startPrivateRun(
       if (receipt) return { hash, blockNumber: BigInt(receipt.blockNumber), success: receipt.status === 1 };
     }
     // used by a rival of the slot, or elsewhere: nothing of this run can land any more
-    if ((await provider.getTransactionCount(first.account, "latest")) > first.nonce) stopping.abort();
+    if ((await usedCount(chain, first.account)) > first.nonce) stopping.abort();
     return null;
   };
   const run: PrivateRun = {
@@ -108,42 +110,46 @@ export function startPrivateRun(
     stop: () => stopping.abort(),
     over: Promise.resolve(),
   };
-  run.over = runCampaign(
-    {
-      lastBlock,
-      ladder: ladderOf(fees, first.gasLimit, terms),
-      blocksPerTip: terms.ladder?.blocksPerTip ?? Number.MAX_SAFE_INTEGER,
-      ...(after && { after }),
-      ...(terms.maxTimestamp !== undefined && { maxTimestamp: terms.maxTimestamp }),
-    },
-    {
-      routes: outbox.routesFor(first),
-      head: async () => BigInt(await provider.getBlockNumber()),
-      landed,
-      sign: async (tip) => {
-        const attempt = started ? await tools.again(feesWithTip(fees, tip, terms.feeCeiling)) : first;
-        started = true;
-        return attempt && { raw: attempt.raw, hash: attempt.hash, from: attempt.account, nonce: attempt.nonce };
+  const carry = async (): Promise<void> => {
+    await tools.step("run-started");
+    const end = await runCampaign(
+      {
+        lastBlock,
+        ladder: ladderOf(fees, first.gasLimit, terms),
+        blocksPerTip: terms.ladder?.blocksPerTip ?? Number.MAX_SAFE_INTEGER,
+        ...(after && { after }),
+        ...(terms.maxTimestamp !== undefined && { maxTimestamp: terms.maxTimestamp }),
       },
-      ...(simulator && {
-        simulate: async (txs: string[], block: bigint) => await simulator.callBundle(txs, block, deadlineMs),
-        simulatorId: simulator.facts.id,
-      }),
-      record: async (record) => void (await outbox.note(record)),
-      ...(terms.alive && { alive: terms.alive }),
-      ...(after && { followed: async () => (await standingOfSender(provider, after)).status }),
-      signal: stopping.signal,
-      deadlineMs,
-      pollMs,
-      patienceMs: Math.max(LEAST_PATIENCE_MS, PATIENCE_BLOCKS * network.blockTimeMs),
-    },
-  ).then(
-    (end) => void (run.end = end),
-    (error: unknown) => {
-      // every hash stays watched; what is not known to have ended is told as unknown
-      run.end = { status: "stalled", hashes: [first.hash], lastError: error instanceof Error ? error.message : String(error) };
-      onFault(error);
-    },
-  );
+      {
+        routes: outbox.routesFor(first),
+        head: async () => BigInt(await provider.getBlockNumber()),
+        landed,
+        sign: async (tip) => {
+          const attempt = started ? await tools.again(feesWithTip(fees, tip, terms.feeCeiling)) : first;
+          started = true;
+          return attempt && { raw: attempt.raw, hash: attempt.hash, from: attempt.account, nonce: attempt.nonce };
+        },
+        ...(simulator && {
+          simulate: async (txs: string[], block: bigint) => await simulator.callBundle(txs, block, deadlineMs),
+          simulatorId: simulator.facts.id,
+        }),
+        record: async (record) => void (await outbox.note(record)),
+        step: tools.step,
+        ...(terms.alive && { alive: terms.alive }),
+        ...(after && { followed: async () => (await standingOfSender(provider, after)).status }),
+        signal: stopping.signal,
+        deadlineMs,
+        pollMs,
+        patienceMs: Math.max(LEAST_PATIENCE_MS, PATIENCE_BLOCKS * network.blockTimeMs),
+      },
+    );
+    await tools.step("run-ended");
+    run.end = end;
+  };
+  run.over = carry().catch((error: unknown) => {
+    // every hash stays watched; what is not known to have ended is told as unknown
+    run.end = { status: "stalled", hashes: [first.hash], lastError: error instanceof Error ? error.message : String(error) };
+    onFault(error);
+  });
   return run;
 }

@@ -1,7 +1,9 @@
 import type { Chain } from "../chain/connect.js";
+import { countsOf, usedCount, witnessesOf } from "../chain/witnesses.js";
 import { ArbError } from "../errors.js";
 import type { Attempt } from "../execution/outcome.js";
 import type { Journal } from "../journal/journal.js";
+import { doubtTeller } from "../journal/doubts.js";
 import { accountName, type Ownership, stoppedError } from "../journal/owner.js";
 import { isOver } from "../journal/rules.js";
 import type { Exposure, Intent, JournaledAttempt, Signed, Slot } from "../journal/types.js";
@@ -54,6 +56,7 @@ export class TransactionExecutor {
   readonly #outbox: Outbox | null;
   readonly #simulator: BundleClient | null;
   readonly #onFault: (error: unknown) => void;
+  readonly #doubts: ReturnType<typeof doubtTeller>;
   readonly #pollMs: number;
   /** What relays have, by intent. */
   readonly #runs = new Map<string, PrivateRun>();
@@ -79,6 +82,7 @@ export class TransactionExecutor {
     const { journal, onFault = () => undefined } = options;
     this.#journal = journal;
     this.#onFault = onFault;
+    this.#doubts = doubtTeller(`${chain.network.name} ${wallet.address}`, onFault);
     this.#funds = openFunds(chain, wallet.address);
     this.#simulator = options.simulator ?? null;
     this.#sendMs = options.sendMs ?? SEND_MS;
@@ -230,11 +234,9 @@ export class TransactionExecutor {
   }
 
   async #claim(journal: Journal): Promise<Ownership> {
-    const { provider, network } = this.chain;
-    const count = async (tag: "latest" | "pending") => await provider.getTransactionCount(this.wallet.address, tag);
-    const account = await journal.claim(network.chainId, this.wallet.address, async () => {
-      return { latest: await count("latest"), pending: await count("pending") };
-    });
+    const { chain, wallet } = this;
+    const counts = async () => await countsOf(chain, wallet.address);
+    const account = await journal.claim(chain.network.chainId, wallet.address, counts);
     if ((await journal.openSlots(account)).length > 0) await this.#settle(journal, account);
     return account;
   }
@@ -260,6 +262,7 @@ export class TransactionExecutor {
       network,
       provider,
       resend,
+      witnesses: witnessesOf(this.chain),
       carries: (attempt) => this.#carries(attempt),
       ...(pool && { recheck: async (inclusion: MinedAt) => await pool.recheck(inclusion) }),
     };
@@ -268,6 +271,7 @@ export class TransactionExecutor {
   async #settle(journal: Journal, account: Ownership): Promise<Round> {
     await this.#sending().noted();
     const round = await reconcileAccount(this.#watched(journal, account));
+    this.#doubts.note(round.findings);
     const slots = await journal.openSlots(account);
     this.#vacant = round.vacant;
     const waiting = new Set(slots.flatMap(({ attempts }) => attempts.map((a) => a.intentId)));
@@ -353,7 +357,9 @@ export class TransactionExecutor {
     again: (fees: PlanFees) => Promise<JournaledAttempt | null>,
   ): void {
     const [onFault, deadlineMs, pollMs] = [this.#onFault, this.#sendMs, this.#pollMs];
-    const tools = { chain: this.chain, outbox: this.#sending(), simulator: this.#simulator, again, onFault, deadlineMs, pollMs };
+    const { step } = this.#required();
+    const { chain } = this;
+    const tools = { chain, outbox: this.#sending(), simulator: this.#simulator, again, step, onFault, deadlineMs, pollMs };
     const { intentId } = attempt;
     this.#runs.set(intentId ?? "", startPrivateRun(attempt, fees, lastBlock, terms, tools));
     // whoever asks how a run ended does so soon; the journal has the rest
@@ -447,14 +453,15 @@ export class TransactionExecutor {
     const due = this.#open.filter(({ attempt, seenAt }) => !isBounded(attempt) && Date.now() - seenAt >= this.#recheckMs);
     if (due.length === 0) return;
     const { provider, network } = this.chain;
-    const mined = await provider.getTransactionCount(this.wallet.address, "latest");
+    const mined = await usedCount(this.chain, this.wallet.address);
     const pending = Math.max(mined, await provider.getTransactionCount(this.wallet.address, "pending"));
     for (const open of due) {
       const { attempt } = open;
       if (attempt.nonce < mined) {
         // used, by ours or not: the journal must know before anything else is signed
         const [slot] = await journal.slots(account, { nonce: attempt.nonce });
-        const finding = slot && (await lookAt(this.#watched(journal, account), slot, await readHead(provider)));
+        const watched = this.#watched(journal, account);
+        const finding = slot && (await lookAt(watched, slot, await readHead(watched)));
         if (finding?.status === "foreign") throw stoppedError(accountName(account.chainId, account.account), finding.evidence);
         this.#open = this.#open.filter((o) => o !== open);
       } else if (attempt.nonce < pending) {

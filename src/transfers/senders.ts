@@ -7,7 +7,7 @@ import { type LegVenue, routerVenue } from "../execution/legs.js";
 import { type FeePolicy, suggestFees } from "../fees/fees.js";
 import type { Journal } from "../journal/journal.js";
 import { isVoid } from "../journal/rules.js";
-import { readHead } from "../journal/watch.js";
+import { requireHead } from "../chain/witnesses.js";
 import type { Call } from "../plan/transaction-builder.js";
 import { chainRoute } from "../submit/relays/node.js";
 import type { Route } from "../submit/route.js";
@@ -79,7 +79,7 @@ export class Senders {
       network,
       provider,
       finalBlock: async () => {
-        const head = await readHead(provider);
+        const head = await requireHead(chain);
         const depth = head.number - (arrivalBlocks ?? network.finality.blocks);
         const final = arrivalBlocks === undefined && head.finalized !== null ? Math.min(depth, head.finalized) : depth;
         return BigInt(Math.max(0, final));

@@ -183,7 +183,7 @@ describe("journal: slots against the chain", () => {
       await site.send(attempt);
       await site.mine();
       const { provider } = site.chain;
-      const head = await readHead(provider);
+      const head = await readHead({ provider });
       const [slot] = await journal.openSlots(site.account);
       const answering = (method: string, answer: () => Promise<unknown>) => {
         const send = (m: string, params: unknown[]) => (m === method ? answer() : provider.send(m, params));
@@ -205,7 +205,7 @@ describe("journal: slots against the chain", () => {
       // so old that the nonce's block is not looked for, as after some seconds on a fast chain
       const passed = await local.rpc<string>("evm_snapshot");
       for (let i = 0; i < 130; i++) await site.mine();
-      const old = await lookAt({ ...site.watched, provider: lagging }, slot!, await readHead(provider));
+      const old = await lookAt({ ...site.watched, provider: lagging }, slot!, await readHead({ provider }));
       expect(old.status, "a node still has the transaction").to.equal("unknown");
       expect([await stateOf(0), journal.stopped(site.account)]).to.deep.equal(["open", null]);
       await local.rpc("evm_revert", [passed]);
@@ -223,7 +223,7 @@ describe("journal: slots against the chain", () => {
   it("an attempt that was journaled and landed after the slot was read is ours", async () => {
     await site.send(await site.prepare("before"));
     const [slot] = await journal.openSlots(site.account);
-    const before = await readHead(site.chain.provider);
+    const before = await readHead(site.watched);
     const newer = await journal.supersede(site.account, 0, {
       kind: "replacement",
       intent: { id: "before" },
@@ -233,7 +233,7 @@ describe("journal: slots against the chain", () => {
     });
     await site.send(newer);
     await site.mine();
-    expect((await lookAt(site.watched, slot!, await readHead(site.chain.provider))).status).to.equal("unknown");
+    expect((await lookAt(site.watched, slot!, await readHead(site.watched))).status).to.equal("unknown");
     expect(journal.stopped(site.account)).to.equal(null);
     expect(await round()).to.deep.equal(new Map([[0, "mined"]]));
   });
