@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInterface } from "node:readline";
+import { WebSocket } from "ws";
 import { Contract, encodeBytes32String, JsonRpcProvider, Wallet } from "ethers";
 import { Tally__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../../src/chain/connect.js";
@@ -23,6 +24,7 @@ const ROUNDS = 60;
 const WARM_UP = 15;
 const COMMITS = 1_000;
 const GAS = 200_000n;
+const TERMS = { gasLimit: GAS, maxFeePerGas: 50_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n };
 const FEES = { maxFeePerGas: 50_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n, nextBaseFee: 1_000_000_000n };
 
 /** Two V2 hops; the pools' addresses do not matter to what is measured. */
@@ -139,6 +141,8 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
   executor.keepWatching(chain.network.blockTimeMs, (error) => {
     throw error;
   });
+  const plain = new WalletManager(new Secret(node.keys[7]!));
+  const ask = await openBare(node.wsUrl);
   const abi = Tally__factory.createInterface();
   const selector = abi.getFunction("done").selector;
   /** The plan's bytes stand behind the call, as what a real one weighs. */
@@ -149,10 +153,11 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
   });
   const { pool } = journal.db;
   await pool.query("create table bench_turn (id bigint primary key, raw text not null)");
-  const times: Record<"journaled" | "whole" | "bare" | "ethers" | "expert" | "socket" | "flush", number[]> = {
+  const times: Record<"journaled" | "whole" | "bare" | "floor" | "ethers" | "expert" | "socket" | "flush", number[]> = {
     journaled: [],
     whole: [],
     bare: [],
+    floor: [],
     ethers: [],
     expert: [],
     socket: [],
@@ -166,17 +171,17 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
     times.journaled.push(answered - from);
 
     from = performance.now();
-    const signed = bare.sign({
-      chainId: 1,
-      nonce: round,
-      ...callOf(id),
-      gasLimit: GAS,
-      maxFeePerGas: FEES.maxFeePerGas,
-      maxPriorityFeePerGas: FEES.maxPriorityFeePerGas,
-    });
-    const { raw, hash } = signed;
+    const { raw, hash } = bare.sign({ chainId: 1, nonce: round, ...callOf(id), ...TERMS });
     await timed.send({ raw, hash, from: bare.address, nonce: round }, { deadlineMs: 5_000 });
     times.bare.push(answered - from);
+
+    // the same work for the node, of which nothing is ours but a text that was made before
+    const ready = plain.sign({ chainId: 1, nonce: round, ...callOf(id), ...TERMS });
+    const text = `{"jsonrpc":"2.0","id":${round},"method":"eth_sendRawTransaction","params":["${ready.raw}"]}`;
+    from = performance.now();
+    const said = await ask(text);
+    times.floor.push(performance.now() - from);
+    if (!said.includes(ready.hash)) throw new Error(`the node did not take it: ${said}`);
 
     from = performance.now();
     await chain.provider.send("eth_chainId", []);
@@ -198,9 +203,7 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
       type: 2,
       chainId: 1,
       nonce: round,
-      gasLimit: GAS,
-      maxFeePerGas: FEES.maxFeePerGas,
-      maxPriorityFeePerGas: FEES.maxPriorityFeePerGas,
+      ...TERMS,
     };
     await known.send("eth_sendRawTransaction", [await expert.signTransaction(populated)]);
     times.expert.push(performance.now() - from);
@@ -210,6 +213,8 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
   known.destroy();
   ours.close();
   bare.close();
+  plain.close();
+  ask.close();
   const ms = (name: keyof typeof times): number => median(times[name].slice(WARM_UP));
   const row = (what: string, mine: keyof typeof times, peer: keyof typeof times, peerName: string): SendRow => ({
     case: what,
@@ -227,9 +232,27 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
     row("plan, node's answer, no journal", "bare", "ethers", usual),
     row("plan, journaled, node's answer", "journaled", "expert", all),
     row("plan, node's answer, no journal", "bare", "expert", all),
+    row("floor: signed before, a bare WebSocket, the same node", "floor", "ethers", usual),
+    row("plan, node's answer, no journal, against that floor", "bare", "floor", "signed before, a bare WebSocket"),
     row("of it: a request that the node need not think about", "socket", "ethers", usual),
     row("of it: PostgreSQL writes and flushes one row", "flush", "ethers", usual),
   ];
+}
+
+/** One request at a time over a socket without anything of ours: text in, text out. */
+async function openBare(url: string): Promise<((text: string) => Promise<string>) & { close(): void }> {
+  const socket = new WebSocket(url, { perMessageDeflate: false });
+  await new Promise<void>((resolve, reject) => socket.once("open", resolve).once("error", reject));
+  const ask = (text: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      socket.once("message", (data: Buffer) => {
+        socket.removeListener("error", reject);
+        resolve(data.toString());
+      });
+      socket.once("error", reject);
+      socket.send(text);
+    });
+  return Object.assign(ask, { close: () => socket.terminate() });
 }
 
 async function measureCommits(journal: Journal, chain: Chain): Promise<{ rows: SendRow[]; commits: CommitRow[] }> {
@@ -237,7 +260,6 @@ async function measureCommits(journal: Journal, chain: Chain): Promise<{ rows: S
   const account = await journal.claim(1, wallet.address, async () => ({ latest: 0, pending: 0 }));
   const { pool } = journal.db;
   await pool.query("create table if not exists bench_row (id bigint primary key, raw text not null)");
-  const terms = { gasLimit: GAS, maxFeePerGas: FEES.maxFeePerGas, maxPriorityFeePerGas: FEES.maxPriorityFeePerGas };
   const data = encodePlan(PLAN);
   const to = chain.network.multicall3.address;
   const ours: number[] = [];
@@ -245,7 +267,7 @@ async function measureCommits(journal: Journal, chain: Chain): Promise<{ rows: S
   let raw = "";
   for (let i = 0; i < COMMITS; i++) {
     // signed before: what is measured is the commit
-    const ready = { ...terms, ...wallet.sign({ chainId: 1, nonce: i, to, data, value: 0n, ...terms }) };
+    const ready = { ...TERMS, ...wallet.sign({ chainId: 1, nonce: i, to, data, value: 0n, ...TERMS }) };
     raw = ready.raw;
     let from = performance.now();
     await journal.prepare(account, `commit-${i}`, () => ready);

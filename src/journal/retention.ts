@@ -38,7 +38,7 @@ const SENDS = `with window_ as (
         where a.hash = w.hash and l.state = 'final' and i.taken_back_at is null
           and i.final_at < clock_timestamp() - $3 * interval '1 day')
       and w.at < clock_timestamp() - $3 * interval '1 day'
-      and s.id <> (select k.id from journal.send k where k.hash = w.hash order by (k.status = 'accepted') desc, k.id desc limit 1)
+      and s.id <> (select k.id from journal.send k where k.hash = w.hash order by (k.action = 'send') desc, (k.status = 'accepted') desc, k.id desc limit 1)
     returning 1
   )
   select (select max(id) from window_)::text as upto, (select count(*) from window_)::int as seen,
