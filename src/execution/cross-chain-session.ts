@@ -4,8 +4,6 @@ import type { Chain } from "../chain/connect.js";
 import { requireCheckedAddresses } from "../config/checked-addresses.js";
 import type { Config, NetworkConfig } from "../config/load.js";
 import { knownRoutes } from "../config/routes.js";
-import { vaultRecord } from "../deploy/deploy.js";
-import { readDeployment } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
 import { feePolicy } from "../fees/fees.js";
 import { stockOf } from "../inventory/index.js";
@@ -16,6 +14,7 @@ import type { Route } from "../submit/route.js";
 import { judgeStart, type Start } from "../transfers/estimate.js";
 import type { TradingNetwork } from "../transfers/senders.js";
 import type { TransferStore } from "../transfers/store.js";
+import { vaultAddress } from "../vault/address.js";
 import { vaultVenue } from "../vault/vault-venue.js";
 import { refuseDelegated } from "../wallet/delegation.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
@@ -82,6 +81,7 @@ export async function openCrossChainSession(options: CrossChainSessionOptions): 
       rules: settings.rules,
       policy: settings.policy,
       settings: settings.settings,
+      rebalancing: settings.rebalancing,
       onFault,
     };
     const { env } = partsOf(executorOptions);
@@ -178,9 +178,10 @@ async function lastingRoutes(
 }
 
 /** Raises ArbError "config" for a network without a vault. */
-function vaultOf({ vault, network }: NetworkConfig, deployments: string): string {
-  const address = vault?.address ?? readDeployment(deployments, vaultRecord(network.name))?.address;
-  if (address !== undefined) return address;
+function vaultOf(networkConfig: NetworkConfig, deployments: string): string {
+  const { network } = networkConfig;
+  const address = vaultAddress(networkConfig, deployments);
+  if (address !== null) return address;
   throw new ArbError("config", `crossChain.holder is "vault", and ${network.title} has none`, {
     where: `networks.${network.name}.vault.address`,
     hint: `deploy one with: arb deploy --contract vault --network ${network.name} --owner 0x...`,

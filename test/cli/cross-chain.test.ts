@@ -181,8 +181,20 @@ describe("arb: trades across local chains over loopback", function () {
     expect(unequal(before, await desk.balances(operator), booksOf(outcome))).to.deep.equal([]);
     expect(seen.stderr).to.match(/live-1: in-flight, waits for/);
 
-    const again = await run("execute", "live.jsonc", ["live-1.json", "--json"]);
+    const [again, shown, text] = await Promise.all([
+      run("execute", "live.jsonc", ["live-1.json", "--json"]),
+      run("transfers show live-1", "live.jsonc", ["--json"]),
+      run("transfers show live-1", "live.jsonc"),
+    ]);
     expect(jsonLines(again)[0], again.stderr).to.deep.equal(outcome);
+    expect(jsonLines(shown)[0]).to.deep.include({
+      outcome: "profit",
+      atRisk: null,
+      legs: outcome["legs"],
+      books: outcome["books"],
+    });
+    expect(text.stdout).to.match(/^live-1 \(bridge, Base -> Arbitrum One\): profit in [\d.]+ s\n {2}buy on Base: 1 WETH -> /);
+    expect(text.stdout).to.match(/\n {2}books on Base: .* ETH, gas 0\.\d+ ETH\n/);
   });
 
   it("an interrupt leaves it where it is, says how to go on, and the next execute ends it", async () => {
