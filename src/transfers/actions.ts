@@ -5,6 +5,7 @@
 import type { Bridge, BridgeCall, BridgeId, BridgeQuote, RecoverWish, TransferState, TransferStatus } from "../bridges/bridge.js";
 import { speedUpToSign } from "../bridges/across.js";
 import { ArbError } from "../errors.js";
+import type { Failure } from "../execution/recovery-manager.js";
 import type { Change } from "../inventory/inventory.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
@@ -12,7 +13,8 @@ import { TransactionBuilder } from "../plan/transaction-builder.js";
 import { IERC20__factory, IWETH9__factory } from "../../types/contracts/index.js";
 import { type Quotes, spedUp } from "./quotes.js";
 import type { Senders } from "./senders.js";
-import { type TransferStore, workflowOf } from "./store.js";
+import { type TransferRow, type TransferStore, workflowOf } from "./store.js";
+import { failureOf } from "./failures.js";
 
 export interface ActionSettings {
   /** Longest that one step waits for a receipt, milliseconds. */
@@ -22,6 +24,8 @@ export interface ActionSettings {
   graceSeconds: number;
   /** Longest that a swap may wait for its block, seconds. */
   swapSeconds: number;
+  /** How long a network may have no new block, or give no answer, before that counts as a halt. Seconds. */
+  haltSeconds: number;
 }
 
 export interface LegWish {
@@ -53,6 +57,8 @@ export interface Seen {
   checkAgainSeconds: number;
   overdue: boolean;
   startPossible: boolean;
+  /** What goes wrong with it, by what the chains show. Absent in steps of saga-1. */
+  failure?: Failure | null;
   /** In what arrived; set in "delivered" and "refunded". */
   amount: bigint | null;
   /** What arrived is the native coin, to be wrapped. */
@@ -103,6 +109,7 @@ export class Actions {
     let spender: string | null = null;
     let call = { to: account, data: "0x", value: 0n };
     if (!(await this.senders.isKnown(chainId, intentId))) {
+      await this.senders.mustMove(chainId, this.settings.haltSeconds);
       const { preferred, exceptPools } = wish;
       const [best] = await this.quotes.sales(account, chainId, { tokenIn, tokenOut, amountIn, preferred, except: exceptPools });
       const failed = (failure: "leg-failed" | "price-gone", detail: string): LegEnd => ({
@@ -209,6 +216,8 @@ export class Actions {
     if (row?.ended === "not-started") return failed("its start failed before");
     const now = Math.floor(Date.now() / 1000);
     if (row === null) {
+      await this.senders.mustMove(route.fromChainId, this.settings.haltSeconds);
+      await this.senders.mustMove(route.toChainId, this.settings.haltSeconds);
       if (quote.expiresAt <= now) return failed("the quote ran out before it could be used");
       row = await this.store.record(saga, leg, quote, bridge.start(quote).key, quote.etaSeconds + this.settings.graceSeconds);
     }
@@ -238,6 +247,24 @@ export class Actions {
     return { status: "started", dueSeconds, amountIn: recorded.amountIn };
   }
 
+  /** Whether a leg's swap is signed: one that is not, and whose name is not used again, never happens. */
+  async isSigned(saga: string, chainId: number, leg: string): Promise<boolean> {
+    return await this.senders.isKnown(chainId, this.#intent(saga, leg));
+  }
+
+  /** Notes that a transfer will not be started, unless its start is signed. */
+  async abandonStart(saga: string, account: string, quote: BridgeQuote): Promise<boolean> {
+    const { route, id } = quote.request;
+    const row = await this.store.transfer(id);
+    if (row === null) return true;
+    const last = this.#bridge(row.bridge).start(row.quote).calls.length - 1;
+    if (row.startedAt !== null || (await this.senders.isKnown(route.fromChainId, `${id}.${last}`))) return false;
+    await this.store.notStarted(id);
+    const to = this.senders.venue(route.toChainId, account).holder;
+    await this.store.own(saga, [{ chainId: route.toChainId, holder: to, token: route.tokenOut }]);
+    return true;
+  }
+
   /** Contracts that a transfer's start let take tokens. */
   spenders(quote: BridgeQuote): { chainId: number; token: string; spender: string }[] {
     const { calls } = this.#bridge(quote.bridge).start(quote);
@@ -263,9 +290,27 @@ export class Actions {
       checkAgainSeconds: status.checkAgainSeconds,
       overdue,
       startPossible: status.facts["startPossible"] !== "false",
+      failure: failureOf({ bridge: row.bridge, status, overdue, ...(await this.#trouble(row, status, overdue)) }),
       amount: arrival?.amount ?? null,
       native,
     };
+  }
+
+  /** What only more questions show; asked where a transfer is late. */
+  async #trouble(
+    { quote, bridge }: TransferRow,
+    { state, waitsFor }: TransferStatus,
+    overdue: boolean,
+  ): Promise<{ underpaid: boolean; halted: string | null }> {
+    if (state !== "slow" && !(overdue && (state === "initiated" || state === "attesting")))
+      return { underpaid: false, halted: null };
+    const { route } = quote.request;
+    const halted =
+      (await this.senders.haltOf(route.fromChainId, this.settings.haltSeconds)) ??
+      (await this.senders.haltOf(route.toChainId, this.settings.haltSeconds));
+    // a fill that waits for its final block has been paid for
+    if (bridge !== "across" || halted !== null || !/relayer/.test(waitsFor)) return { underpaid: false, halted };
+    return { underpaid: await this.quotes.asksMore(quote), halted };
   }
 
   async #book(account: string, quote: BridgeQuote, status: TransferStatus, id: string): Promise<void> {
