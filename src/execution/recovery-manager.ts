@@ -198,9 +198,19 @@ export const CELLS: Record<SagaState, Cells> = {
 /** Kinds that lose nothing by themselves: they bring the transfer on, and need no quote. */
 const FREE = new Set<ChoiceKind>(["wait", "re-attest", "retry-delivery", "claim-refund", "give-up", "operator", "hold"]);
 /** Kinds that may be taken `tries` times in one saga. */
-const COUNTED = new Set<ChoiceKind>(["retry", "other-venue", "other-bridge", "speed-up", "re-attest", "retry-delivery"]);
+const COUNTED = new Set<ChoiceKind>([
+  "retry",
+  "other-venue",
+  "other-bridge",
+  "speed-up",
+  "re-attest",
+  "retry-delivery",
+  "claim-refund",
+]);
 
-/** Taken when there is nothing else: it costs nothing by itself, and leaves undone what was asked for. */
+/** Before others: they bring the transfer on for no more than gas. */
+const PUSHES = new Set<ChoiceKind>(["re-attest", "retry-delivery", "claim-refund"]);
+/** After others: it loses nothing by itself, and leaves undone what was asked for. */
 const STAYS = new Set<ChoiceKind>(["keep-at-target"]);
 
 const LEADS: Partial<Record<ChoiceKind, SagaOutcome>> = {
@@ -225,9 +235,9 @@ export class RecoveryManager {
   /**
    * The cheapest way out of a cell that is quoted, within the loss limit, and not used up; waiting counts while its deadline is not
    * reached. Where there is none: hold within the limit, else the operator. A wish of the operator goes before the loss limit, and
-   * never beyond the cell.
+   * never beyond the cell. `earlier`: by cost alone, as saga-1 did.
    */
-  decide(situation: Situation): Decision {
+  decide(situation: Situation, earlier = false): Decision {
     const { state, failure, capital, wish } = situation;
     const cell = allowed(state, failure);
     const kinds: readonly ChoiceKind[] = cell.length > 0 ? cell : ["operator"];
@@ -242,9 +252,8 @@ export class RecoveryManager {
     const ways = open.filter(
       ({ kind, loss }) => !isResort(kind) && (FREE.has(kind) || (loss !== null && loss <= this.policy.maxLoss)),
     );
-    // proceeds stay away from home only where nothing brings them there
     const [best] = ways.toSorted(
-      (a, b) => Number(STAYS.has(a.kind)) - Number(STAYS.has(b.kind)) || order(this.#cost(a, capital), this.#cost(b, capital)),
+      (a, b) => (earlier ? 0 : rank(a.kind) - rank(b.kind)) || order(this.#cost(a, capital), this.#cost(b, capital)),
     );
     if (best) {
       const why = ways.length === 1 ? "the only way within the limits" : `the cheapest of ${ways.map((w) => w.kind).join(", ")}`;
@@ -282,6 +291,7 @@ export class RecoveryManager {
   }
 }
 
+const rank = (kind: ChoiceKind): number => (PUSHES.has(kind) ? 0 : STAYS.has(kind) ? 2 : 1);
 const isResort = (kind: ChoiceKind): boolean => kind === "hold" || kind === "operator";
 const order = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 const resort = (kind: "hold" | "operator", seconds: number): Choice => ({ kind, loss: null, seconds, detail: CHOICES[kind] });

@@ -137,7 +137,7 @@ export class SagaRun {
     });
     if (!asked.ok) return await this.steady("no-ways", () => Promise.resolve(recovery.decide({ ...situation, choices: [] })));
     // steps of saga-1 hold the quotes alone
-    return Array.isArray(asked.value) ? recovery.decide({ ...situation, choices: asked.value }) : asked.value;
+    return Array.isArray(asked.value) ? recovery.decide({ ...situation, choices: asked.value }, true) : asked.value;
   }
 
   /** For the books: what was decided, once for each time that it changes. */

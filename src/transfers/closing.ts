@@ -94,11 +94,12 @@ async function worthOf(
     [o.sell.chainId, o.sell.tokenIn, o.sell.tokenOut],
     [o.buy.chainId, o.buy.tokenOut, o.buy.tokenIn],
   ] as const) {
-    const asked = actions.quotes.sales(account, chainId, { tokenIn, tokenOut, amountIn: size });
-    const [best] = await asked.catch((error: unknown) => {
+    let best;
+    try {
+      [best] = await actions.quotes.sales(account, chainId, { tokenIn, tokenOut, amountIn: size });
+    } catch (error) {
       if (!lenient || !isSilence(error)) throw error;
-      return [];
-    });
+    }
     if (best) worths.push(best.amountOut);
   }
   const [first] = worths.toSorted((a, b) => (a > b ? -1 : a < b ? 1 : 0));
