@@ -6,7 +6,7 @@ import { IERC20__factory, IWETH9__factory } from "../../types/contracts/index.js
 import { ArbError } from "../errors.js";
 import type { Change } from "../inventory/inventory.js";
 import type { Senders } from "../transfers/senders.js";
-import { type TransferStore, workflowOf } from "../transfers/store.js";
+import { type TransferRow, type TransferStore, workflowOf } from "../transfers/store.js";
 import { turnOf, Turns } from "../transfers/turns.js";
 import { speedUpToSign } from "./across.js";
 import type {
@@ -26,6 +26,8 @@ export interface BridgeSettings {
   legMs: number;
   /** How long after the promised time a transfer counts as overdue, seconds. */
   graceSeconds: number;
+  /** How long a network may have no new block, or give no answer, before that counts as a halt. Seconds. */
+  haltSeconds: number;
 }
 
 /** Whose transfer it is, and who sends its transactions. */
@@ -89,6 +91,8 @@ export class BridgeExecutor {
     if (row?.ended === "not-started") return failed("its start failed before");
     const now = Math.floor(Date.now() / 1000);
     if (row === null) {
+      await this.senders.mustMove(route.fromChainId, this.settings.haltSeconds);
+      await this.senders.mustMove(route.toChainId, this.settings.haltSeconds);
       if (quote.expiresAt <= now) return failed("the quote ran out before it could be used");
       row = await this.store.record(saga, leg, quote, bridge.start(quote).key, quote.etaSeconds + this.settings.graceSeconds);
     }
@@ -142,6 +146,19 @@ export class BridgeExecutor {
     this.senders.onFault(new ArbError("network", what, { where: id }));
   }
 
+  /** Notes that a transfer will not be started, unless its start is signed: false then. */
+  async abandonStart({ saga, account }: TransferOwner, quote: BridgeQuote): Promise<boolean> {
+    const { route, id } = quote.request;
+    const row = await this.store.transfer(id);
+    if (row === null) return true;
+    const last = this.#bridge(row.bridge).start(row.quote).calls.length - 1;
+    if (row.startedAt !== null || (await this.senders.isKnown(route.fromChainId, `${id}.${last}`))) return false;
+    await this.store.notStarted(id);
+    const to = this.senders.venue(route.toChainId, account).holder;
+    await this.store.own(saga, [{ chainId: route.toChainId, holder: to, token: route.tokenOut }]);
+    return true;
+  }
+
   /** Contracts that a transfer's start let take tokens. */
   spenders(quote: BridgeQuote): { chainId: number; token: string; spender: string }[] {
     const { calls } = this.#bridge(quote.bridge).start(quote);
@@ -152,6 +169,11 @@ export class BridgeExecutor {
 
   /** One look at a transfer; what has arrived is booked, once. */
   async track(account: string, id: string): Promise<Seen> {
+    return (await this.look(account, id)).seen;
+  }
+
+  /** The same with what it was seen by. */
+  async look(account: string, id: string): Promise<{ row: TransferRow; status: TransferStatus; seen: Seen }> {
     const row = await this.#row(id);
     const status = await this.#bridge(row.bridge).track(row.key, (chainId) => this.senders.view(chainId));
     const overdue = row.due.getTime() < Date.now();
@@ -160,15 +182,10 @@ export class BridgeExecutor {
     const { arrival } = status;
     const native = arrival !== null && /^0x0{40}$/.test(arrival.token);
     if (arrival !== null) await this.#book(account, row.quote, status, id);
-    return {
-      state: status.state,
-      waitsFor: status.waitsFor,
-      checkAgainSeconds: status.checkAgainSeconds,
-      overdue,
-      startPossible: status.facts["startPossible"] !== "false",
-      amount: arrival?.amount ?? null,
-      native,
-    };
+    const { state, waitsFor, checkAgainSeconds } = status;
+    const startPossible = status.facts["startPossible"] !== "false";
+    const amount = arrival?.amount ?? null;
+    return { row, status, seen: { state, waitsFor, checkAgainSeconds, overdue, startPossible, amount, native } };
   }
 
   async #book(account: string, quote: BridgeQuote, status: TransferStatus, id: string): Promise<void> {

@@ -113,8 +113,8 @@ async function decide(
   const to = cctpFacts(key.toChainId)!.messageTransmitter.address;
   const message = withAttested(data.message, attested);
   const more = { ...facts, nonce, finality: String(attested.finality), feeExecuted: String(attested.fee) };
-  const blocked = (why: string, wish: string): CctpLook => ({
-    ...waiting("blocked", why, { ...more, wish }, wish === "re-attest" ? 2 : 60),
+  const blocked = (why: string, wish: string, also: Record<string, string> = {}): CctpLook => ({
+    ...waiting("blocked", why, { ...more, wish, ...also }, wish === "re-attest" ? 2 : 60),
     nonce,
   });
   const isFast = attested.finality < STANDARD;
@@ -132,7 +132,8 @@ async function decide(
     return { ...waiting("initiated", "the node to show the mint, which has happened", { ...more, nonceUsed: "true" }, 2), nonce };
   if (/expired and must be re-signed/.test(refusal)) return blocked("a new signature: the fast one expired", "re-attest");
   if (/attest|signature|ECDSA/i.test(refusal)) throw unfit(`its signature is refused by the contract: ${refusal}`);
-  if (/paused/i.test(refusal)) return blocked(`${target.network.title} to take mints again (${refusal})`, "retry");
+  if (/paused/i.test(refusal))
+    return blocked(`${target.network.title} to take mints again (${refusal})`, "retry", { paused: "true" });
   if (/blacklist|denylist/i.test(refusal)) return blocked(`the issuer to unblock the recipient (${refusal})`, "retry");
   return { ...waiting("stuck", `an operator: the mint is refused (${refusal})`, more, 300), nonce };
 }

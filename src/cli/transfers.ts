@@ -6,13 +6,13 @@ import { migrate } from "../database/migrate.js";
 import { type Database, openDatabase } from "../database/open.js";
 import { MIGRATIONS } from "../database/schema.js";
 import { databaseSettings } from "../database/settings.js";
-import { ArbError } from "../errors.js";
+import { ArbError, EXIT_CODES } from "../errors.js";
 import { CHOICES, type ChoiceKind } from "../execution/recovery-manager.js";
 import { reportOf } from "../transfers/report.js";
 import type { SagaResult } from "../transfers/types.js";
 import { ETHER, formatAmount, formatDecimal } from "../units.js";
-import { TransferStore, type SagaRow, type TransferRow, workflowOf } from "../transfers/store.js";
-import { strandedSagas } from "../transfers/takeover.js";
+import { TransferStore, type SagaRow, type TransferRow } from "../transfers/store.js";
+import { runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
 import { withEngineClient } from "../transfers/engine.js";
 import { COMMANDS } from "../transfers/version.js";
 import type { CommonOptions } from "./common.js";
@@ -54,11 +54,11 @@ export function transfersCommand(): Command {
       makeOutput(options).result(found, () =>
         [
           ...(found.trades.length === 0 ? ["no cross-chain trade is under way"] : found.trades.map(lineOf)),
-          ...found.otherVersions.map(
-            (s) => `${s.id} STANDS STILL: ${s.status} under version ${s.version}, which this program does not continue`,
-          ),
+          ...found.otherVersions.map((s) => `STANDS STILL: ${strandedError(s).message}; ${strandedError(s).hint}`),
         ].join("\n"),
       );
+      // for scripts that look: money of ours stands still
+      if (found.otherVersions.length > 0) process.exitCode = EXIT_CODES.refused;
     });
   sub("show", "one trade with its transfers, its estimate, and its books")
     .argument("<id>", "id of the opportunity")
@@ -92,19 +92,21 @@ export function transfersCommand(): Command {
       );
     command.action(async (id: string, options: Options & { choice?: ChoiceKind }) => {
       const choice = fixed ?? options.choice ?? "look";
-      await withStore(loadConfig(options.config), async (store, db) => {
+      const held = await withStore(loadConfig(options.config), async (store, db) => {
         const saga = await sagaOf(store, id);
+        // a row that a driver reads, now or when one starts
+        if (saga.outcome === "held" && (await store.wish(id, choice))) return true;
         if (saga.outcome !== null)
-          throw new ArbError("usage", `${id} has ended: ${saga.outcome}`, {
-            where: "arb transfers show",
-            ...(saga.outcome === "held"
-              ? { hint: "CrossChainExecutor.resume continues a held position in a running driver" }
-              : {}),
-          });
+          throw new ArbError("usage", `${id} has ended: ${saga.outcome}`, { where: "arb transfers show" });
         await say(db, id, choice);
+        return false;
       });
       const what = choice === "look" ? "looks again at once" : choice;
-      makeOutput(options).result({ id, told: choice }, () => `${id} was told: ${what}`);
+      makeOutput(options).result({ id, told: choice, held }, () =>
+        held
+          ? `${id} is held, and goes on (${what}) with the driver that runs with its account, or the next that starts`
+          : `${id} was told: ${what}`,
+      );
     });
   };
   tell("resume", "has a waiting trade look again at once, or do what you choose", null);
@@ -121,7 +123,8 @@ async function sagaOf(store: TransferStore, id: string): Promise<SagaRow> {
 
 /** Leaves a message in the workflow engine: it is read by whatever driver runs the trade, now or when one starts. */
 async function say(db: Database, id: string, choice: string): Promise<void> {
-  await withEngineClient(db, async (client) => await client.send(workflowOf(id), { choice }, COMMANDS));
+  const workflow = await runningWorkflowOf(db, id);
+  await withEngineClient(db, async (client) => await client.send(workflow, { choice }, COMMANDS));
 }
 
 async function withStore<T>(config: Config, work: (store: TransferStore, db: Database) => Promise<T>): Promise<T> {

@@ -14,13 +14,13 @@ import type { RebalancingEnd } from "../transfers/rebalancing-store.js";
 import { Senders, type TradingNetwork } from "../transfers/senders.js";
 import { TransferStore, workflowOf } from "../transfers/store.js";
 import { pruneSagas } from "../transfers/retention.js";
-import { keepTakingOver, strandedSagas } from "../transfers/takeover.js";
+import { keepTakingOver, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import { forVaults } from "../vault/vault-bridge.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import { keepLooking, lookAtStock, Rebalancing, type RebalancingInput } from "./rebalancing.js";
-import { RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
+import { type ChoiceKind, RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
 import { type Command, type Engine, runSaga, type SagaInput } from "./saga.js";
 
 const WORKFLOW = "cross-chain";
@@ -36,8 +36,6 @@ export interface SagaSettings extends ActionSettings {
   mostPollSeconds: number;
   /** Between two quotes of a held position. */
   recheckSeconds: number;
-  /** How long a network or a bridge may give no answer before the operator is told. */
-  haltSeconds: number;
   /** How long the end of a saga waits for final blocks. */
   finalSeconds: number;
   /** How long a bridge may take before a transfer expires. */
@@ -130,6 +128,7 @@ function engineOf(env: Env, saga: string): Engine {
     step: async (name, body) => await whileOpen(async () => await step(name, body)),
     pause: async (seconds) => await whileOpen(async () => await DBOS.recv<Command>(COMMANDS, { timeoutSeconds: seconds })),
     now: async () => await whileOpen(async () => await DBOS.now()),
+    patched: async (change) => await whileOpen(async () => await DBOS.patch(change)),
   };
 }
 
@@ -223,19 +222,13 @@ export class CrossChainExecutor {
         systemDatabasePool: enginePool,
         systemDatabaseSchemaName: ENGINE_SCHEMA,
         applicationVersion: SAGA_VERSION,
+        enablePatching: true,
         executorID: journal.driverId,
         useListenNotify: options.listen ?? true,
         logger: { ...silent, warn: (e) => onFault(e), error: (e) => onFault(e) },
       });
       await DBOS.launch();
-      for (const { id, version } of await strandedSagas(db)) {
-        onFault(
-          new ArbError("refused", `the saga ${id} was started by version ${version} and does not go on under ${SAGA_VERSION}`, {
-            where: "arb transfers list",
-            hint: `finish it with the version that it was started with, or see docs/cross-chain.md`,
-          }),
-        );
-      }
+      for (const saga of await strandedSagas(db)) onFault(strandedError(saga));
       opened.#pruning = setInterval(() => {
         void pruneSagas(db, async (ids) => await DBOS.deleteWorkflows(ids)).catch(onFault);
       }, PRUNE_MS).unref();
@@ -244,6 +237,7 @@ export class CrossChainExecutor {
         driverId: journal.driverId,
         deadAfterMs: options.deadAfterMs ?? 5_000,
         onFault,
+        alsoLook: async () => await opened.#hear(),
       });
       opened.#stopRebalancing = keepLooking(options.rebalancing ?? [], async (r) => await opened.rebalance(r), onFault);
       return opened;
@@ -274,8 +268,8 @@ export class CrossChainExecutor {
     return await (await this.submit(opportunity, account)).getResult();
   }
 
-  /** Goes on with a saga that ended as held. Raises ArbError "usage" where it is not held. */
-  async resume(id: string): Promise<WorkflowHandle<SagaResult>> {
+  /** Goes on with a saga that ended as held; what is said with it is taken at its next decision. Raises ArbError "usage" where it is not held. */
+  async resume(id: string, wish?: ChoiceKind): Promise<WorkflowHandle<SagaResult>> {
     const row = await this.env.store.saga(id);
     if (row?.outcome !== "held") throw new ArbError("usage", `${id} is not held`, { where: "arb transfers list" });
     for (let again = 1; ; again++) {
@@ -283,7 +277,8 @@ export class CrossChainExecutor {
       const known = await DBOS.getWorkflowStatus(workflowID);
       if (known !== null && (known.status === "SUCCESS" || known.status === "ERROR")) continue;
       const wallet = this.senders.wallets.find((w) => w.address.toLowerCase() === row.account)?.address ?? row.account;
-      return await DBOS.startWorkflow(sagaWorkflow, { workflowID })({ opportunity: row.opportunity, account: wallet, again });
+      const input: SagaInput = { opportunity: row.opportunity, account: wallet, again, ...(wish === undefined ? {} : { wish }) };
+      return await DBOS.startWorkflow(sagaWorkflow, { workflowID })(input);
     }
   }
 
@@ -299,9 +294,20 @@ export class CrossChainExecutor {
     });
   }
 
-  /** Tells a running saga what the operator wants: it is taken at its next decision, where its state allows it. */
+  /** Held sagas of our accounts that somebody wants to go on: each is started here, once, whoever else hears of it. */
+  async #hear(): Promise<void> {
+    if (this.env.closed) return;
+    const accounts = this.senders.wallets.map((w) => w.address);
+    for (const { id, choice } of await this.env.store.wished(accounts)) {
+      if (choice === "look") await this.resume(id);
+      else await this.resume(id, choice);
+    }
+  }
+
+  /** Tells a saga what the operator wants: it is taken at its next decision, where its state allows it. A held one goes on with it. */
   async command(id: string, command: Command): Promise<void> {
-    await DBOS.send(workflowOf(id), command, COMMANDS);
+    if (await this.env.store.wish(id, command.choice)) return;
+    await DBOS.send(await runningWorkflowOf(this.env.store.db, id), command, COMMANDS);
   }
 
   /** Stops this process' part: what is under way goes on in another, or when this one starts again. */

@@ -138,15 +138,12 @@ const FLYING: Cells = {
   "refund-claimable": ["claim-refund", "wait", "operator"],
   "bridge-paused": ["wait", "operator"],
   "chain-halted": ["wait", "operator"],
-  "price-gone": ["wait"],
   stuck: ["operator"],
 };
 const HOME_START: Cells = {
   "start-reverted": ["retry", "other-bridge", "wait", "keep-at-target"],
   "bridge-paused": ["other-bridge", "wait", "keep-at-target"],
-  "fee-too-low": ["other-bridge", "wait", "keep-at-target"],
   "chain-halted": ["wait", "keep-at-target"],
-  "partial-amount": ["continue", "keep-at-target"],
 };
 
 /** Which choices a cell has. What is not here cannot happen in that state. */
@@ -154,59 +151,75 @@ export const CELLS: Record<SagaState, Cells> = {
   "source-leg": {
     "leg-failed": ["retry", "other-venue", "give-up"],
     "price-gone": ["other-venue", "give-up"],
-    "chain-halted": ["wait", "operator"],
+    "chain-halted": ["wait", "give-up"],
   },
   "bridge-start": {
     "start-reverted": ["retry", ...AT_SOURCE],
     "bridge-paused": ["wait", ...AT_SOURCE],
-    "fee-too-low": ["wait", ...AT_SOURCE],
+    // of the target leg, asked for before anything is sent; then of the sale at the source
     "price-gone": ["continue", "sell-at-source", ...STRANDED],
-    "partial-amount": ["continue", "sell-at-source", ...STRANDED],
     "leg-failed": ["retry", "other-venue", "other-bridge", ...STRANDED],
-    "chain-halted": ["wait", "operator"],
+    "chain-halted": ["wait", "sell-at-source", ...STRANDED],
   },
   "in-flight": FLYING,
   refunded: {
     refunded: AT_SOURCE,
+    "partial-amount": AT_SOURCE,
+    "start-reverted": ["retry", ...AT_SOURCE],
     "bridge-paused": ["wait", ...AT_SOURCE],
     "price-gone": ["sell-at-source", ...STRANDED],
     "leg-failed": ["retry", "other-venue", "other-bridge", ...STRANDED],
-    "partial-amount": AT_SOURCE,
-    "chain-halted": ["wait", "operator"],
+    "chain-halted": ["wait", "sell-at-source", ...STRANDED],
   },
   "target-leg": {
     "leg-failed": ["retry", "other-venue", "bridge-back", ...STRANDED],
     "price-gone": ["sell-at-target", "other-venue", "bridge-back", ...STRANDED],
     "partial-amount": ["continue", "bridge-back", ...STRANDED],
+    // of the way back
+    "start-reverted": ["retry", "sell-at-target", "other-venue", ...STRANDED],
     "bridge-paused": ["sell-at-target", "other-venue", ...STRANDED],
-    "chain-halted": ["wait", "operator"],
+    "chain-halted": ["wait", ...STRANDED],
   },
   "return-start": HOME_START,
-  "return-in-flight": { ...FLYING, "price-gone": [] },
+  "return-in-flight": FLYING,
   "return-refunded": {
     refunded: ["other-bridge", "keep-at-target"],
+    "partial-amount": ["other-bridge", "keep-at-target"],
+    "start-reverted": ["retry", "other-bridge", "keep-at-target"],
     "bridge-paused": ["wait", "keep-at-target"],
-    "partial-amount": ["continue", "keep-at-target"],
     "chain-halted": ["wait", "keep-at-target"],
   },
   "bought-not-sold": {
     "leg-failed": ["retry", "other-venue", "sell-at-source", ...STRANDED],
     "price-gone": ["sell-at-target", "other-venue", "sell-at-source", ...STRANDED],
-    "chain-halted": ["sell-at-source", "wait", "operator"],
+    "chain-halted": ["sell-at-source", "wait", ...STRANDED],
   },
   "sold-not-bought": {
     "leg-failed": ["retry", "other-venue", "buy-at-target", ...STRANDED],
     "price-gone": ["continue", "other-venue", "buy-at-target", ...STRANDED],
-    "chain-halted": ["buy-at-target", "wait", "operator"],
+    "chain-halted": ["buy-at-target", "wait", ...STRANDED],
   },
   "rebalance-start": HOME_START,
-  "rebalance-in-flight": { ...FLYING, "price-gone": [] },
+  "rebalance-in-flight": FLYING,
 };
 
 /** Kinds that lose nothing by themselves: they bring the transfer on, and need no quote. */
 const FREE = new Set<ChoiceKind>(["wait", "re-attest", "retry-delivery", "claim-refund", "give-up", "operator", "hold"]);
 /** Kinds that may be taken `tries` times in one saga. */
-const COUNTED = new Set<ChoiceKind>(["retry", "other-venue", "other-bridge", "speed-up", "re-attest", "retry-delivery"]);
+const COUNTED = new Set<ChoiceKind>([
+  "retry",
+  "other-venue",
+  "other-bridge",
+  "speed-up",
+  "re-attest",
+  "retry-delivery",
+  "claim-refund",
+]);
+
+/** Before others: they bring the transfer on for no more than gas. */
+const PUSHES = new Set<ChoiceKind>(["re-attest", "retry-delivery", "claim-refund"]);
+/** After others: it loses nothing by itself, and leaves undone what was asked for. */
+const STAYS = new Set<ChoiceKind>(["keep-at-target"]);
 
 const LEADS: Partial<Record<ChoiceKind, SagaOutcome>> = {
   "sell-at-source": "sold-at-source",
@@ -236,9 +249,9 @@ export class RecoveryManager {
   /**
    * The cheapest way out of a cell that is quoted, within the loss limit, and not used up; waiting counts while its deadline is not
    * reached. Where there is none: hold within the limit, else the operator. A wish of the operator goes before the loss limit, and
-   * never beyond the cell.
+   * never beyond the cell. `earlier`: by cost alone, as saga-1 did.
    */
-  decide(situation: Situation): Decision {
+  decide(situation: Situation, earlier = false): Decision {
     const { state, failure, capital, wish } = situation;
     const { maxLoss, holdLimit } = this.limits(situation.token);
     const cell = allowed(state, failure);
@@ -251,17 +264,16 @@ export class RecoveryManager {
       const wished = open.find((c) => c.kind === wish);
       if (wished) return decision(wished, "the operator asked for it");
     }
-    const ways = open.filter(
-      ({ kind, loss }) => !isResort(kind) && (FREE.has(kind) || (loss !== null && loss <= maxLoss)),
+    const ways = open.filter(({ kind, loss }) => !isResort(kind) && (FREE.has(kind) || (loss !== null && loss <= maxLoss)));
+    const [best] = ways.toSorted(
+      (a, b) => (earlier ? 0 : rank(a.kind) - rank(b.kind)) || order(this.#cost(a, capital), this.#cost(b, capital)),
     );
-    const [best] = ways.toSorted((a, b) => order(this.#cost(a, capital), this.#cost(b, capital)));
     if (best) {
       const why = ways.length === 1 ? "the only way within the limits" : `the cheapest of ${ways.map((w) => w.kind).join(", ")}`;
       return decision(best, `${FAILURES[failure]}: ${why}`);
     }
     const least = open.flatMap((c) => (c.loss === null || isResort(c.kind) ? [] : [c.loss])).toSorted(order)[0];
-    const lost =
-      least === undefined ? "no way out can be quoted" : `the cheapest way out loses ${least}, above ${maxLoss}`;
+    const lost = least === undefined ? "no way out can be quoted" : `the cheapest way out loses ${least}, above ${maxLoss}`;
     if (kinds.includes("hold") && capital <= holdLimit)
       return decision(resort("hold", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
     return decision(resort("operator", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
@@ -291,6 +303,7 @@ export class RecoveryManager {
   }
 }
 
+const rank = (kind: ChoiceKind): number => (PUSHES.has(kind) ? 0 : STAYS.has(kind) ? 2 : 1);
 const isResort = (kind: ChoiceKind): boolean => kind === "hold" || kind === "operator";
 const order = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 const resort = (kind: "hold" | "operator", seconds: number): Choice => ({ kind, loss: null, seconds, detail: CHOICES[kind] });

@@ -1,12 +1,14 @@
 /** What every part of a saga works with: durable steps, waits, names, what it did so far, and its decisions. */
 import type { BridgeId } from "../bridges/bridge.js";
+import { ArbError } from "../errors.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
-import type { LegEnd, LegWish } from "../transfers/actions.js";
+import type { LegWish } from "../transfers/actions.js";
 import type { Position } from "../transfers/quotes.js";
 import type { Stand } from "../transfers/store.js";
 import type { SagaResult } from "../transfers/types.js";
+import type { Change } from "../transfers/version.js";
 import type { Env } from "./cross-chain-executor.js";
-import { allowed, type ChoiceKind, type Failure, type SagaOutcome } from "./recovery-manager.js";
+import { allowed, type Choice, type ChoiceKind, type Decision, type Failure, type SagaOutcome } from "./recovery-manager.js";
 
 /** What a workflow engine gives: steps that are done once, waits that outlive the process, and what an operator said. */
 export interface Engine {
@@ -14,6 +16,8 @@ export interface Engine {
   /** Waits; what an operator says ends it early. */
   pause(seconds: number): Promise<Command | null>;
   now(): Promise<number>;
+  /** False only where the saga's steps were recorded by a version that did not have this change yet. */
+  patched(change: Change): Promise<boolean>;
 }
 
 export interface Command {
@@ -26,7 +30,17 @@ export interface SagaInput {
   account: string;
   /** 0 at first; then how often it was resumed after its end. Part of the names of its legs. */
   again: number;
+  /** What the operator said with it. */
+  wish?: ChoiceKind;
 }
+
+/** Waits of a saga, fixed when it is opened: a later start may have others. */
+export type Times = { haltSeconds: number; holdSeconds: number; finalSeconds: number };
+
+type Tried<T> =
+  | { ok: true; value: T }
+  /** `silent`: a network or a bridge gave no answer, or has no new block. */
+  | { ok: false; fault: string; silent?: boolean };
 
 /** Where the money of a saga came to rest. */
 export type Holding = { outcome: SagaOutcome | "as-planned"; reason: string };
@@ -34,6 +48,12 @@ export type Holding = { outcome: SagaOutcome | "as-planned"; reason: string };
 export const planned: Holding = { outcome: "as-planned", reason: "as planned" };
 export const held = (reason: string): Holding => ({ outcome: "held", reason });
 export const less = (amount: bigint, ppm: number): bigint => amount - (amount * BigInt(ppm)) / 1_000_000n;
+
+export const timesOf = ({ settings, recovery }: Env): Times => ({
+  haltSeconds: settings.haltSeconds,
+  holdSeconds: recovery.policy.holdSeconds,
+  finalSeconds: settings.finalSeconds,
+});
 
 /** One run of a saga. Nothing here reads a clock or a chain but through a step. */
 export class SagaRun {
@@ -43,7 +63,8 @@ export class SagaRun {
   /** Approvals that failed steps may have left. */
   loose: { chainId: number; token: string; spender: string }[] = [];
   decisions: SagaResult["decisions"] = [];
-  wish: ChoiceKind | null = null;
+  wish: ChoiceKind | null;
+  times: Times;
   #legs = 0;
   #steps = 0;
 
@@ -51,7 +72,10 @@ export class SagaRun {
     readonly env: Env,
     readonly engine: Engine,
     readonly input: SagaInput,
-  ) {}
+  ) {
+    this.wish = input.wish ?? null;
+    this.times = timesOf(env);
+  }
 
   get o(): CrossChainOpportunity {
     return this.input.opportunity;
@@ -70,36 +94,67 @@ export class SagaRun {
     failure: Failure,
     timeLeft: boolean,
     once = false,
-  ): Promise<ChoiceKind> {
-    const { quotes, recovery, settings } = this.env;
-    const token = quotes.senders.symbol(this.o.buy.chainId, this.o.buy.tokenIn);
-    const position: Position = { ...p, exceptPools: this.exceptPools, exceptBridges: this.exceptBridges };
-    const until = (await this.engine.now()) + recovery.policy.holdSeconds * 1000;
+  ): Promise<Choice> {
+    const until = (await this.engine.now()) + this.times.holdSeconds * 1000;
     for (;;) {
-      const choices = await this.steady("ways", () => quotes.waysOut(this.o, this.input.account, position));
-      const wish = this.wish;
-      const taken = { ...this.tries };
-      const decided = recovery.decide({ state: p.state, failure, token, capital: p.capital, choices, taken, timeLeft, wish });
-      const { kind } = decided.choice;
-      if (wish !== null && kind === wish) this.wish = null;
-      const at = `${p.state}: ${failure}`;
-      const last = this.decisions.at(-1);
-      if (last?.at !== at || last.choice !== kind) this.decisions.push({ at, choice: kind, reason: decided.reason });
+      const { choice, reason } = await this.#ask(p, failure, timeLeft);
+      const { kind } = choice;
+      if (this.wish !== null && kind === this.wish) this.wish = null;
+      this.note(`${p.state}: ${failure}`, kind, reason);
       if (kind !== "hold" && kind !== "operator") {
         this.tries[kind] = (this.tries[kind] ?? 0) + 1;
-        return kind;
+        return choice;
       }
-      if (once || (await this.engine.now()) >= until) return kind;
+      if (once || (await this.engine.now()) >= until) return choice;
       const left = Math.round((until - (await this.engine.now())) / 1000);
       const can = allowed(p.state, failure).join(", ");
       await this.stand(
         kind === "hold" ? "held" : "operator",
-        `${decided.reason}; arb transfers resume ${this.id} --choice with one of: ${can}`,
+        `${reason}; arb transfers resume ${this.id} --choice with one of: ${can}`,
         undefined,
         left,
       );
-      await this.pause(Math.min(settings.recheckSeconds, Math.max(0.05, left)));
+      await this.pause(Math.min(this.env.settings.recheckSeconds, Math.max(0.05, left)));
     }
+  }
+
+  /**
+   * Quoted and decided in one step, so that what was decided stands whatever the limits of a later start are. Where a network that the
+   * quotes need is silent for too long, only ways that need no quote are left.
+   */
+  async #ask(
+    p: Omit<Position, "exceptPools" | "exceptBridges">,
+    failure: Failure,
+    timeLeft: boolean,
+  ): Promise<{ choice: Choice; reason: string }> {
+    const { quotes, recovery } = this.env;
+    const position: Position = { ...p, exceptPools: this.exceptPools, exceptBridges: this.exceptBridges };
+    const token = quotes.senders.symbol(this.o.buy.chainId, this.o.buy.tokenIn);
+    const situation = { state: p.state, failure, token, capital: p.capital, taken: { ...this.tries }, timeLeft, wish: this.wish };
+    const asked = await this.within("ways", async (): Promise<Choice[] | Decision> => {
+      const lenient = failure === "chain-halted";
+      const choices = await quotes.waysOut(this.o, this.input.account, position, allowed(p.state, failure), lenient);
+      return recovery.decide({ ...situation, choices });
+    });
+    if (!asked.ok) return await this.steady("no-ways", () => Promise.resolve(recovery.decide({ ...situation, choices: [] })));
+    // steps of saga-1 hold the quotes alone
+    return Array.isArray(asked.value) ? recovery.decide({ ...situation, choices: asked.value }, true) : asked.value;
+  }
+
+  /** For the books: what was decided, once for each time that it changes. */
+  note(at: string, choice: ChoiceKind, reason: string): void {
+    const last = this.decisions.at(-1);
+    if (last?.at !== at || last.choice !== choice) this.decisions.push({ at, choice, reason });
+  }
+
+  get reason(): string {
+    return this.decisions.at(-1)?.reason ?? "";
+  }
+
+  /** Least that a sale must give which was decided on: what was quoted for it, less the slippage. In the profit token. */
+  floorOf({ loss }: Choice, capital: bigint): bigint {
+    const floor = loss === null ? 0n : less(capital - loss, this.env.settings.slippagePpm);
+    return floor > 0n ? floor : 0n;
   }
 
   name(what: string): string {
@@ -107,8 +162,8 @@ export class SagaRun {
     return `${again}${what}.${this.#legs++}`;
   }
 
-  notePool(end: LegEnd): void {
-    if (end.status !== "failed") return;
+  notePool(end: { status: string; pool?: string | null; spender?: string | null }): void {
+    if (end.status !== "failed" || end.pool === undefined || end.spender === undefined) return;
     if (end.pool !== null && !this.exceptPools.includes(end.pool)) this.exceptPools.push(end.pool);
     const chainId = end.pool === null ? null : this.chainOf(end.pool);
     if (end.spender !== null && chainId !== null) this.loose.push({ ...chainId, spender: end.spender });
@@ -130,6 +185,12 @@ export class SagaRun {
     return { leg, chainId, tokenIn, tokenOut, floor, preferred: this.o.sell, exceptPools: [] };
   }
 
+  /** Sells what was bought where it was bought. */
+  unwind(floor: bigint): Omit<LegWish, "amountIn"> {
+    const { chainId, tokenIn, tokenOut } = this.o.buy;
+    return { ...this.sell("unwind", floor), chainId, tokenIn: tokenOut, tokenOut: tokenIn, preferred: null };
+  }
+
   async pause(seconds: number): Promise<void> {
     const said = await this.engine.pause(seconds);
     if (said !== null && said.choice !== "look") this.wish = said.choice;
@@ -140,29 +201,44 @@ export class SagaRun {
     await this.steady("stand", async () => (await this.env.store.stand(this.id, stand), null));
   }
 
-  /** Runs a step until it says that it is done. */
-  async until(name: string, body: () => Promise<boolean>): Promise<void> {
-    while (!(await this.steady(name, body))) await this.pause(this.env.settings.pollSeconds);
-  }
-
-  /**
-   * A step that is tried until it has an answer. While a chain or the database gives none, nothing is known, and so nothing is decided;
-   * each failure is told.
-   */
+  /** A step that is tried until it has an answer: where nothing is known, nothing is decided. Each failure is told. */
   async steady<T>(name: string, body: () => Promise<T>): Promise<T> {
     for (let i = 0; ; i++) {
-      const step = `${name}#${this.#steps++}`;
-      const tried = await this.engine.step(step, async (): Promise<{ ok: true; value: T } | { ok: false; fault: string }> => {
-        try {
-          return { ok: true, value: await body() };
-        } catch (error) {
-          this.env.onFault(error);
-          return { ok: false, fault: error instanceof Error ? error.message : String(error) };
-        }
-      });
+      const tried = await this.#try(name, body);
       if (tried.ok) return tried.value;
-      const { pollSeconds, mostPollSeconds } = this.env.settings;
-      await this.pause(Math.min(pollSeconds * 2 ** i, mostPollSeconds));
+      await this.#back(i);
     }
+  }
+
+  /** The same, until the network has been silent for so long that it counts as halted (`haltSeconds`); then it gives the last fault. */
+  async within<T>(name: string, body: () => Promise<T>): Promise<Tried<T>> {
+    let end: number | null = null;
+    for (let i = 0; ; i++) {
+      const tried = await this.#try(name, body);
+      if (tried.ok) return tried;
+      if (tried.silent === true && (await this.engine.patched("halts"))) {
+        const now = await this.engine.now();
+        end ??= now + this.times.haltSeconds * 1000;
+        if (now >= end) return tried;
+      }
+      await this.#back(i);
+    }
+  }
+
+  async #try<T>(name: string, body: () => Promise<T>): Promise<Tried<T>> {
+    return await this.engine.step(`${name}#${this.#steps++}`, async (): Promise<Tried<T>> => {
+      try {
+        return { ok: true, value: await body() };
+      } catch (error) {
+        this.env.onFault(error);
+        const silent = error instanceof ArbError && error.code === "network";
+        return { ok: false, fault: error instanceof Error ? error.message : String(error), silent };
+      }
+    });
+  }
+
+  async #back(i: number): Promise<void> {
+    const { pollSeconds, mostPollSeconds } = this.env.settings;
+    await this.pause(Math.min(pollSeconds * 2 ** i, mostPollSeconds));
   }
 }

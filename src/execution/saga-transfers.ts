@@ -1,152 +1,185 @@
 /** The transfers of a saga: chosen, started once, and followed until their money is somewhere. */
 import type { BridgeQuote } from "../bridges/bridge.js";
+import { spedUp } from "../bridges/bridge-executor.js";
+import { earlierFailureOf } from "../transfers/failures.js";
 import type { Env } from "./cross-chain-executor.js";
 import type { ChoiceKind, Failure, SagaState } from "./recovery-manager.js";
-import { halted } from "./saga-legs.js";
+import { isOver } from "./saga-legs.js";
 import type { SagaRun } from "./saga-run.js";
 
 /** What became of a transfer. Amounts in base units of what is there now. */
 export type Moved =
-  | { kind: "arrived"; amount: bigint }
-  | { kind: "refunded"; amount: bigint }
-  | { kind: "none"; choice: ChoiceKind | "held"; reason: string };
+  /** `partial`: less than the quote promised. */
+  | { kind: "arrived"; amount: bigint; partial: boolean }
+  | { kind: "refunded"; amount: bigint; partial: boolean }
+  /** Still where it was, or without an end ("held"). `floor`: least that a sale must give which was decided on. */
+  | { kind: "none"; choice: ChoiceKind | "held"; floor: bigint; reason: string };
 
 /** How often at most a transfer is looked at within its age: news of it are late by a tenth of it. */
 const LOOKS_PER_AGE = 10;
 
-export async function carryBy(
-  s: SagaRun,
-  t: {
-    name: string;
-    start: SagaState;
-    flying: SagaState;
-    from: number;
-    to: number;
-    tokenIn: string;
-    tokenOut: string;
-    amount: bigint;
-    capital: bigint;
-  },
-): Promise<Moved> {
+export interface Carriage {
+  name: string;
+  start: SagaState;
+  flying: SagaState;
+  from: number;
+  to: number;
+  tokenIn: string;
+  tokenOut: string;
+  amount: bigint;
+  capital: bigint;
+}
+
+/** Over by the best bridge of now, with the decisions that a start needs which does not happen. */
+export async function carryBy(s: SagaRun, t: Carriage): Promise<Moved> {
   const { actions, quotes, settings } = s.env;
   const { account } = s.input;
   const back = t.from === s.o.sell.chainId;
   const token = t.tokenIn === (back ? s.o.sell.tokenIn : s.o.buy.tokenOut) ? "bought" : "profit";
-  const position = { state: t.start, amount: t.amount, capital: t.capital };
-  const patience = (await s.engine.now()) + settings.haltSeconds * 1000;
+  const position = { state: t.start, amount: t.amount, capital: t.capital, token } as const;
+  const patience = (await s.engine.now()) + s.times.haltSeconds * 1000;
   for (;;) {
     const leg = s.name(t.name);
     await s.stand(t.start, "a bridge", { chainId: t.from, token: t.tokenIn, amount: t.amount });
-    const best = await s.steady(`${leg}.quote`, async () => {
-      const asked = { token, back, amount: t.amount, id: leg, except: s.exceptBridges } as const;
-      const { offers, refused } = await quotes.offers(s.o, account, asked);
+    const asked = await s.within(`${leg}.quote`, async () => {
+      const what = { token, back, amount: t.amount, id: leg, except: s.exceptBridges } as const;
+      const { offers, refused } = await quotes.offers(s.o, account, what);
       return { quote: offers[0]?.quote ?? null, refused: refused.map((r) => `${r.bridge}: ${r.reason}`).join("; ") };
     });
-    let failure: Failure = "bridge-paused";
-    let detail = best.refused;
-    if (best.quote !== null) {
-      const begun = await begin(s, leg, best.quote);
-      if (begun.status === "started") return await fly(s, t, leg, best.quote, begun.dueSeconds);
-      failure = "start-reverted";
+    let failure: Failure = asked.ok ? "bridge-paused" : "chain-halted";
+    let detail = asked.ok ? asked.value.refused : asked.fault;
+    const quote = asked.ok ? asked.value.quote : null;
+    if (quote !== null) {
+      const begun = await begin(s, leg, quote);
+      if (begun.status === "started") return await fly(s, { ...t, token }, leg, quote, begun.dueSeconds);
+      if (begun.status === "unknown") return { kind: "none", choice: "held", floor: 0n, reason: begun.detail };
+      failure = begun.status === "halted" ? "chain-halted" : "start-reverted";
       detail = begun.detail;
-      s.loose.push(...actions.spenders(best.quote));
+      s.loose.push(...actions.spenders(quote));
     }
-    const timeLeft = (await s.engine.now()) < patience;
+    const halt = failure === "chain-halted" ? s.times.holdSeconds * 1000 : 0;
+    const timeLeft = (await s.engine.now()) < patience + halt;
     const choice = await s.decide(position, failure, timeLeft);
-    const reason = `${detail}; ${s.decisions.at(-1)?.reason ?? ""}`;
-    if (choice === "wait") await s.pause(settings.pollSeconds * 5);
-    else if (choice === "other-bridge" && best.quote !== null) s.exceptBridges.push(best.quote.bridge);
-    else if (choice === "hold" || choice === "operator") return { kind: "none", choice: "held", reason };
-    else if (choice !== "retry" && choice !== "continue" && choice !== "other-bridge") return { kind: "none", choice, reason };
+    const { kind } = choice;
+    const reason = `${detail}; ${s.reason}`;
+    if (kind === "wait") await s.pause(settings.pollSeconds * 5);
+    else if (kind === "other-bridge" && quote !== null) s.exceptBridges.push(quote.bridge);
+    else if (kind === "hold" || kind === "operator") return { kind: "none", choice: "held", floor: 0n, reason };
+    else if (kind !== "retry" && kind !== "continue" && kind !== "other-bridge")
+      return { kind: "none", choice: kind, floor: s.floorOf(choice, t.capital), reason };
   }
 }
 
-export async function begin(s: SagaRun, leg: string, quote: BridgeQuote) {
-  const { actions, settings } = s.env;
-  const deadline = (await s.engine.now()) + settings.haltSeconds * 1000;
+type Begun =
+  | { status: "started"; dueSeconds: number }
+  | { status: "failed"; detail: string }
+  /** The network is silent, and nothing is signed: the start will never be made. */
+  | { status: "halted"; detail: string }
+  | { status: "unknown"; detail: string };
+
+async function begin(s: SagaRun, leg: string, quote: BridgeQuote): Promise<Begun> {
+  const { actions } = s.env;
+  const deadline = (await s.engine.now()) + s.times.haltSeconds * 1000;
   for (;;) {
-    const begun = await s.steady(`${leg}.start`, () => actions.start(s.id, s.input.account, leg, quote));
-    if (begun.status !== "open") return begun;
-    await halted(s, "bridge-start", [begun], deadline);
+    const tried = await s.within(`${leg}.start`, () => actions.start(s.id, s.input.account, leg, quote));
+    if (tried.ok && tried.value.status !== "open") return tried.value;
+    const detail = tried.ok ? (tried.value as { detail: string }).detail : tried.fault;
+    if (!tried.ok && (await s.steady(`${leg}.abandon`, () => actions.abandonStart(s.id, s.input.account, quote))))
+      return { status: "halted", detail };
+    if (await isOver(s, "bridge-start", [{ status: "open", detail }], deadline)) return { status: "unknown", detail };
   }
 }
+
+type Flight = Pick<Carriage, "flying" | "start" | "to" | "from" | "tokenIn" | "amount" | "capital"> & {
+  token: "bought" | "profit";
+};
 
 /** A started transfer until its money is somewhere. */
-export async function fly(
-  s: SagaRun,
-  t: { flying: SagaState; start: SagaState; to: number; from: number; tokenIn: string; amount: bigint; capital: bigint },
-  leg: string,
-  quote: BridgeQuote,
-  dueSeconds: number,
-): Promise<Moved> {
+export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote, dueSeconds: number): Promise<Moved> {
   const { actions, settings } = s.env;
   const { account } = s.input;
   const id = quote.request.id;
   const begun = await s.engine.now();
-  const lastWait = begun + (dueSeconds + quote.refundSeconds + s.env.recovery.policy.holdSeconds) * 1000;
+  const lastWait = begun + (dueSeconds + quote.refundSeconds + s.times.holdSeconds) * 1000;
+  const risk = { chainId: t.from, token: t.tokenIn, amount: quote.amountIn };
+  let promised = quote.amountOut;
   for (;;) {
-    const seen = await s.steady(`${leg}.track`, () => actions.track(account, id));
+    const tried = await s.within(`${leg}.track`, () => actions.track(account, id));
+    const seen = tried.ok ? tried.value : null;
+    const waitsFor = tried.ok ? tried.value.waitsFor : tried.fault;
     const now = await s.engine.now();
-    const risk = { chainId: t.from, token: t.tokenIn, amount: quote.amountIn };
-    await s.stand(t.flying, seen.waitsFor, risk, Math.max(0, Math.round(dueSeconds - (now - begun) / 1000)));
-    if ((seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
-      const at = seen.state === "delivered" ? t.to : t.from;
-      if (seen.native)
-        await s.until(`${leg}.wrap`, async () => (await actions.wrap(s.id, account, `${leg}.wrap`, at, seen.amount ?? 0n)).done);
-      if (seen.state === "refunded" && !s.exceptBridges.includes(quote.bridge)) s.exceptBridges.push(quote.bridge);
-      return { kind: seen.state === "delivered" ? "arrived" : "refunded", amount: seen.amount };
+    await s.stand(t.flying, waitsFor, risk, Math.max(0, Math.round(dueSeconds - (now - begun) / 1000)));
+    if (seen !== null && (seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
+      const amount = seen.amount;
+      const refunded = seen.state === "refunded";
+      if (seen.native) await wrapped(s, leg, refunded ? t.from : t.to, amount);
+      if (refunded && !s.exceptBridges.includes(quote.bridge)) s.exceptBridges.push(quote.bridge);
+      // steps of saga-1 did not look
+      const partial = seen.failure !== undefined && amount < (refunded ? quote.amountIn : promised);
+      return { kind: refunded ? "refunded" : "arrived", amount, partial };
     }
-    if (seen.state === "claimable") {
+    // a credit is claimed by a decision of its own
+    if (seen?.state === "claimable" && seen.failure !== "refund-claimable") {
       await push(s, leg, id, "claim");
       continue;
     }
-    if (seen.state === "not-started" && !seen.startPossible) {
+    if (seen?.state === "not-started" && !seen.startPossible) {
       // a reorganisation took the start back, and the bridge takes it no more: the money never left
       await s.steady(`${leg}.lost`, async () => (await s.env.store.notStarted(id), null));
-      return { kind: "refunded", amount: quote.amountIn };
+      return { kind: "refunded", amount: quote.amountIn, partial: false };
     }
-    const failure = failureOf(seen.state, seen.overdue);
+    const failure = seen === null ? "chain-halted" : seen.failure === undefined ? earlierFailureOf(seen) : seen.failure;
     if (failure !== null) {
       const timeLeft = now < lastWait;
-      const choice = await s.decide({ state: t.flying, amount: t.amount, capital: t.capital, quote }, failure, timeLeft, true);
-      if (choice === "speed-up") await push(s, leg, id, "speed-up");
-      else if (choice === "re-attest") await push(s, leg, id, "re-attest");
-      else if (choice === "retry-delivery") await push(s, leg, id, "retry");
-      else if (choice === "claim-refund") await push(s, leg, id, "claim-refund");
-      else if (choice !== "wait") await s.stand("operator", seen.waitsFor, risk);
-      if (!timeLeft) return { kind: "none", choice: "held", reason: `the transfer ${id} has no end yet: ${seen.waitsFor}` };
+      const position = { state: t.flying, amount: t.amount, capital: t.capital, token: t.token, quote };
+      const { kind } = await s.decide(position, failure, timeLeft, true);
+      if (kind === "speed-up") {
+        promised = spedUp(quote);
+        await push(s, leg, id, "speed-up");
+      }
+      if (kind === "re-attest") await push(s, leg, id, "re-attest");
+      else if (kind === "retry-delivery") await push(s, leg, id, "retry");
+      else if (kind === "claim-refund") await push(s, leg, id, "claim-refund");
+      else if (kind !== "wait" && kind !== "speed-up") await s.stand("operator", waitsFor, risk);
+      if (!timeLeft) return { kind: "none", choice: "held", floor: 0n, reason: `the transfer ${id} has no end yet: ${waitsFor}` };
     }
     // what has been away for long is looked at less often: a thousand transfers at every bridge's pace would be a storm of questions
     const elapsed = (now - begun) / 1000;
-    const again = Math.max(seen.checkAgainSeconds, settings.pollSeconds, elapsed / LOOKS_PER_AGE);
+    const wanted = seen?.checkAgainSeconds ?? settings.mostPollSeconds;
+    const again = Math.max(wanted, settings.pollSeconds, elapsed / LOOKS_PER_AGE);
     await s.pause(Math.min(again, settings.mostPollSeconds));
   }
 }
 
-export async function push(s: SagaRun, leg: string, id: string, wish: Parameters<Env["actions"]["push"]>[4]): Promise<void> {
-  const name = s.name(`${leg}.${wish}`);
+/** What came as the native coin, as the token that the trade goes on with. */
+async function wrapped(s: SagaRun, leg: string, chainId: number, amount: bigint): Promise<void> {
   const { actions, settings } = s.env;
-  for (;;) {
-    const pushed = await s.steady(name, () => actions.push(s.id, s.input.account, name, id, wish));
-    if (!pushed.open) return;
-    await s.pause(settings.pollSeconds);
+  for (let i = 0; ; i++) {
+    // an intent that failed stays failed
+    const name = i === 0 ? `${leg}.wrap` : `${leg}.wrap.${i}`;
+    const end = await s.steady(`${leg}.wrap`, async () => {
+      const { done, detail } = await actions.wrap(s.id, s.input.account, name, chainId, amount);
+      if (!done) s.env.onFault(new Error(`${s.id}: what arrived is not wrapped yet: ${detail}`));
+      return done;
+    });
+    if (end) return;
+    await s.pause(settings.mostPollSeconds);
   }
 }
 
-function failureOf(state: string, overdue: boolean): Failure | null {
-  switch (state) {
-    case "slow":
-      return "fill-slow";
-    case "expired":
-    case "refunding":
-      return "expired";
-    case "blocked":
-      return "delivery-blocked";
-    case "stuck":
-      return "stuck";
-    case "attesting":
-      return overdue ? "attestation-late" : null;
-    default:
-      return overdue ? "fill-slow" : null;
+/** Makes the bridge's call of now. One that fails is followed by a pause, so that it is not paid for again and again at once. */
+async function push(s: SagaRun, leg: string, id: string, wish: Parameters<Env["actions"]["push"]>[4]): Promise<void> {
+  const name = s.name(`${leg}.${wish}`);
+  const { actions, settings } = s.env;
+  for (;;) {
+    const tried = await s.within(name, () => actions.push(s.id, s.input.account, name, id, wish));
+    // a silent network is found by the next look
+    if (!tried.ok) return;
+    const pushed = tried.value;
+    if (!pushed.open) {
+      if (!pushed.sent && (await s.engine.patched("failed-calls"))) await s.pause(settings.mostPollSeconds);
+      return;
+    }
+    await s.pause(settings.pollSeconds);
   }
 }

@@ -153,10 +153,18 @@ create index attempt_intent on journal.attempt (intent_id text_pattern_ops) wher
 create index inclusion_hash on journal.inclusion (hash);
 `;
 
+/** That a held trade is to go on, and how: read by the driver that has its account. */
+const WISHES = `
+alter table crosschain.saga add column wish text, add column wished_at timestamptz;
+alter table crosschain.saga add check ((wish is null) = (wished_at is null));
+create index saga_wished on crosschain.saga (wished_at) where wish is not null;
+`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
 export const crossChainMigrations: { name: string; up: string }[] = [
   { name: "crosschain-001-tables", up: TABLES },
   { name: "crosschain-002-entries", up: ENTRIES },
   { name: "crosschain-003-rebalancing", up: REBALANCING },
+  { name: "crosschain-004-wishes", up: WISHES },
   { name: "crosschain-010-saga-intents", up: SAGA_INTENTS },
 ];

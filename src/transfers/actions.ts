@@ -2,7 +2,7 @@
  * What a saga does in one step. Every action may run again at any point: what it signs goes by an intent of its own name, what it writes
  * is absolute or written once, and a transfer stands in the database before its first call is sent.
  */
-import type { BridgeQuote, RecoverWish } from "../bridges/bridge.js";
+import type { BridgeQuote, RecoverWish, TransferStatus } from "../bridges/bridge.js";
 import {
   BridgeExecutor,
   type BridgeSettings,
@@ -12,13 +12,15 @@ import {
   type StartEnd,
 } from "../bridges/bridge-executor.js";
 import { ArbError } from "../errors.js";
+import type { Failure } from "../execution/recovery-manager.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
 import { TransactionBuilder } from "../plan/transaction-builder.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
 import type { Quotes } from "./quotes.js";
 import type { Senders } from "./senders.js";
-import type { TransferStore } from "./store.js";
+import { failureOf } from "./failures.js";
+import type { TransferRow, TransferStore } from "./store.js";
 import { turnOf, Turns } from "./turns.js";
 
 export interface ActionSettings extends BridgeSettings {
@@ -44,6 +46,12 @@ export type LegEnd =
   | { status: "done"; amountIn: bigint; amountOut: bigint; pool: string | null; hash: string }
   | { status: "failed"; failure: "leg-failed" | "price-gone"; detail: string; pool: string | null; spender: string | null }
   | { status: "open"; detail: string };
+
+/** A transfer as a saga sees it. */
+export interface Watched extends Seen {
+  /** What goes wrong with it, by what the chains show. Absent in steps of saga-1. */
+  failure?: Failure | null;
+}
 
 const PPM = 1_000_000n;
 
@@ -74,6 +82,7 @@ export class Actions {
     let spender: string | null = null;
     let call = { to: account, data: "0x", value: 0n };
     if (!(await this.senders.isKnown(chainId, intentId))) {
+      await this.senders.mustMove(chainId, this.settings.haltSeconds);
       const { preferred, exceptPools } = wish;
       const refused: string[] = [];
       const order = { tokenIn, tokenOut, amountIn, preferred, except: exceptPools, refused };
@@ -172,12 +181,40 @@ export class Actions {
     return await this.bridges.start({ saga, account }, leg, quote);
   }
 
+  /** Whether a leg's swap is signed: one that is not, and whose name is not used again, never happens. */
+  async isSigned(saga: string, chainId: number, leg: string): Promise<boolean> {
+    return await this.senders.isKnown(chainId, intentOf(saga, leg));
+  }
+
+  async abandonStart(saga: string, account: string, quote: BridgeQuote): Promise<boolean> {
+    return await this.bridges.abandonStart({ saga, account }, quote);
+  }
+
   spenders(quote: BridgeQuote): { chainId: number; token: string; spender: string }[] {
     return this.bridges.spenders(quote);
   }
 
-  async track(account: string, id: string): Promise<Seen> {
-    return await this.bridges.track(account, id);
+  async track(account: string, id: string): Promise<Watched> {
+    const { row, status, seen } = await this.bridges.look(account, id);
+    const trouble = await this.#trouble(row, status, seen.overdue);
+    return { ...seen, failure: failureOf({ bridge: row.bridge, status, overdue: seen.overdue, ...trouble }) };
+  }
+
+  /** What only more questions show; asked where a transfer is late. */
+  async #trouble(
+    { quote, bridge }: TransferRow,
+    { state, waitsFor }: TransferStatus,
+    overdue: boolean,
+  ): Promise<{ underpaid: boolean; halted: string | null }> {
+    if (state !== "slow" && !(overdue && (state === "initiated" || state === "attesting")))
+      return { underpaid: false, halted: null };
+    const { route } = quote.request;
+    const halted =
+      (await this.senders.haltOf(route.fromChainId, this.settings.haltSeconds)) ??
+      (await this.senders.haltOf(route.toChainId, this.settings.haltSeconds));
+    // a fill that waits for its final block has been paid for
+    if (bridge !== "across" || halted !== null || !/relayer/.test(waitsFor)) return { underpaid: false, halted };
+    return { underpaid: await this.quotes.asksMore(quote), halted };
   }
 
   async wrap(saga: string, account: string, name: string, chainId: number, amount: bigint) {

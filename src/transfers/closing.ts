@@ -1,4 +1,5 @@
 /** How a saga ends: its books, what is left of it, and its net result. */
+import { ArbError } from "../errors.js";
 import type { SagaOutcome } from "../execution/recovery-manager.js";
 import { sameAddress } from "../venues/swap.js";
 import type { Actions } from "./actions.js";
@@ -15,14 +16,25 @@ export async function allFinal(actions: Actions, saga: string): Promise<boolean>
   return rows[0]?.open === 0;
 }
 
+/** Transactions of a saga that are signed and have no end yet. */
+export async function openCalls(actions: Actions, saga: string): Promise<number> {
+  const { rows } = await actions.store.db.pool.query<{ open: number }>(
+    `select count(*)::int as open from journal.intent t join journal.slot s using (chain_id, account, nonce)
+     where starts_with(t.id, $1) and s.state = 'open'`,
+    [`${workflowOf(saga)}:`],
+  );
+  return rows[0]?.open ?? 0;
+}
+
 /**
  * The result by the books. What is left beside the profit token is valued at the price at which the network of the target leg takes it.
- * Raises "network" where it cannot be read.
+ * Raises "network" where it cannot be read. `lenient`: where one of the networks is silent, prices of the other count.
  */
 export async function closeBooks(
   actions: Actions,
   saga: SagaRow,
   end: { outcome: SagaOutcome | "as-planned"; reason: string; final: boolean; decisions: SagaResult["decisions"] },
+  lenient = false,
 ): Promise<SagaResult> {
   const { opportunity: o, account, estimate } = saga;
   const { quotes, store } = actions;
@@ -42,16 +54,26 @@ export async function closeBooks(
   ]);
   const isProfit = (b: BookLine) => sameAddress(profitTokens.get(b.chainId) ?? "", b.asset);
   const profit = books.filter(isProfit).reduce((sum, b) => sum + b.amount, 0n);
+  const costIn = async (chainId: number, wei: bigint, token: string): Promise<bigint> => {
+    const [other] = [...profitTokens].filter(([id]) => id !== chainId);
+    try {
+      return await quotes.costIn(chainId, wei, token);
+    } catch (error) {
+      if (!lenient || !isSilence(error) || !other) throw error;
+      // the coin of both networks is the same, and so is the profit token
+      return await quotes.costIn(other[0], wei, other[1]);
+    }
+  };
   let gasCost = 0n;
   for (const b of books.filter((line) => line.asset === "native")) {
     const token = profitTokens.get(b.chainId);
     if (token === undefined) continue;
     // fees of bridges leave as value, refunds of them come back unseen: what left counts
     const wei = b.gas - b.amount;
-    gasCost += wei >= 0n ? await quotes.costIn(b.chainId, wei, token) : -(await quotes.costIn(b.chainId, -wei, token));
+    gasCost += wei >= 0n ? await costIn(b.chainId, wei, token) : -(await costIn(b.chainId, -wei, token));
   }
   const left = books.filter((b) => !isProfit(b) && b.asset !== "native").reduce((sum, b) => sum + b.amount, 0n);
-  const residual = await worthOf(actions, saga, left);
+  const residual = await worthOf(actions, saga, left, lenient);
   const net = profit + residual - gasCost;
   const outcome = end.outcome === "as-planned" ? (net > 0n ? "profit" : "loss") : end.outcome;
   const { reason, final, decisions } = end;
@@ -59,7 +81,12 @@ export async function closeBooks(
 }
 
 /** What an amount of the token that travels is worth in the profit token: sold where it is dearest, or bought again where it misses. */
-async function worthOf(actions: Actions, { opportunity: o, account, estimate }: SagaRow, amount: bigint): Promise<bigint> {
+async function worthOf(
+  actions: Actions,
+  { opportunity: o, account, estimate }: SagaRow,
+  amount: bigint,
+  lenient: boolean,
+): Promise<bigint> {
   if (amount === 0n) return 0n;
   const size = amount > 0n ? amount : -amount;
   const worths: bigint[] = [];
@@ -67,7 +94,12 @@ async function worthOf(actions: Actions, { opportunity: o, account, estimate }: 
     [o.sell.chainId, o.sell.tokenIn, o.sell.tokenOut],
     [o.buy.chainId, o.buy.tokenOut, o.buy.tokenIn],
   ] as const) {
-    const [best] = await actions.quotes.sales(account, chainId, { tokenIn, tokenOut, amountIn: size });
+    let best;
+    try {
+      [best] = await actions.quotes.sales(account, chainId, { tokenIn, tokenOut, amountIn: size });
+    } catch (error) {
+      if (!lenient || !isSilence(error)) throw error;
+    }
     if (best) worths.push(best.amountOut);
   }
   const [first] = worths.toSorted((a, b) => (a > b ? -1 : a < b ? 1 : 0));
@@ -75,3 +107,5 @@ async function worthOf(actions: Actions, { opportunity: o, account, estimate }: 
   const worth = first ?? (estimate.bought === 0n ? 0n : (size * estimate.sold) / estimate.bought);
   return amount > 0n ? worth : -worth;
 }
+
+const isSilence = (error: unknown): boolean => error instanceof ArbError && error.code === "network";

@@ -17,7 +17,8 @@ export interface StartRules {
 
 export type Start = { ok: true; estimate: Estimate; wanted: Change[] } | { ok: false; reason: string; estimate: Estimate };
 
-const NOTHING = (mode: "bridge" | "inventory"): Estimate => ({
+/** Of a trade that was not quoted. */
+export const noEstimate = (mode: "bridge" | "inventory"): Estimate => ({
   mode,
   bought: 0n,
   sold: 0n,
@@ -41,7 +42,7 @@ export async function judgeStart(
   const symbolOf = (token: string) => quotes.senders.symbol(o.buy.chainId, token);
   const [profitSymbol, boughtSymbol] = [symbolOf(o.buy.tokenIn), symbolOf(o.buy.tokenOut)];
   let mode = o.mode ?? "bridge";
-  const no = (reason: string, estimate = NOTHING(mode)): Start => ({ ok: false, reason, estimate });
+  const no = (reason: string, estimate = noEstimate(mode)): Start => ({ ok: false, reason, estimate });
   if (o.deadline !== null && o.deadline * 1000 <= Date.now()) return no("its deadline has passed");
   const least = rules.minProfit[profitSymbol];
   if (least === undefined) return no(`no least profit is set for ${profitSymbol}: it is not traded for profit`);

@@ -23,6 +23,8 @@ export interface Position {
   amount: bigint;
   /** At its cost, in the profit token. */
   capital: bigint;
+  /** What `amount` is of, where a transfer may carry either; the profit token by default. */
+  token?: "bought" | "profit";
   /** Inventory, sold but not bought: what the sale gave. */
   proceeds?: bigint;
   exceptPools: string[];
@@ -88,14 +90,12 @@ export class Quotes {
     const [here, there] = what.token === "bought" ? [o.buy.tokenOut, o.sell.tokenIn] : [o.buy.tokenIn, o.sell.tokenOut];
     const [fromChainId, toChainId] = what.back ? [o.sell.chainId, o.buy.chainId] : [o.buy.chainId, o.sell.chainId];
     const [tokenIn, tokenOut] = what.back ? [there, here] : [here, there];
-    const block = await this.senders.chain(toChainId).provider.getBlock("latest");
-    if (!block) throw new ArbError("network", "the node gave no block", { where: String(toChainId) });
     const request = {
       route: { fromChainId, toChainId, tokenIn, tokenOut },
       amountIn: what.amount,
       sender: this.senders.venue(fromChainId, account).holder,
       recipient: this.senders.venue(toChainId, account).holder,
-      deadline: block.timestamp + this.transferSeconds,
+      deadline: await this.#deadline(toChainId),
       id: `${workflowOf(o.id)}:${what.id}`,
     };
     if (what.amount <= 0n) return { offers: [], refused: [] };
@@ -115,136 +115,211 @@ export class Quotes {
     return best ? { net: best.net, seconds: best.seconds } : null;
   }
 
+  /** Whether a bridge would now want more for a transfer than it was offered: relayers leave it then. False where it does not say. */
+  async asksMore(offered: BridgeQuote): Promise<boolean> {
+    const { request } = offered;
+    const deadline = await this.#deadline(request.route.toChainId);
+    const asked = { ...request, deadline, id: `${request.id}?` };
+    const answer = await this.monitor.bridge(offered.bridge).quote(asked, (chainId) => this.senders.view(chainId));
+    // by their shares: amounts differ by what makes them unique
+    return answer.ok && answer.quote.amountOut * offered.amountIn < (offered.amountOut - 1n) * answer.quote.amountIn;
+  }
+
   /**
-   * Ways out of a state, with what each would lose: the capital less what is there in the end. What cannot be quoted is left out. Raises
-   * "network" where a chain does not answer.
+   * Ways out of a state, with what each would lose: the capital less what is there in the end. Only `kinds` are quoted; what cannot be is
+   * left out. Raises "network" where a chain does not answer; `lenient` leaves out what needs it.
    */
-  async waysOut(o: CrossChainOpportunity, account: string, p: Position): Promise<Choice[]> {
+  async waysOut(
+    o: CrossChainOpportunity,
+    account: string,
+    p: Position,
+    kinds: readonly ChoiceKind[] | null = null,
+    lenient = false,
+  ): Promise<Choice[]> {
     const choices: Choice[] = [];
-    const add = (kind: ChoiceKind, value: bigint | null, seconds: number, detail: string): void => {
-      if (value !== null) choices.push({ kind, loss: p.capital - value, seconds, detail });
-    };
-    const sellAt = async (where: "source" | "target", amount: bigint, except: string[]): Promise<bigint | null> => {
+    for (const [kind, way] of Object.entries(this.#ways(o, account, p)) as [ChoiceKind, Way][]) {
+      if (kinds !== null && !kinds.includes(kind)) continue;
+      try {
+        const found = await way();
+        if (found !== null)
+          choices.push({ kind, loss: p.capital - found.value, seconds: found.seconds ?? 0, detail: found.detail });
+      } catch (error) {
+        if (!lenient || !(error instanceof ArbError) || error.code !== "network") throw error;
+      }
+    }
+    return choices;
+  }
+
+  #ways(o: CrossChainOpportunity, account: string, p: Position): Partial<Record<ChoiceKind, Way>> {
+    const sellAt = async (where: "source" | "target", amount: bigint, except: string[] = []): Promise<bigint | null> => {
       const { chainId } = where === "source" ? o.buy : o.sell;
       const [tokenIn, tokenOut] = where === "source" ? [o.buy.tokenOut, o.buy.tokenIn] : [o.sell.tokenIn, o.sell.tokenOut];
       const preferred = where === "target" ? o.sell : { ...o.buy, tokenIn, tokenOut };
       const [best] = await this.sales(account, chainId, { tokenIn, tokenOut, amountIn: amount, preferred, except });
       return best ? best.amountOut - (await this.gasIn(chainId, tokenOut, 1n, 0n)) : null;
     };
-    const thenHome = async (sold: bigint | null): Promise<bigint | null> => {
-      if (sold === null || sold <= 0n) return null;
+    const sold =
+      (where: "source" | "target", detail: string, except: string[] = []): Way =>
+      async () => {
+        const value = await sellAt(where, p.amount, except);
+        return value === null ? null : { value, detail };
+      };
+    const thenHome = async (amount: bigint | null): Promise<bigint | null> => {
+      if (amount === null || amount <= 0n) return null;
       // where no bridge brings it home it stays: nothing is lost by that
-      return (await this.home(o, account, sold))?.net ?? sold;
+      return (await this.home(o, account, amount))?.net ?? amount;
     };
-    const across = async (kind: ChoiceKind, except: BridgeId[]): Promise<void> => {
-      const { offers } = await this.offers(o, account, { token: "bought", back: false, amount: p.amount, id: "again?", except });
-      const [best] = offers;
-      if (!best) return;
-      add(
-        kind,
-        await thenHome(await sellAt("target", best.net, [])),
-        best.seconds,
-        `by ${best.quote.bridge}, then sold on the target network`,
-      );
+    const soldHome =
+      (detail: string, except: string[] = []): Way =>
+      async () => {
+        const value = await thenHome(await sellAt("target", p.amount, except));
+        return value === null ? null : { value, detail };
+      };
+    const across =
+      (except: BridgeId[]): Way =>
+      async () => {
+        const asked = { token: "bought", back: false, amount: p.amount, id: "again?", except } as const;
+        const [best] = (await this.offers(o, account, asked)).offers;
+        if (!best) return null;
+        const value = await thenHome(await sellAt("target", best.net));
+        const detail = `by ${best.quote.bridge}, then sold on the target network`;
+        return value === null ? null : { value, seconds: best.seconds, detail };
+      };
+    const bridgeBack: Way = async () => {
+      const asked = { token: "bought", back: true, amount: p.amount, id: "back?", except: p.exceptBridges } as const;
+      const [best] = (await this.offers(o, account, asked)).offers;
+      const value = best ? await sellAt("source", best.net) : null;
+      return value === null ? null : { value, seconds: best!.seconds, detail: `back by ${best!.quote.bridge}, then sold` };
     };
+    // stock that travels is worth its cost
+    const worthOf = (amount: bigint): bigint => (p.token === "bought" ? (p.capital * amount) / p.amount : amount);
     switch (p.state) {
       case "source-leg": {
-        const spent = { tokenIn: o.buy.tokenIn, tokenOut: o.buy.tokenOut, amountIn: o.amountIn, preferred: o.buy };
-        const at = async (kind: ChoiceKind, except: string[]) => {
-          const [best] = await this.sales(account, o.buy.chainId, { ...spent, except });
-          if (best) add(kind, await thenHome(await sellAt("target", best.amountOut, [])), 0, `bought in ${best.hop.venue}`);
-        };
-        await at("retry", []);
-        await at("other-venue", p.exceptPools);
-        break;
+        const buyIn =
+          (except: string[]): Way =>
+          async () => {
+            const { tokenIn, tokenOut } = o.buy;
+            const order = { tokenIn, tokenOut, amountIn: o.amountIn, preferred: o.buy, except };
+            const [best] = await this.sales(account, o.buy.chainId, order);
+            const value = best ? await thenHome(await sellAt("target", best.amountOut)) : null;
+            return value === null ? null : { value, detail: `bought in ${best!.hop.venue}` };
+          };
+        return { retry: buyIn([]), "other-venue": buyIn(p.exceptPools) };
       }
       case "bridge-start":
       case "refunded":
-        add("sell-at-source", await sellAt("source", p.amount, []), 0, "sold where it was bought");
-        add("other-venue", await sellAt("source", p.amount, p.exceptPools), 0, "sold on the source network in another pool");
-        if (p.pool !== undefined) add("retry", await sellAt("source", p.amount, []), 0, "sold on the source network, again");
-        else await across("retry", []);
-        await across("continue", p.exceptBridges);
-        await across("other-bridge", p.exceptBridges);
-        break;
-      case "target-leg": {
-        const now = await thenHome(await sellAt("target", p.amount, []));
-        add("sell-at-target", now, 0, "sold at the price of now");
-        add("continue", now, 0, "what arrived, sold");
-        add("retry", now, 0, "sold, again");
-        add("other-venue", await thenHome(await sellAt("target", p.amount, p.exceptPools)), 0, "sold in another pool");
-        const { offers } = await this.offers(o, account, {
-          token: "bought",
-          back: true,
-          amount: p.amount,
-          id: "back?",
-          except: p.exceptBridges,
-        });
-        const [best] = offers;
-        if (best)
-          add("bridge-back", await sellAt("source", best.net, []), best.seconds, `back by ${best.quote.bridge}, then sold`);
-        break;
-      }
+        return {
+          "sell-at-source": sold("source", "sold where it was bought"),
+          "other-venue": sold("source", "sold on the source network in another pool", p.exceptPools),
+          retry: p.pool === undefined ? across([]) : sold("source", "sold on the source network, again"),
+          continue: across(p.exceptBridges),
+          "other-bridge": across(p.exceptBridges),
+        };
+      case "target-leg":
+        return {
+          "sell-at-target": soldHome("sold at the price of now"),
+          continue: soldHome("what arrived, sold"),
+          retry: p.pool === undefined ? bridgeBack : soldHome("sold, again"),
+          "other-venue": soldHome("sold in another pool", p.exceptPools),
+          "bridge-back": bridgeBack,
+        };
       case "in-flight": {
         const offered = p.quote;
-        if (!offered) break;
-        // who waits for a slow transfer must expect its refund
-        add("wait", await sellAt("source", offered.amountIn, []), offered.refundSeconds, "until it arrives or is refunded");
+        if (!offered) return {};
+        const detail = "until it arrives or is refunded";
+        const ways: Partial<Record<ChoiceKind, Way>> = {
+          // who waits for a slow transfer must expect its refund
+          wait: async () => {
+            const value = await sellAt("source", offered.amountIn);
+            return value === null ? null : { value, seconds: offered.refundSeconds, detail };
+          },
+        };
         // a speed-up needs the depositor's signature, which a vault does not give
-        if (offered.bridge !== "across" || !sameAddress(offered.request.sender, account)) break;
-        const dearer = spedUp(offered);
-        add(
-          "speed-up",
-          await thenHome(await sellAt("target", dearer, [])),
-          offered.etaSeconds,
-          `for ${offered.amountOut - dearer} more`,
-        );
-        break;
+        if (offered.bridge === "across" && sameAddress(offered.request.sender, account))
+          ways["speed-up"] = async () => {
+            const dearer = spedUp(offered);
+            const value = await thenHome(await sellAt("target", dearer));
+            return value === null
+              ? null
+              : { value, seconds: offered.etaSeconds, detail: `for ${offered.amountOut - dearer} more` };
+          };
+        return ways;
       }
       case "return-start":
       case "return-refunded":
       case "rebalance-start": {
-        add("keep-at-target", p.amount, 0, "the proceeds stay where they are");
-        add("continue", p.amount, 0, "what arrived");
-        for (const [kind, except] of [
-          ["retry", []],
-          ["other-bridge", p.exceptBridges],
-        ] as const) {
-          const home = await this.home({ ...o, returnToSource: true }, account, p.amount, [...except]);
-          if (home) add(kind, home.net, home.seconds, "home by the cheapest bridge");
-        }
-        break;
+        const away =
+          (except: BridgeId[]): Way =>
+          async () => {
+            const token = p.token ?? "profit";
+            const asked = { token, back: token === "profit", amount: p.amount, id: "home?", except };
+            const [best] = (await this.offers(o, account, asked)).offers;
+            return best ? { value: worthOf(best.net), seconds: best.seconds, detail: "by the cheapest bridge" } : null;
+          };
+        const stays =
+          (detail: string): Way =>
+          () =>
+            Promise.resolve({ value: worthOf(p.amount), detail });
+        return {
+          "keep-at-target": stays("the proceeds stay where they are"),
+          retry: away([]),
+          "other-bridge": away(p.exceptBridges),
+        };
       }
       case "return-in-flight":
-      case "rebalance-in-flight":
-        if (p.quote) add("wait", p.quote.amountIn, p.quote.refundSeconds, "until it arrives or is refunded");
-        if (p.quote?.bridge === "across" && sameAddress(p.quote.request.sender, account))
-          add("speed-up", spedUp(p.quote), p.quote.etaSeconds, "for a higher fee");
-        break;
+      case "rebalance-in-flight": {
+        const { quote } = p;
+        if (!quote) return {};
+        const at =
+          (value: bigint, seconds: number, detail: string): Way =>
+          () =>
+            Promise.resolve({ value: worthOf(value), seconds, detail });
+        const signs = quote.bridge === "across" && sameAddress(quote.request.sender, account);
+        return {
+          wait: at(quote.amountIn, quote.refundSeconds, "until it arrives or is refunded"),
+          ...(signs ? { "speed-up": at(spedUp(quote), quote.etaSeconds, "for a higher fee") } : {}),
+        };
+      }
       case "bought-not-sold":
-        add("sell-at-source", await sellAt("source", p.amount, []), 0, "sold where it was bought");
-        add("sell-at-target", await sellAt("target", p.amount, []), 0, "sold at the price of now");
-        add("retry", await sellAt("target", p.amount, []), 0, "sold, again");
-        add("other-venue", await sellAt("target", p.amount, p.exceptPools), 0, "sold in another pool");
-        break;
+        return {
+          "sell-at-source": sold("source", "sold where it was bought"),
+          "sell-at-target": sold("target", "sold at the price of now"),
+          retry: sold("target", "sold, again"),
+          "other-venue": sold("target", "sold in another pool", p.exceptPools),
+        };
       case "sold-not-bought": {
         const proceeds = p.proceeds ?? 0n;
         // what is missing of the token is worth what its sale gave
         const worth = (bought: bigint) => ((bought - p.amount) * proceeds) / p.amount;
-        const buyAt = async (kind: ChoiceKind, except: string[]) => {
-          const spend = { tokenIn: o.buy.tokenIn, tokenOut: o.buy.tokenOut, amountIn: o.amountIn, preferred: o.buy, except };
-          const [best] = await this.sales(account, o.buy.chainId, spend);
-          if (best) add(kind, proceeds + worth(best.amountOut), 0, `bought in ${best.hop.venue}`);
+        const buyAt =
+          (except: string[]): Way =>
+          async () => {
+            const { tokenIn, tokenOut } = o.buy;
+            const spend = { tokenIn, tokenOut, amountIn: o.amountIn, preferred: o.buy, except };
+            const [best] = await this.sales(account, o.buy.chainId, spend);
+            return best ? { value: proceeds + worth(best.amountOut), detail: `bought in ${best.hop.venue}` } : null;
+          };
+        return {
+          retry: buyAt([]),
+          continue: buyAt([]),
+          "other-venue": buyAt(p.exceptPools),
+          "buy-at-target": async () => {
+            const back = { tokenIn: o.sell.tokenOut, tokenOut: o.sell.tokenIn, amountIn: proceeds };
+            const [best] = await this.sales(account, o.sell.chainId, back);
+            return best ? { value: p.capital + worth(best.amountOut), detail: `bought back in ${best.hop.venue}` } : null;
+          },
         };
-        await buyAt("retry", []);
-        await buyAt("continue", []);
-        await buyAt("other-venue", p.exceptPools);
-        const back = { tokenIn: o.sell.tokenOut, tokenOut: o.sell.tokenIn, amountIn: proceeds };
-        const [best] = await this.sales(account, o.sell.chainId, back);
-        if (best) add("buy-at-target", p.capital + worth(best.amountOut), 0, `bought back in ${best.hop.venue}`);
-        break;
       }
     }
-    return choices;
+  }
+
+  /** Latest arrival that a transfer of now may want, by the destination's clock. */
+  async #deadline(chainId: number): Promise<number> {
+    const block = await this.senders.chain(chainId).provider.getBlock("latest");
+    if (!block) throw new ArbError("network", "the node gave no block", { where: String(chainId) });
+    return block.timestamp + this.transferSeconds;
   }
 }
+
+/** One way out, quoted when it is asked: what is there in the end, in the profit token. Null where it cannot be taken. */
+type Way = () => Promise<{ value: bigint; seconds?: number; detail: string } | null>;

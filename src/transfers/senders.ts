@@ -134,6 +134,21 @@ export class Senders {
     await known?.then((s) => s.close()).catch(() => undefined);
   }
 
+  /** Why a network counts as halted: its newest block is too old. Null where it is not; a local world makes blocks when it is asked. */
+  async haltOf(chainId: number, haltSeconds: number): Promise<string | null> {
+    const { network, provider, local } = this.chain(chainId);
+    if (local === true) return null;
+    const block = await provider.getBlock("latest");
+    const age = block === null ? Infinity : Math.floor(Date.now() / 1000) - block.timestamp;
+    return age > haltSeconds ? `${network.title} has had no block for ${age} s` : null;
+  }
+
+  /** Raises ArbError "network" where it is halted. Nothing is to be signed there then. */
+  async mustMove(chainId: number, haltSeconds: number): Promise<void> {
+    const halt = await this.haltOf(chainId, haltSeconds);
+    if (halt !== null) throw new ArbError("network", halt, { where: this.chain(chainId).network.name });
+  }
+
   /** Whether the journal has signed bytes of an intent. */
   async isKnown(chainId: number, intentId: string): Promise<boolean> {
     return (await this.journal.find(chainId, intentId)) !== null;

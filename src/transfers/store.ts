@@ -1,7 +1,7 @@
 /** What the database knows of cross-chain trades: sagas, their transfers, what arrived, and their books. */
 import type { Arrival, BridgeId, BridgeQuote, TransferKey } from "../bridges/bridge.js";
 import { ArbError } from "../errors.js";
-import type { SagaOutcome } from "../execution/recovery-manager.js";
+import type { ChoiceKind, SagaOutcome } from "../execution/recovery-manager.js";
 import { type Change, type Providers, releaseWithin, reserveWithin, setWithin } from "../inventory/inventory.js";
 import { fromStored, toStored } from "../inventory/stored.js";
 import { amount } from "../journal/slots.js";
@@ -108,14 +108,31 @@ export class TransferStore {
     });
   }
 
-  /** A held saga goes on: it is open again. Raises "usage" where it is not held. */
+  /** A held saga goes on: it is open again, and what was wished of it is taken. One that is open stays as it is. */
   async reopen(id: string): Promise<void> {
-    const rows = await this.#run(
-      `update crosschain.saga set outcome = null, finished_at = null, updated_at = clock_timestamp()
-       where id = $1 and outcome = 'held' returning id`,
+    await this.#run(
+      `update crosschain.saga set outcome = null, finished_at = null, wish = null, wished_at = null, updated_at = clock_timestamp()
+       where id = $1 and outcome = 'held'`,
       [id],
     );
-    if (rows.length === 0) throw new ArbError("usage", `${id} is not held`, { where: "arb transfers resume" });
+  }
+
+  /** Notes that a held saga is to go on, for whatever driver has its account, now or when one starts. False where it is not held. */
+  async wish(id: string, choice: ChoiceKind | "look"): Promise<boolean> {
+    const rows = await this.#run(
+      `update crosschain.saga set wish = $2, wished_at = clock_timestamp() where id = $1 and outcome = 'held' returning id`,
+      [id, choice],
+    );
+    return rows.length === 1;
+  }
+
+  /** Held sagas of these accounts that are to go on. */
+  async wished(accounts: readonly string[]): Promise<{ id: string; choice: ChoiceKind | "look" }[]> {
+    const rows = await this.#run(
+      `select id, wish from crosschain.saga where outcome = 'held' and wish is not null and account = any($1) order by wished_at`,
+      [accounts.map(keyOf)],
+    );
+    return rows.map((r) => ({ id: String(r["id"]), choice: String(r["wish"]) as ChoiceKind | "look" }));
   }
 
   /** A saga that was refused before it had anything. */

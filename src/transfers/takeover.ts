@@ -3,8 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DBOS } from "@dbos-inc/dbos-sdk";
 import type { Database } from "../database/open.js";
 import { HOST } from "../journal/owner.js";
+import { ArbError } from "../errors.js";
 import { inTransaction } from "../journal/sql.js";
-import { ENGINE_SCHEMA, SAGA_VERSION } from "./version.js";
+import { workflowOf } from "./store.js";
+import { CONTINUED, ENGINE_SCHEMA, SAGA_VERSION } from "./version.js";
 
 export interface TakeoverOptions {
   db: Database;
@@ -13,6 +15,8 @@ export interface TakeoverOptions {
   deadAfterMs: number;
   onFault: (error: unknown) => void;
   onTakeover?: (driver: string, sagas: string[]) => void;
+  /** What else is to be looked at each time. */
+  alsoLook?: () => Promise<void>;
 }
 
 const LOCK = 4_702_116;
@@ -28,6 +32,7 @@ export function keepTakingOver(options: TakeoverOptions): () => Promise<void> {
   const running = (async () => {
     while (!stop.signal.aborted) {
       await takeOver(options).catch(options.onFault);
+      await options.alsoLook?.().catch(options.onFault);
       await sleep(beat, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
     }
   })();
@@ -52,6 +57,7 @@ export async function takeOver({ db, driverId, deadAfterMs, onTakeover }: Takeov
       [driverId, deadAfterMs],
     );
     const gone = drivers.rows.filter((d) => d.silent || (d.host === HOST && !isAlive(d.pid))).map((d) => d.id);
+    await continueEarlier(db, gone);
     if (gone.length === 0) return [];
     const left = await DBOS.listWorkflows({
       status: "PENDING",
@@ -66,6 +72,18 @@ export async function takeOver({ db, driverId, deadAfterMs, onTakeover }: Takeov
   });
 }
 
+/**
+ * Brings sagas of earlier versions that this one continues under its name, once nobody of theirs runs them: drivers of the earlier
+ * version then leave them alone. In a transaction of its own, for the engine uses other connections.
+ */
+async function continueEarlier(db: Pick<Database, "pool">, gone: string[]): Promise<void> {
+  await db.pool.query(
+    `update ${ENGINE_SCHEMA}.workflow_status set application_version = $1
+     where application_version = any($2) and (status = 'ENQUEUED' or (status = 'PENDING' and executor_id = any($3)))`,
+    [SAGA_VERSION, CONTINUED, gone],
+  );
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -75,17 +93,57 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Sagas that no process of this version continues: they stay where they are until somebody does something. */
-export async function strandedSagas(db: Pick<Database, "pool">): Promise<{ id: string; version: string; status: string }[]> {
+export interface StrandedSaga {
+  /** Name of its workflow. */
+  id: string;
+  version: string;
+  status: string;
+}
+
+/**
+ * Sagas that no process of this version continues: of a version that it does not know, or ended by the engine itself, for example because
+ * their steps are not the ones that they had. They stay where they are until somebody does something.
+ */
+export async function strandedSagas(db: Pick<Database, "pool">): Promise<StrandedSaga[]> {
   const exists = await db.pool.query<{ there: string | null }>(
     `select to_regclass('${ENGINE_SCHEMA}.workflow_status')::text as there`,
   );
   if (exists.rows[0]?.there == null) return [];
-  const { rows } = await db.pool.query<{ id: string; version: string; status: string }>(
-    `select workflow_uuid as id, application_version as version, status from ${ENGINE_SCHEMA}.workflow_status
-     where (status in ('PENDING', 'ENQUEUED', 'DELAYED') and application_version is distinct from $1)
-        or status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED' order by created_at`,
-    [SAGA_VERSION],
+  const { rows } = await db.pool.query<StrandedSaga>(
+    `select w.workflow_uuid as id, w.application_version as version, w.status from ${ENGINE_SCHEMA}.workflow_status w
+     where (w.status in ('PENDING', 'ENQUEUED', 'DELAYED') and not coalesce(w.application_version = any($1), false))
+        or w.status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'
+        or (w.status in ('ERROR', 'CANCELLED') and exists
+          (select 1 from crosschain.saga s where s.id = split_part(w.workflow_uuid, '/', 2) and s.finished_at is null))
+     order by w.created_at`,
+    [[SAGA_VERSION, ...CONTINUED]],
   );
   return rows;
+}
+
+/** Of a stranded saga, in words for whoever runs the program. */
+export function strandedError({ id, version, status }: StrandedSaga): ArbError {
+  const known = version === SAGA_VERSION || CONTINUED.includes(version);
+  return new ArbError(
+    "refused",
+    known
+      ? `${id} was ended by the workflow engine (${status}) before its trade was at its end`
+      : `${id} was started by version ${version} and does not go on under ${SAGA_VERSION}`,
+    {
+      where: "arb transfers list",
+      hint: known
+        ? "its transfers and balances stand in arb transfers show; see docs/cross-chain.md"
+        : "finish it with the version that it was started with; see docs/cross-chain.md",
+    },
+  );
+}
+
+/** The workflow that carries a saga now: its first, or that of its last resumption. */
+export async function runningWorkflowOf(db: Pick<Database, "pool">, saga: string): Promise<string> {
+  const { rows } = await db.pool.query<{ id: string }>(
+    `select workflow_uuid as id from ${ENGINE_SCHEMA}.workflow_status where workflow_uuid = $1 or starts_with(workflow_uuid, $1 || '/')
+     order by created_at desc limit 1`,
+    [workflowOf(saga)],
+  );
+  return rows[0]?.id ?? workflowOf(saga);
 }

@@ -1,8 +1,19 @@
 /**
- * Version of the sagas' steps, not of the program: a saga goes on only under the version that it was started with. It changes when the
- * names or the order of the steps do; until then a change goes behind DBOS.patch.
+ * Version of the sagas' steps, not of the program. It changes when their names or their order do, and every such change stands in
+ * CHANGES: a saga of a version in CONTINUED goes on under this one, on its old way where it was, on the new one from there.
  */
-export const SAGA_VERSION = "saga-1";
+export const SAGA_VERSION = "saga-2";
+/** Older versions whose sagas this one finishes. Others are told, and stand still. */
+export const CONTINUED = ["saga-1"];
+/** Changes of steps since the oldest version of CONTINUED, each asked for by `Engine.patched` where it branches. */
+export const CHANGES = {
+  halts: "a network that is silent for too long is a failure to be decided on",
+  "target-price": "the target's price is asked for before the bridge starts",
+  "open-ends": "a transaction without an end holds the saga after its time",
+  "failed-calls": "a call of the bridge that failed is followed by a pause, and counted",
+  "ways-back": "what a failed leg is decided to do by a bridge is done",
+} as const;
+export type Change = keyof typeof CHANGES;
 /** Schema of the workflow engine's own tables. */
 export const ENGINE_SCHEMA = "dbos";
 /** The engine's name of the program; versions are unique within it. */

@@ -7,16 +7,14 @@ import type { Database } from "../../src/database/open.js";
 import { toStored } from "../../src/inventory/stored.js";
 import type { WalletManager } from "../../src/wallet/wallet-manager.js";
 import { strandedSagas } from "../../src/transfers/takeover.js";
+import { SAGA_VERSION } from "../../src/transfers/version.js";
 import { A, B, balances, openCrossChainSite, type Site, unbooked, until, USDC } from "../helpers/cross-chain.js";
 import { journalDatabase } from "../helpers/journal.js";
 
 type Said = { ready?: string; started?: string; ended?: string; outcome?: string; fault?: string; lost?: string };
 
-// minutes on a busy machine, so only on request
-const onRequest = process.env["SAGAS"] === undefined ? describe.skip : describe;
-
-onRequest("cross-chain executor: drivers in processes of their own on one database", function () {
-  this.timeout(240_000);
+describe("cross-chain executor: drivers in processes of their own on one database", function () {
+  this.timeout(600_000);
   let site: Site;
   let db: Database;
   let wallet: WalletManager;
@@ -51,8 +49,7 @@ onRequest("cross-chain executor: drivers in processes of their own on one databa
       child,
       said,
       gone: once(child, "close"),
-      ready: async () =>
-        await until("a driver that is ready", () => Promise.resolve(said.some((s) => s.ready !== undefined)), 60),
+      ready: async () => await until("a driver that is ready", () => Promise.resolve(said.some((s) => s.ready !== undefined))),
       start: (id: string) => child.stdin.write(`${toStored({ opportunity: site.opportunity(id, { amountIn: 500n * USDC }) })}\n`),
     };
   }
@@ -61,18 +58,14 @@ onRequest("cross-chain executor: drivers in processes of their own on one databa
   const flying = async (): Promise<number> =>
     (await db.pool.query(`select 1 from crosschain.transfer where started_at is not null and ended is null`)).rows.length;
   const allEnd = async (ids: string[]): Promise<string[]> =>
-    await until(
-      `the end of ${ids.join(", ")}`,
-      async () => {
-        await site.across.step();
-        const { rows } = await db.pool.query<{ outcome: string }>(
-          `select outcome from crosschain.saga where id = any($1) and outcome is not null`,
-          [ids],
-        );
-        return rows.length === ids.length ? rows.map((r) => r.outcome) : null;
-      },
-      90,
-    );
+    await until(`the end of ${ids.join(", ")}`, async () => {
+      await site.across.step();
+      const { rows } = await db.pool.query<{ outcome: string }>(
+        `select outcome from crosschain.saga where id = any($1) and outcome is not null`,
+        [ids],
+      );
+      return rows.length === ids.length ? rows.map((r) => r.outcome) : null;
+    });
   /** Every transfer once, every leg once, nothing left over, books equal to the chains. */
   const nothingTwice = async (): Promise<void> => {
     const deposits = await db.pool.query<{ n: number }>(
@@ -93,7 +86,7 @@ onRequest("cross-chain executor: drivers in processes of their own on one databa
     await first.ready();
     const ids = ["kill-1", "kill-2", "kill-3"];
     for (const id of ids) first.start(id);
-    await until("transfers under way", async () => (await flying()) > 0 && (await open()).length === 3, 60);
+    await until("transfers under way", async () => (await flying()) > 0 && (await open()).length === 3);
     first.child.kill("SIGKILL");
     await first.gone;
     const second = driver();
@@ -102,21 +95,17 @@ onRequest("cross-chain executor: drivers in processes of their own on one databa
     await nothingTwice();
 
     for (const id of ["freeze-1", "freeze-2"]) second.start(id);
-    await until("a transfer under way", async () => (await flying()) > 0, 60);
+    await until("a transfer under way", async () => (await flying()) > 0);
     const third = driver();
     await third.ready();
     second.child.kill("SIGSTOP");
-    const moved = await until(
-      "the takeover",
-      async () => {
-        const { rows } = await db.pool.query<{ n: number }>(
-          `select count(*)::int as n from dbos.workflow_status where status in ('PENDING', 'SUCCESS') and executor_id = $1`,
-          [third.said.find((s) => s.ready !== undefined)!.ready],
-        );
-        return (rows[0]?.n ?? 0) > 0;
-      },
-      60,
-    );
+    const moved = await until("the takeover", async () => {
+      const { rows } = await db.pool.query<{ n: number }>(
+        `select count(*)::int as n from dbos.workflow_status where status in ('PENDING', 'SUCCESS') and executor_id = $1`,
+        [third.said.find((s) => s.ready !== undefined)!.ready],
+      );
+      return (rows[0]?.n ?? 0) > 0;
+    });
     expect(moved).to.equal(true);
     expect((await allEnd(["freeze-1", "freeze-2"])).every((o) => o === "profit")).to.equal(true);
     second.child.kill("SIGCONT");
@@ -131,14 +120,81 @@ onRequest("cross-chain executor: drivers in processes of their own on one databa
     expect([...first.said, ...second.said, ...third.said].filter((s) => s.lost !== undefined)).to.deep.equal([]);
   });
 
-  it("sagas of another version are flagged by name, never silent", async () => {
+  it("a saga that the previous version began goes on under the present one, to the same end", async () => {
+    const before = driver();
+    await before.ready();
+    before.start("earlier");
+    await until("a transfer under way", async () => (await flying()) > 0);
+    before.child.kill("SIGKILL");
+    await before.gone;
+    await writeAsSaga1(db, "saga/earlier");
+    expect(await strandedSagas(db)).to.deep.equal([]);
+    const next = driver();
+    await next.ready();
+    expect(await allEnd(["earlier"])).to.deep.equal(["profit"]);
+    await nothingTwice();
+    const { rows } = await db.pool.query<{ version: string; status: string }>(
+      `select application_version as version, status from dbos.workflow_status where workflow_uuid = 'saga/earlier'`,
+    );
+    expect(rows).to.deep.equal([{ version: SAGA_VERSION, status: "SUCCESS" }]);
+  });
+
+  it("sagas of a version that is not continued are flagged by name, never silent", async () => {
     expect(await strandedSagas(db)).to.deep.equal([]);
     await db.pool.query(
       `update dbos.workflow_status set application_version = 'saga-0', status = 'PENDING' where workflow_uuid = 'saga/kill-1'`,
     );
     expect(await strandedSagas(db)).to.deep.equal([{ id: "saga/kill-1", version: "saga-0", status: "PENDING" }]);
     const late = driver();
-    const flagged = await until("the flag", () => Promise.resolve(late.said.find((s) => s.fault?.includes("saga/kill-1"))), 60);
+    const flagged = await until("the flag", () => Promise.resolve(late.said.find((s) => s.fault?.includes("saga/kill-1"))));
     expect(flagged.fault).to.include("saga-0");
   });
 });
+
+/**
+ * The steps of a saga as saga-1 would have recorded them: without the marks of later changes and the steps that came with them, with its
+ * own numbers, and without what its steps did not give.
+ */
+async function writeAsSaga1(on: Database, workflow: string): Promise<void> {
+  type Step = { function_id: number; function_name: string; output: string | null };
+  const { rows } = await on.pool.query<Step>(
+    `select function_id, function_name, output from dbos.operation_outputs where workflow_uuid = $1 order by function_id`,
+    [workflow],
+  );
+  let steps = 0;
+  const kept = rows
+    .filter((r) => !/^DBOS[.]patch-|^target-price#/.test(r.function_name))
+    .map((r, i) => {
+      const named = /^(.*)#\d+$/.exec(r.function_name);
+      const name = named ? `${named[1]}#${steps++}` : r.function_name;
+      const output = r.output === null ? null : (JSON.parse(r.output) as { json?: { value?: Record<string, unknown> } | number });
+      if (
+        output !== null &&
+        typeof output.json === "object" &&
+        output.json.value != null &&
+        typeof output.json.value === "object"
+      ) {
+        delete output.json.value["times"];
+        delete output.json.value["failure"];
+      }
+      return { from: r.function_id, id: i, name, output: output === null ? null : JSON.stringify(output) };
+    });
+  const sql = await on.pool.connect();
+  try {
+    await sql.query("begin");
+    await sql.query(`delete from dbos.operation_outputs where workflow_uuid = $1 and not function_id = any($2)`, [
+      workflow,
+      kept.map((k) => k.from),
+    ]);
+    // in rising order, so that no number is taken twice
+    for (const { from, id, name, output } of kept)
+      await sql.query(
+        `update dbos.operation_outputs set function_id = $3, function_name = $4, output = $5 where workflow_uuid = $1 and function_id = $2`,
+        [workflow, from, id, name, output],
+      );
+    await sql.query(`update dbos.workflow_status set application_version = 'saga-1' where workflow_uuid = $1`, [workflow]);
+    await sql.query("commit");
+  } finally {
+    sql.release();
+  }
+}

@@ -19,14 +19,14 @@ export const POLICY: RecoveryPolicy = {
 };
 
 const line = { ppm: 500, fixed: 50_000n, min: USDC, max: 1_000_000n * USDC, etaSeconds: 2 };
-/** Across with fixed fees. */
-export const localAcrossBridge = (): Bridge =>
-  acrossBridge({
-    fees: feeSchedule([
-      { symbol: "USDC", ...line },
-      { symbol: "WETH", ...line, fixed: 10n ** 13n, min: 10n ** 15n, max: 100n * ETHER },
-    ]),
-  });
+/** Across with fixed fees, for some tokens. */
+export const localAcrossBridge = (tokens: ("USDC" | "WETH")[] = ["USDC", "WETH"]): Bridge => {
+  const lines = [
+    { symbol: "USDC", ...line },
+    { symbol: "WETH", ...line, fixed: 10n ** 13n, min: 10n ** 15n, max: 100n * ETHER },
+  ];
+  return acrossBridge({ fees: feeSchedule(lines.filter((l) => tokens.some((t) => t === l.symbol))) });
+};
 
 export const RULES: CrossChainOptions["rules"] = {
   minProfit: { USDC: USDC / 10n, WETH: 10n ** 14n },
@@ -39,6 +39,7 @@ export const FAST: NonNullable<CrossChainOptions["settings"]> = {
   pollSeconds: 0.05,
   mostPollSeconds: 0.2,
   recheckSeconds: 0.2,
-  finalSeconds: 10,
-  haltSeconds: 20,
+  finalSeconds: 600,
+  // long: a slow machine is no halt
+  haltSeconds: 600,
 };

@@ -7,6 +7,8 @@ import { CrossChainExecutor, type CrossChainOptions } from "../../src/execution/
 import { type Journal, openJournal } from "../../src/journal/journal.js";
 import type { CrossChainOpportunity } from "../../src/opportunity/cross-chain.js";
 import { type LocalAcross, openAcross } from "../../src/sim/bridges/across.js";
+import { type LocalCctp, startLocalCctp } from "../../src/sim/bridges/cctp.js";
+import { type LocalStargate, startLocalStargate } from "../../src/sim/bridges/stargate.js";
 import { tokenOf } from "../../src/sim/protocols/tokens.js";
 import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
 import { type LocalWorld, startLocalWorld } from "../../src/sim/world.js";
@@ -20,6 +22,9 @@ export * from "./cross-chain-settings.js";
 export interface Site {
   world: LocalWorld;
   across: LocalAcross;
+  /** Set where the site was opened with them. */
+  cctp: LocalCctp | null;
+  stargate: LocalStargate | null;
   chains: Map<number, Chain>;
   /** A wallet with ETH on both networks, and tokens as given. */
   wallet(tokens?: Partial<Record<number, Record<string, bigint>>>): Promise<{ wallet: WalletManager; key: string }>;
@@ -29,12 +34,18 @@ export interface Site {
   /** The trader sells WETH into every pool of a network, until it is worth about half. */
   crash(chainId: number): Promise<void>;
   opportunity(id: string, change?: Partial<CrossChainOpportunity>): CrossChainOpportunity;
+  /** The same with WETH as the profit token: USDC travels. */
+  usdcTravels(id: string, change?: Partial<CrossChainOpportunity>): CrossChainOpportunity;
   close(): Promise<void>;
 }
 
-export async function openCrossChainSite(): Promise<Site> {
+/** `more`: further bridges than Across. */
+export async function openCrossChainSite(more: { cctp?: boolean; stargate?: boolean } = {}): Promise<Site> {
   const world = await startLocalWorld([A, B]);
   const across = await openAcross(world);
+  const sites = [world.chain(A), world.chain(B)];
+  const cctp = more.cctp === true ? await startLocalCctp(sites) : null;
+  const stargate = more.stargate === true ? await startLocalStargate(sites) : null;
   const chains = new Map<number, Chain>();
   for (const chainId of [A, B]) {
     const local = world.chain(chainId);
@@ -44,9 +55,38 @@ export async function openCrossChainSite(): Promise<Site> {
   }
   const token = (chainId: number, symbol: string) => tokenOf(world.chain(chainId).network, symbol).address;
   const pool = (chainId: number) => findPool(world.chain(chainId), "uniswap-v2", "WETH", "USDC", 3000)!;
+  const leg = (chainId: number, tokenIn: string, tokenOut: string) => ({
+    chainId,
+    venue: "uniswap-v2" as const,
+    pool: pool(chainId).address,
+    tokenIn: token(chainId, tokenIn),
+    tokenOut: token(chainId, tokenOut),
+    feePips: 3000,
+  });
+  const trade = (
+    id: string,
+    profit: string,
+    travels: string,
+    amountIn: bigint,
+    change: Partial<CrossChainOpportunity>,
+  ): CrossChainOpportunity => ({
+    version: "opportunity.v1",
+    id,
+    buy: leg(A, profit, travels),
+    sell: leg(B, travels, profit),
+    amountIn,
+    mode: "bridge",
+    bridges: null,
+    returnToSource: true,
+    deadline: null,
+    source: null,
+    ...change,
+  });
   return {
     world,
     across,
+    cctp,
+    stargate,
     chains,
     wallet: async (tokens = {}) => {
       const key = hexlify(randomBytes(32));
@@ -73,35 +113,11 @@ export async function openCrossChainSite(): Promise<Site> {
       ))
         await movePrice(chain, p, weth, await shareOf(chain, p, weth, 400_000));
     },
-    opportunity: (id, change = {}) => ({
-      version: "opportunity.v1",
-      id,
-      buy: {
-        chainId: A,
-        venue: "uniswap-v2",
-        pool: pool(A).address,
-        tokenIn: token(A, "USDC"),
-        tokenOut: token(A, "WETH"),
-        feePips: 3000,
-      },
-      sell: {
-        chainId: B,
-        venue: "uniswap-v2",
-        pool: pool(B).address,
-        tokenIn: token(B, "WETH"),
-        tokenOut: token(B, "USDC"),
-        feePips: 3000,
-      },
-      amountIn: 3_000n * USDC,
-      mode: "bridge",
-      bridges: null,
-      returnToSource: true,
-      deadline: null,
-      source: null,
-      ...change,
-    }),
+    opportunity: (id, change = {}) => trade(id, "USDC", "WETH", 3_000n * USDC, change),
+    usdcTravels: (id, change = {}) => trade(id, "WETH", "USDC", ETHER, change),
     close: async () => {
       await across.close();
+      await cctp?.close();
       for (const chain of chains.values()) chain.close();
       await world.close();
     },
@@ -179,7 +195,7 @@ export async function balances(site: Site, of: string): Promise<Map<string, bigi
 }
 
 /** Asks again until it is so; fails after the deadline with what was seen last. */
-export async function until<T>(what: string, ask: () => Promise<T | null | false | undefined>, seconds = 20): Promise<T> {
+export async function until<T>(what: string, ask: () => Promise<T | null | false | undefined>, seconds = 240): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();

@@ -1,0 +1,68 @@
+/** How a saga that ended as held goes on: what its position is follows from its transactions, its transfers and its books. */
+import { openCalls } from "../transfers/closing.js";
+import type { SagaRow } from "../transfers/store.js";
+import { bringHome, buyStock, carry, rebalance, sellAtSource, sellAtTarget, sellStock } from "./saga-modes.js";
+import { held, type Holding, planned, type SagaRun } from "./saga-run.js";
+import { fly } from "./saga-transfers.js";
+
+export async function resume(s: SagaRun, row: SagaRow): Promise<Holding> {
+  const { store } = s.env;
+  await s.steady("own", async () => (await store.reopen(s.id), null));
+  if (await s.engine.patched("open-ends")) {
+    const open = await settled(s);
+    if (open !== null) return open;
+  }
+  const moving = await s.steady(
+    "open-transfer",
+    async () => (await store.transfersOf(s.id)).find((t) => t.ended === null) ?? null,
+  );
+  const capital = s.o.amountIn;
+  if (moving !== null) {
+    const home = moving.leg.includes("home");
+    const { fromChainId, toChainId, tokenIn } = moving.quote.request.route;
+    const token = moving.leg.includes("home") ? ("profit" as const) : ("bought" as const);
+    const at = { start: "bridge-start" as const, from: fromChainId, to: toChainId, tokenIn, token };
+    const flying = home ? ("return-in-flight" as const) : ("in-flight" as const);
+    const amount = moving.quote.amountIn;
+    const end = await fly(s, { ...at, flying, amount, capital }, s.name("look"), moving.quote, 0);
+    if (end.kind === "none") return held(end.reason);
+    if (home) return end.kind === "arrived" ? planned : { outcome: "kept-at-target", reason: "the way home was refunded" };
+  }
+  return await fromBooks(s, row, capital);
+}
+
+/** Signed transactions first: what they did or will do is part of the position. Null: all have their end. */
+async function settled(s: SagaRun): Promise<Holding | null> {
+  const end = (await s.engine.now()) + s.times.haltSeconds * 1000;
+  for (;;) {
+    const open = await s.steady("open-calls", () => openCalls(s.env.actions, s.id));
+    if (open === 0) return null;
+    if ((await s.engine.now()) >= end) return held(`${open} of its transactions have no end yet`);
+    await s.stand("operator", `the end of ${open} transactions`);
+    await s.pause(s.env.settings.pollSeconds);
+  }
+}
+
+async function fromBooks(s: SagaRun, row: SagaRow, capital: bigint): Promise<Holding> {
+  const { store, actions } = s.env;
+  const o = s.o;
+  const holders = [
+    ...new Set((["buy", "sell"] as const).map((where) => actions.holder(o, s.input.account, where).toLowerCase())),
+  ];
+  const books = await s.steady("books", async () => (await Promise.all(holders.map((h) => store.books(s.id, h)))).flat());
+  const at = (chainId: number, token: string): bigint =>
+    books.filter((b) => b.chainId === chainId && b.asset === token.toLowerCase()).reduce((sum, b) => sum + b.amount, 0n);
+  const [here, there] = [at(o.buy.chainId, o.buy.tokenOut), at(o.sell.chainId, o.sell.tokenIn)];
+  const proceeds = at(o.sell.chainId, o.sell.tokenOut);
+  if (row.mode === "inventory" && there < 0n) {
+    if (here <= 0n) return await buyStock(s, row, { proceeds, failure: "leg-failed" });
+    return (await rebalance(s, here, proceeds, capital)) ?? planned;
+  }
+  if (row.mode === "inventory" && here > 0n && there === 0n)
+    return await sellStock(s, row, { bought: here, failure: "leg-failed" });
+  if (there > 0n && there >= here) return await sellAtTarget(s, there, capital, row);
+  if (here > 0n && there >= 0n) return await carry(s, "refunded", here, capital, row);
+  if (here > 0n) return await sellAtSource(s, "refunded", here, capital, row, 0n);
+  if (proceeds > 0n) return (await bringHome(s, proceeds, capital, "return-start", "return-in-flight")) ?? planned;
+  return held("nothing of it is left to be traded");
+}
