@@ -240,7 +240,7 @@ export class SameChainExecutor {
           opportunity,
           "after-not-bundled",
           "after",
-          `${now.pending.hash} is pending, and no route to ${chain.network.title} bundles and simulates bundles`,
+          `${now.pending.hash} is pending; behind it only bundles land, and the routes here are not all private ones with a relay that simulates`,
         );
       case "replaced":
       case "not-next":

@@ -96,7 +96,7 @@ async function openRoute(
     if (name === "sequencer") {
       // a network whose sequencer is not known is reached through its node, which passes everything on to it
       const url = sequencer ?? context.nodes[0];
-      return url === undefined ? null : sequencerRoute(url, config.sequencerMode);
+      return url === undefined ? null : sequencerRoute(url, config.sequencerMode, { ownBlocks: network.stack !== "arbitrum" });
     }
     if (name === "express-lane" && network.stack === "arbitrum" && sequencer !== null)
       return await openExpressLane(config, sequencer, context, where);

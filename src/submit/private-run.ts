@@ -1,6 +1,7 @@
 import type { Chain } from "../chain/connect.js";
 import { usedCount } from "../chain/witnesses.js";
-import type { JournaledAttempt, OnJournalStep } from "../journal/types.js";
+import { ArbError } from "../errors.js";
+import type { Exposure, JournaledAttempt, OnJournalStep, Signed } from "../journal/types.js";
 import type { PendingTransaction } from "../opportunity/pending.js";
 import type { PlanFees } from "../plan/planner.js";
 import { type CampaignEnd, type Landing, runCampaign } from "./bundle-campaign.js";
@@ -8,6 +9,7 @@ import { standingOfSender } from "./followed.js";
 import { highestTip, type TipLadder } from "./ladder.js";
 import type { Outbox } from "./outbox.js";
 import type { BundleClient } from "./relays/bundle-client.js";
+import type { Sender } from "./stuck.js";
 
 /** How a transaction is to land. All of it is optional: without it, one attempt at its fees, and private ones for some blocks. */
 export interface SendTerms {
@@ -152,4 +154,25 @@ export function startPrivateRun(
     onFault(error);
   });
   return run;
+}
+
+/**
+ * Journals another attempt of an intent in its slot, before anything of it is sent; null where that may not be. Raises as the journal and the
+ * node do.
+ */
+export async function raiseAttempt(
+  { journal, account, chain }: Sender,
+  { intentId, nonce, exposure }: { intentId: string; nonce: number; exposure: Exposure },
+  build: (nonce: number) => Promise<Signed>,
+): Promise<JournaledAttempt | null> {
+  const head = BigInt(await chain.provider.getBlockNumber());
+  const intent = { id: intentId };
+  try {
+    const attempt = await journal.supersede(account, nonce, { kind: "replacement", intent, build, exposure, head });
+    await journal.step("before-send");
+    return attempt;
+  } catch (error) {
+    if (error instanceof ArbError && (error.code === "refused" || error.code === "locked")) return null;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import type { Chain } from "../chain/connect.js";
-import { countsOf, usedCount, witnessesOf } from "../chain/witnesses.js";
+import { countsOf, witnessesOf } from "../chain/witnesses.js";
 import { ArbError } from "../errors.js";
 import type { Attempt } from "../execution/outcome.js";
 import type { Journal } from "../journal/journal.js";
@@ -7,18 +7,27 @@ import { doubtTeller } from "../journal/doubts.js";
 import { accountName, type Ownership, stoppedError } from "../journal/owner.js";
 import { isOver } from "../journal/rules.js";
 import type { Exposure, Intent, JournaledAttempt, Signed, Slot } from "../journal/types.js";
-import { type MinedAt, type Round, type Watched, findReceipt, lookAt, readHead, reconcileAccount } from "../journal/watch.js";
+import { type MinedAt, type Round, type Watched, findReceipt, reconcileAccount } from "../journal/watch.js";
 import type { PlanFees } from "../plan/planner.js";
 import type { Call } from "../plan/transaction-builder.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
 import type { Fees, StuckDecision } from "./replacement.js";
 import { type Outbox, openOutbox } from "./outbox.js";
-import { feesWithTip, ladderOf, PRIVATE_BLOCKS, type PrivateRun, type SendTerms, startPrivateRun } from "./private-run.js";
+import {
+  feesWithTip,
+  ladderOf,
+  PRIVATE_BLOCKS,
+  type PrivateRun,
+  raiseAttempt,
+  type SendTerms,
+  startPrivateRun,
+} from "./private-run.js";
 import { firstTip } from "./ladder.js";
 import type { BundleClient } from "./relays/bundle-client.js";
 import type { Route } from "./route.js";
 import { type Funds, openFunds } from "./funds.js";
-import { isBounded, type Standing, standingOf, watchAttempt, type Watching, type WatchResult } from "./watching.js";
+import { confirmOpen, OpenSlots } from "./open-slots.js";
+import { type Standing, standingOf, watchAttempt, type Watching, type WatchResult } from "./watching.js";
 import { fillGaps, findStuck, type Sender, type StuckPolicy, type StuckTerms, unstick } from "./stuck.js";
 
 export interface ExecutorOptions {
@@ -34,13 +43,6 @@ export interface ExecutorOptions {
   simulator?: BundleClient | null;
   /** What fails in the background, where it is tried again or watched. */
   onFault?: (error: unknown) => void;
-}
-
-/** An attempt without a known end. */
-interface Open {
-  attempt: JournaledAttempt;
-  /** When a node last had it; 0: never surely. */
-  seenAt: number;
 }
 
 const SEND_MS = 5_000;
@@ -64,9 +66,7 @@ export class TransactionExecutor {
   readonly #recheckMs: number;
   #queue: Promise<unknown> = Promise.resolve();
   #account: Promise<Ownership> | null = null;
-  #open: Open[] = [];
-  /** Slots in which nothing can land any more; the next intents take them. */
-  #vacant: number[] = [];
+  readonly #slots = new OpenSlots();
   readonly #funds: Funds;
   /** What an intent's transaction may cost, wei, and until when, milliseconds since 1970. */
   readonly #worth = new Map<string, { wei: bigint; until: number }>();
@@ -143,7 +143,7 @@ export class TransactionExecutor {
       const sender = await this.#sender();
       const { vacant } = await this.#settle(sender.journal, sender.account);
       const filled = await fillGaps(sender, vacant, fees);
-      this.#vacant = vacant.filter((nonce) => !filled.includes(nonce));
+      this.#slots.filled(filled);
       return filled;
     });
   }
@@ -173,8 +173,8 @@ export class TransactionExecutor {
         const known = this.#worth.get(intentId);
         return known !== undefined && Date.now() < known.until ? known.wei : 0n;
       };
-      const { filled, stuck } = await findStuck(sender, this.#vacant, policy, worthOf);
-      this.#vacant = this.#vacant.filter((nonce) => !filled.includes(nonce));
+      const { filled, stuck } = await findStuck(sender, this.#slots.vacant, policy, worthOf);
+      this.#slots.filled(filled);
       return stuck && (await this.#unstick(stuck.intentId, stuck.terms));
     });
   }
@@ -212,10 +212,7 @@ export class TransactionExecutor {
   async #unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
     const done = await unstick(await this.#sender(), intentId, terms);
     const attempt = done?.attempt ?? null;
-    if (attempt !== null) {
-      this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
-      this.#open.push({ attempt, seenAt: 0 });
-    }
+    if (attempt !== null) this.#slots.put(attempt, 0);
     return done?.decision ?? null;
   }
 
@@ -273,16 +270,9 @@ export class TransactionExecutor {
     const round = await reconcileAccount(this.#watched(journal, account));
     this.#doubts.note(round.findings);
     const slots = await journal.openSlots(account);
-    this.#vacant = round.vacant;
+    this.#slots.learn(slots, round);
     const waiting = new Set(slots.flatMap(({ attempts }) => attempts.map((a) => a.intentId)));
     for (const id of this.#worth.keys()) if (!waiting.has(id)) this.#worth.delete(id);
-    this.#open = slots
-      .filter((slot) => slot.state === "open" && !round.vacant.includes(slot.nonce))
-      .flatMap(({ nonce, attempts }): Open[] => {
-        const attempt = attempts.at(-1);
-        const there = round.findings.get(nonce)?.status === "pending" || round.resent.includes(nonce);
-        return attempt ? [{ attempt, seenAt: there ? Date.now() : 0 }] : [];
-      });
     return round;
   }
 
@@ -296,12 +286,14 @@ export class TransactionExecutor {
       });
     }
     const account = await this.start();
-    await this.#confirmOpen(journal, account);
+    // what relays alone have is no step for anything above it: its slot is taken, or has landed
+    if (this.#slots.held !== null) await this.#settle(journal, account);
+    await confirmOpen(this.#slots, await this.#sender(), this.#watched(journal, account), this.#recheckMs);
     const outbox = this.#sending();
     const { inPrivate } = outbox;
     const running = this.#runs.get(intent.id);
     // most sends need no head, and so no question
-    const head = inPrivate || this.#vacant.length > 0 ? BigInt(await this.chain.provider.getBlockNumber()) : 0n;
+    const head = inPrivate || this.#slots.vacant.length > 0 ? BigInt(await this.chain.provider.getBlockNumber()) : 0n;
     const paid = inPrivate ? feesWithTip(fees, firstTip(ladderOf(fees, gasLimit, terms)), terms.feeCeiling) : fees;
     await this.#funds.require(gasLimit * paid.maxFeePerGas + call.value);
     const lastBlock = inPrivate ? (terms.lastBlock ?? head + PRIVATE_BLOCKS) : null;
@@ -316,15 +308,16 @@ export class TransactionExecutor {
     if (running !== undefined && running.end === null) return attemptOf(attempt);
     // signed to stand behind another transaction, and nowhere else
     if (attempt.follows !== undefined && attempt.follows !== terms.after?.hash) return attemptOf(attempt);
-    this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
-    this.#vacant = this.#vacant.filter((nonce) => nonce !== attempt.nonce);
+    this.#slots.take(attempt.nonce);
     if (lastBlock !== null) {
       await journal.step("before-send");
       // as it was journaled, which may have been by an earlier run
       const { visibility, follows } = attempt;
       const asBefore = { visibility, lastBlock: attempt.lastBlock, ...(follows !== undefined && { follows }) };
-      const again = (at: PlanFees) => this.#raise(account, attempt.nonce, intent.id, asBefore, (nonce) => sign(nonce, at));
-      this.#open.push({ attempt, seenAt: Date.now() });
+      const raised = { intentId: intent.id, nonce: attempt.nonce, exposure: asBefore };
+      const again = (at: PlanFees) =>
+        this.#inTurn(async () => await raiseAttempt(await this.#sender(), raised, (nonce) => sign(nonce, at)));
+      this.#slots.put(attempt, Date.now());
       this.#carry(attempt, fees, attempt.lastBlock ?? lastBlock, terms, again);
       return attemptOf(attempt);
     }
@@ -338,13 +331,13 @@ export class TransactionExecutor {
       ...(maxTimestamp !== undefined && { maxTimestamp }),
     });
     if (answer.status === "refused") {
-      this.#vacant.push(attempt.nonce);
+      this.#slots.free(attempt.nonce);
       this.#funds.forget();
       throw new ArbError("network", `${this.chain.network.title} refused the transaction: ${answer.kind}`, {
         where: attempt.hash,
       });
     }
-    this.#open.push({ attempt, seenAt: answer.status === "accepted" ? Date.now() : 0 });
+    this.#slots.put(attempt, answer.status === "accepted" ? Date.now() : 0);
     return attemptOf(attempt);
   }
 
@@ -366,34 +359,6 @@ export class TransactionExecutor {
     for (const [id, run] of this.#runs) if (run.end !== null && this.#runs.size > RUNS_KEPT) this.#runs.delete(id);
   }
 
-  /** Journals another attempt of an intent in its slot; null where that may not be. */
-  #raise(
-    account: Ownership,
-    nonce: number,
-    intentId: string,
-    exposure: Exposure,
-    build: (nonce: number) => Promise<Signed>,
-  ): Promise<JournaledAttempt | null> {
-    return this.#inTurn(async () => {
-      const journal = this.#required();
-      const head = BigInt(await this.chain.provider.getBlockNumber());
-      try {
-        const attempt = await journal.supersede(account, nonce, {
-          kind: "replacement",
-          intent: { id: intentId },
-          build,
-          exposure,
-          head,
-        });
-        await journal.step("before-send");
-        return attempt;
-      } catch (error) {
-        if (error instanceof ArbError && (error.code === "refused" || error.code === "locked")) return null;
-        throw error;
-      }
-    });
-  }
-
   async #sign(nonce: number, call: Call, gasLimit: bigint, fees: PlanFees): Promise<Signed> {
     const { maxFeePerGas, maxPriorityFeePerGas } = fees;
     const terms = { gasLimit, maxFeePerGas, maxPriorityFeePerGas };
@@ -403,10 +368,7 @@ export class TransactionExecutor {
     };
   }
 
-  /**
-   * The attempt of an intent: in the lowest slot in which nothing can land any more, or where relays alone have something, which then is
-   * its rival: nothing above that slot could land before it. Else in the next nonce.
-   */
+  /** The attempt of an intent: in a slot that it may share or take, else in the next nonce. */
   async #journaled(
     journal: Journal,
     account: Ownership,
@@ -415,14 +377,13 @@ export class TransactionExecutor {
     build: (nonce: number) => Promise<Signed>,
     exposure: Exposure,
   ): Promise<JournaledAttempt> {
-    const contested = this.#open.filter((o) => isBounded(o.attempt)).map((o) => o.attempt.nonce);
-    const nonce = Math.min(...this.#vacant, ...contested);
-    if (!Number.isFinite(nonce) || (await journal.find(account.chainId, intent.id)) !== null) {
+    const shared = this.#slots.next();
+    if (shared === null || (await journal.find(account.chainId, intent.id)) !== null) {
       return await journal.prepare(account, intent, build, exposure);
     }
     const stopped = journal.stopped(account);
     if (stopped !== null) throw stoppedError(accountName(account.chainId, account.account), stopped);
-    const rival = !this.#vacant.includes(nonce);
+    const { nonce, rival } = shared;
     return await journal.supersede(account, nonce, { kind: "trade", intent, build, exposure, head, rival });
   }
 
@@ -436,62 +397,13 @@ export class TransactionExecutor {
     return (run === undefined || run.end !== null) && this.#sending().routesFor(attempt).length > 0;
   }
 
-  /**
-   * Makes sure that the node has every open attempt, before a nonce above them is used: those that were never surely there, or not
-   * asked for in a while, are looked up, and sent again where they are gone. Throws "locked" where the node does not take one.
-   */
-  async #confirmOpen(journal: Journal, account: Ownership): Promise<void> {
-    // what relays alone have is no step for anything above it: its slot is taken, or has landed
-    if (this.#open.some((o) => isBounded(o.attempt))) await this.#settle(journal, account);
-    const held = this.#open.find((o) => isBounded(o.attempt))?.attempt;
-    if (held !== undefined && !this.#sending().inPrivate) {
-      throw new ArbError("locked", `nonce ${held.nonce} is in private until block ${held.lastBlock}`, {
-        where: held.hash,
-        hint: "the account goes on when it has landed, or that block has passed",
-      });
-    }
-    const due = this.#open.filter(({ attempt, seenAt }) => !isBounded(attempt) && Date.now() - seenAt >= this.#recheckMs);
-    if (due.length === 0) return;
-    const { provider, network } = this.chain;
-    const mined = await usedCount(this.chain, this.wallet.address);
-    const pending = Math.max(mined, await provider.getTransactionCount(this.wallet.address, "pending"));
-    for (const open of due) {
-      const { attempt } = open;
-      if (attempt.nonce < mined) {
-        // used, by ours or not: the journal must know before anything else is signed
-        const [slot] = await journal.slots(account, { nonce: attempt.nonce });
-        const watched = this.#watched(journal, account);
-        const finding = slot && (await lookAt(watched, slot, await readHead(watched)));
-        if (finding?.status === "foreign") throw stoppedError(accountName(account.chainId, account.account), finding.evidence);
-        this.#open = this.#open.filter((o) => o !== open);
-      } else if (attempt.nonce < pending) {
-        open.seenAt = Date.now();
-      } else {
-        const answer = await this.#sending().send(attempt);
-        if (answer.status !== "accepted") {
-          const kind = answer.status === "refused" ? answer.kind : answer.detail;
-          const what = attempt.intentId ?? `a ${attempt.kind}`;
-          throw new ArbError(
-            "locked",
-            `nonce ${attempt.nonce} is signed for ${what}, which ${network.title} does not take (${kind})`,
-            {
-              where: attempt.hash,
-              hint: "nothing else is sent from this account until that transaction is mined or its nonce used",
-            },
-          );
-        }
-        open.seenAt = Date.now();
-      }
-    }
-  }
-
   /** Notes and books the receipt of a slot. What does not succeed now is done by the next round of `settle`. */
   async #book(attempt: Attempt): Promise<void> {
     const journal = this.#required();
     const account = await this.start();
     const [slot] = await journal.slots(account, { nonce: attempt.nonce });
     if (slot) await findReceipt(this.#watched(journal, account), slot);
-    this.#open = this.#open.filter((o) => o.attempt.nonce !== attempt.nonce);
+    this.#slots.forget(attempt.nonce);
   }
 }
 

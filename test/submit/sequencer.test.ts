@@ -102,6 +102,10 @@ describe("routes to sequencers", function () {
       timestampMax: "0x2540be3ff",
     });
     expect(await landed(chain, signed.hash)).to.equal("mined");
+    // Arbitrum's conditions count the blocks of Ethereum
+    const times = sequencerRoute(sequencer.url, "conditional", { ownBlocks: false });
+    expect((await times.send(await a.sign(), { ...terms, ...bounds })).status).to.equal("accepted");
+    expect(sequencer.requests.at(-1)!.params[1]).to.deep.equal({ timestampMin: "0x1", timestampMax: "0x2540be3ff" });
   });
 
   it("takes the express lane in the rounds that its controller won", async () => {

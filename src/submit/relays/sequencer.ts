@@ -14,10 +14,13 @@ const CONDITION_REFUSED = [-32003, -32005];
 
 /**
  * The endpoint of a network's sequencer. A sequencer without the method of `mode` is sent the bytes by eth_sendRawTransaction: it
- * said that it did not take them.
+ * said that it did not take them. `ownBlocks`: false where its conditions count the blocks of the chain below, as Arbitrum's do (OffchainLabs
+ * go-ethereum, arbitrum_types/txoptions.go); then times alone are conditions.
  */
-export function sequencerRoute(url: string, mode: SequencerMode = "raw", id = "sequencer"): Route {
-  const send = { raw: sendRaw, sync: sendSync, conditional: sendConditional }[mode];
+export function sequencerRoute(url: string, mode: SequencerMode = "raw", { id = "sequencer", ownBlocks = true } = {}): Route {
+  const conditional: typeof sendSync = async (to, signed, { lastBlock, ...terms }) =>
+    await sendConditional(to, signed, { ...terms, ...(ownBlocks && lastBlock !== undefined && { lastBlock }) });
+  const send = { raw: sendRaw, sync: sendSync, conditional }[mode];
   return {
     id,
     visibility: "private",
