@@ -121,7 +121,8 @@ async function load(client: pg.Client, head: BackupHead, file: string, version: 
   await source.next();
   for (const { name, columns, rows } of head.tables) {
     if (name === version) {
-      for await (const _piece of tableOf(source));
+      const left = tableOf(source);
+      while ((await left.next()).done !== true);
       continue;
     }
     await client.query(`alter table ${name} disable trigger user`);

@@ -20,7 +20,8 @@ export async function pruneSagas(
     const { rows } = await db.pool.query<{ there: boolean }>(
       `select to_regclass('${ENGINE_SCHEMA}.workflow_status') is not null and to_regclass('crosschain.saga') is not null as there`,
     );
-    while (rows[0]?.there === true && signal?.aborted !== true) {
+    while (rows[0]?.there === true) {
+      if (signal?.aborted === true) break;
       const old = await db.pool.query<{ id: string }>(
         // a workflow's id: saga/ID, or saga/ID/N where it went on after it was held
         `select w.workflow_uuid as id from ${ENGINE_SCHEMA}.workflow_status w

@@ -71,7 +71,11 @@ describe("the workflow engine's tables", () => {
     await backupDatabase(db, file);
     const empty = await freshDatabase();
     try {
-      const others = { make: async (head: object) => await makeEngineTables(empty, head as never), own: ENGINE_OWN, version: ENGINE_VERSION };
+      const others = {
+        make: async (head: object) => await makeEngineTables(empty, head as never),
+        own: ENGINE_OWN,
+        version: ENGINE_VERSION,
+      };
       await restoreDatabase(empty, file, MIGRATIONS, others);
       expect(await workflows(empty)).to.deep.equal(await workflows(db));
       const status = await withEngineClient(empty, async (client) => await client.getWorkflow("saga/open"));

@@ -52,7 +52,7 @@ describe("journal on a disk that is full", function () {
     const stuffing = path.join(disk, "stuffing");
     let left = bavail * bsize;
     // in pieces, to the last one that fits
-    for (let piece = 1 << 20, parts = 0; piece >= 512 && left > 0; ) {
+    for (let piece = 1 << 20, parts = 0; piece >= 512 && left > 0;) {
       try {
         writeFileSync(`${stuffing}-${parts++}`, Buffer.alloc(piece, 1));
       } catch {
@@ -78,7 +78,7 @@ describe("journal on a disk that is full", function () {
     for (const name of readdirSync(disk)) if (name.startsWith("stuffing")) rmSync(path.join(disk, name));
     const before = given.length;
     // a server that the full disk ended is started again meanwhile
-    for (const end = Date.now() + 60_000; given.length === before && Date.now() < end; ) await ask();
+    for (const end = Date.now() + 60_000; given.length === before && Date.now() < end;) await ask();
     expect(given.length, errors.at(-1)?.message).to.be.greaterThan(before);
 
     const kept = (await journal.slots(account, { from: 0 })).flatMap((slot) => slot.attempts);
