@@ -97,8 +97,15 @@ alter table crosschain.saga add check ((wish is null) = (wished_at is null));
 create index saga_wished on crosschain.saga (wished_at) where wish is not null;
 `;
 
+/** An arrival that a transaction of our own brought (a mint, a delivery or a refund that we called) stands in the journal's ledger already. */
+const OWN_ARRIVALS = `
+alter table crosschain.arrival add column in_ledger boolean not null default false;
+update crosschain.arrival r set in_ledger = true where exists (select 1 from journal.attempt a where a.hash = r.tx_hash);
+`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
 export const crossChainMigrations: { name: string; up: string }[] = [
   { name: "crosschain-001-tables", up: TABLES },
   { name: "crosschain-002-wishes", up: WISHES },
+  { name: "crosschain-003-own-arrivals", up: OWN_ARRIVALS },
 ];

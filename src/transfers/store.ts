@@ -231,8 +231,8 @@ export class TransferStore {
       );
       if (noted.rowCount !== 1) return;
       await sql.query(
-        `insert into crosschain.arrival (transfer, chain_id, holder, asset, amount, tx_hash, log_index, block_number, block_hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+        `insert into crosschain.arrival (transfer, chain_id, holder, asset, amount, tx_hash, log_index, block_number, block_hash, in_ledger)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, exists (select 1 from journal.attempt a where a.hash = $6))`,
         [
           row.id,
           arrival.chainId,
@@ -270,7 +270,7 @@ export class TransferStore {
          where starts_with(a.intent_id, $1) and i.taken_back_at is null and l.holder = $3
          union all
          select r.chain_id, r.asset, r.amount, 0 from crosschain.arrival r join crosschain.transfer t on t.id = r.transfer
-         where t.saga = $2 and r.holder = $3
+         where t.saga = $2 and r.holder = $3 and not r.in_ledger
        ) all_entries group by chain_id, asset order by chain_id, asset`,
       [`${workflowOf(saga)}:`, saga, keyOf(holder)],
     );

@@ -178,7 +178,7 @@ export async function unbooked(
       const asset = symbol === "ETH" ? "native" : tokenOf(site.world.chain(chainId).network, symbol).address.toLowerCase();
       const { rows } = await db.pool.query<{ sum: string }>(
         `select (coalesce((select sum(amount) from journal.ledger where chain_id = $1 and holder = $2 and asset = $3), 0)
-           + coalesce((select sum(amount) from crosschain.arrival where chain_id = $1 and holder = $2 and asset = $3), 0))::text as sum`,
+           + coalesce((select sum(amount) from crosschain.arrival where chain_id = $1 and holder = $2 and asset = $3 and not in_ledger), 0))::text as sum`,
         [chainId, of.toLowerCase(), asset],
       );
       const changed = (await site.balance(chainId, symbol, of)) - before.get(`${chainId} ${symbol}`)!;
