@@ -3,7 +3,7 @@ import type { SagaRow } from "../transfers/store.js";
 import type { Failure, SagaOutcome, SagaState } from "./recovery-manager.js";
 import { bothLegs, restOf, runLeg, stranded } from "./saga-legs.js";
 import { held, type Holding, less, planned, type SagaRun } from "./saga-run.js";
-import { carryBy } from "./saga-transfers.js";
+import { carryBy, type Moved } from "./saga-transfers.js";
 
 export async function bridgeMode(s: SagaRun, row: SagaRow): Promise<Holding> {
   const o = s.o;
@@ -41,19 +41,24 @@ async function targetPriceGone(s: SagaRun, amount: bigint, capital: bigint, row:
 const targetFloor = (capital: bigint, { estimate }: SagaRow): bigint =>
   capital + estimate.gasCost + (estimate.sold - estimate.home);
 
-/** From the bought token on the source network to its sale somewhere. */
+/** From the bought token on the source network to its sale somewhere. `ask`: decides before it takes a bridge. */
 export async function carry(
   s: SagaRun,
   from: "bridge-start" | "refunded",
   amount: bigint,
   capital: bigint,
   row: SagaRow,
+  ask = false,
 ): Promise<Holding> {
   const o = s.o;
   const route = { from: o.buy.chainId, to: o.sell.chainId, tokenIn: o.buy.tokenOut, tokenOut: o.sell.tokenIn };
   let state = from;
+  let asks = ask;
   for (;;) {
-    const moved = await carryBy(s, { ...route, name: "out", start: state, flying: "in-flight", amount, capital });
+    const moved: Moved = asks
+      ? { kind: "refunded", amount, partial: false }
+      : await carryBy(s, { ...route, name: "out", start: state, flying: "in-flight", amount, capital });
+    asks = false;
     if (moved.kind === "arrived") {
       if (!moved.partial) return await sellAtTarget(s, moved.amount, capital, row);
       const choice = await s.decide({ state: "target-leg", amount: moved.amount, capital }, "partial-amount", true);

@@ -61,7 +61,8 @@ async function fromBooks(s: SagaRun, row: SagaRow, capital: bigint): Promise<Hol
   if (row.mode === "inventory" && here > 0n && there === 0n)
     return await sellStock(s, row, { bought: here, failure: "leg-failed" });
   if (there > 0n && there >= here) return await sellAtTarget(s, there, capital, row);
-  if (here > 0n && there >= 0n) return await carry(s, "refunded", here, capital, row);
+  // by a decision, for the operator may have said how
+  if (here > 0n && there >= 0n) return await carry(s, "refunded", here, capital, row, await s.engine.patched("ways-back"));
   if (here > 0n) return await sellAtSource(s, "refunded", here, capital, row, 0n);
   if (proceeds > 0n) return (await bringHome(s, proceeds, capital, "return-start", "return-in-flight")) ?? planned;
   return held("nothing of it is left to be traded");
