@@ -105,7 +105,7 @@ export interface Situation {
   state: SagaState;
   failure: Failure;
   /** Symbol of the profit token: whose limits count. */
-  token?: string | undefined;
+  token: string;
   /** At its cost, base units of the profit token. */
   capital: bigint;
   choices: Choice[];
@@ -241,9 +241,8 @@ export class RecoveryManager {
   constructor(readonly policy: RecoveryPolicy) {}
 
   /** The limits of a profit token, by its symbol. */
-  limits(token: string | undefined): LossLimits {
-    const own = token === undefined ? undefined : this.policy.perToken?.[token];
-    return own ?? this.policy;
+  limits(token: string): LossLimits {
+    return this.policy.perToken?.[token] ?? this.policy;
   }
 
   /**

@@ -26,6 +26,7 @@ const situation = (state: SagaState, failure: Failure, change: Partial<Situation
   choices: [],
   taken: {},
   timeLeft: true,
+  token: "USDC",
   wish: null,
   ...change,
 });
@@ -175,6 +176,16 @@ describe("RecoveryManager: every state with every failure that it can have", () 
   it("asks the operator at once where the position is above the hold limit", () => {
     expect(manager.decide(situation("refunded", "refunded", { capital: 10_001n })).choice.kind).to.equal("operator");
     expect(manager.decide(situation("refunded", "refunded", { capital: 10_000n })).choice.kind).to.equal("hold");
+  });
+
+  it("holds a profit token to limits of its own, in its own units", () => {
+    const perToken = { WETH: { maxLoss: 5n, holdLimit: 50n } };
+    const both = new RecoveryManager({ ...POLICY, perToken });
+    const choices = [choice("sell-at-source", 6n)];
+    const of = (token: string, capital: bigint) =>
+      both.decide(situation("refunded", "refunded", { choices, token, capital })).choice.kind;
+    expect([of("USDC", 50n), of("WETH", 50n), of("WETH", 51n)]).to.deep.equal(["sell-at-source", "hold", "operator"]);
+    expect(both.limits("WETH")).to.deep.equal(perToken.WETH);
   });
 
   it("does nothing for ever: tries are counted, and waits end with their deadline", () => {

@@ -9,7 +9,7 @@ type Json = Record<string, any>;
 
 describe("the main job on four local chains", function () {
   // fifteen trades; on a busy machine they take their time
-  this.timeout(600_000);
+  this.timeout(1_800_000);
   let outcomes: Outcome[];
   let crossChain: CrossChainTrade[];
   let report: Record<"trades" | "rejected" | "reverted", Json[]>;
