@@ -251,17 +251,14 @@ export class RecoveryManager {
       const wished = open.find((c) => c.kind === wish);
       if (wished) return decision(wished, "the operator asked for it");
     }
-    const ways = open.filter(
-      ({ kind, loss }) => !isResort(kind) && (FREE.has(kind) || (loss !== null && loss <= maxLoss)),
-    );
+    const ways = open.filter(({ kind, loss }) => !isResort(kind) && (FREE.has(kind) || (loss !== null && loss <= maxLoss)));
     const [best] = ways.toSorted((a, b) => order(this.#cost(a, capital), this.#cost(b, capital)));
     if (best) {
       const why = ways.length === 1 ? "the only way within the limits" : `the cheapest of ${ways.map((w) => w.kind).join(", ")}`;
       return decision(best, `${FAILURES[failure]}: ${why}`);
     }
     const least = open.flatMap((c) => (c.loss === null || isResort(c.kind) ? [] : [c.loss])).toSorted(order)[0];
-    const lost =
-      least === undefined ? "no way out can be quoted" : `the cheapest way out loses ${least}, above ${maxLoss}`;
+    const lost = least === undefined ? "no way out can be quoted" : `the cheapest way out loses ${least}, above ${maxLoss}`;
     if (kinds.includes("hold") && capital <= holdLimit)
       return decision(resort("hold", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
     return decision(resort("operator", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
