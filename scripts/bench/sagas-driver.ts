@@ -55,7 +55,7 @@ const executor = await CrossChainExecutor.open({
   journal: opened.journal,
   networks: chains.map((chain) => ({
     chain,
-    fees: { priorityFee: 1_000_000n, patienceBlocks: 12, maxFeePerGas: null },
+    fees: { priorityFee: 1_000_000n, patienceBlocks: 24, maxFeePerGas: null },
     arrivalBlocks: 0,
   })),
   wallets: world.keys.map((key) => new WalletManager(new Secret(key))),
@@ -90,8 +90,8 @@ const executor = await CrossChainExecutor.open({
 });
 say({ ready: true });
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const order = JSON.parse(line) as Order;
+for await (const text of createInterface({ input: process.stdin })) {
+  const order = JSON.parse(text) as Order;
   if ("sagas" in order) {
     for (const { opportunity, account } of fromStored<{ opportunity: CrossChainOpportunity; account: string }[]>(order.sagas))
       void follow(opportunity, account);

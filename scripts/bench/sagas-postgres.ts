@@ -65,11 +65,11 @@ export async function debianServer(folder: string): Promise<Server | null> {
   }
   const data = path.join(folder, "data");
   const args = ["-D", data, "-U", "bench", "--auth=scram-sha-256", `--pwfile=${secretFile}`, "-E", "UTF8", "--locale=C", "-N"];
-  const made = spawnSync(path.join(bin, "initdb"), args, { ...(ids ?? {}), cwd: "/", encoding: "utf8" });
+  const made = spawnSync(path.join(bin, "initdb"), args, { ...ids, cwd: "/", encoding: "utf8" });
   if (made.status !== 0) throw new Error(`initdb of ${bin} failed: ${made.stderr}`);
   const port = await freePort();
   const run = ["-D", data, "-p", String(port), "-c", "listen_addresses=127.0.0.1", "-k", folder, "-c", "max_connections=200"];
-  const child = spawn(path.join(bin, "postgres"), run, { ...(ids ?? {}), cwd: "/", stdio: "ignore" });
+  const child = spawn(path.join(bin, "postgres"), run, { ...ids, cwd: "/", stdio: "ignore" });
   const url = `postgres://bench:${password}@127.0.0.1:${port}/postgres`;
   const stop = async (): Promise<void> => {
     const ended = new Promise((resolve) => child.once("exit", resolve));

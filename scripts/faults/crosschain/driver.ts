@@ -66,7 +66,8 @@ const executor = await CrossChainExecutor.open({
   journal,
   networks: chains.map((chain) => ({
     chain,
-    fees: { priorityFee: 1_000_000n, patienceBlocks: 6, maxFeePerGas: null },
+    // the local Arbitrum's base fee falls below its floor while many blocks come at once, and is back with the next
+    fees: { priorityFee: 1_000_000n, patienceBlocks: 20, maxFeePerGas: null },
     arrivalBlocks: FINAL_BLOCKS,
   })),
   wallets,

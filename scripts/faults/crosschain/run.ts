@@ -80,7 +80,7 @@ type Driver = Talker<Order, Said>;
 /** Rounds after which the chains are new: their logs are read from the start again and again. */
 const ROUNDS_PER_WORLD = 30;
 const START_MS = 90_000;
-const SETTLE_MS = 150_000;
+const SETTLE_MS = 300_000;
 /** How long a label may be waited for; then the driver is killed where it is. */
 const LABEL_MS = 6_000;
 const TAKEOVER_MS = 10_000;
