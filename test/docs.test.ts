@@ -123,7 +123,9 @@ describe("documentation", () => {
         .map(([o, of]) => [/--[a-z]+/.exec(o!)![0], of!.replaceAll(" (repeatable)", "")]),
     );
     const commands = table.flatMap(([c]) => /^`arb ([a-z ]+?)( \[?(?:FILE|CALLDATA|ID)\]?)?`$/.exec(c ?? "")?.[1] ?? []);
-    const helps = await Promise.all(commands.map(async (c) => (await arb([...c.split(" "), "--help"], { cwd: ROOT })).stdout));
+    const helps = await Promise.all(
+      commands.map(async (c) => (await arb([...c.split(" "), "--help"], { cwd: ROOT, deadlineMs: 240_000 })).stdout),
+    );
     const real = new Map<string, string[]>();
     for (const [i, help] of helps.entries()) {
       for (const [, option = ""] of help.matchAll(/^ +(?:-\w, )?(--[a-z]+)/gm)) {

@@ -114,7 +114,10 @@ ${sections.join(",\n")}
   },
 
   // who may fund a trade, if the opportunity does not say; among equally cheap ones the first counts
-  "funding": { "preference": [${defaults.data.funding.preference.map((s) => JSON.stringify(s)).join(", ")}] }
+  "funding": { "preference": [${defaults.data.funding.preference.map((s) => JSON.stringify(s)).join(", ")}] },
+
+  // trades between networks; they also need minProfit and maxLoss here, and bridges.enabled
+  "crossChain": { "enabled": false }
 }
 `;
 }

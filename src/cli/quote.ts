@@ -1,13 +1,18 @@
 import { ZeroAddress } from "ethers";
 import { Command } from "commander";
 import { formatToken } from "../config/format-token.js";
-import { loadConfig } from "../config/load.js";
+import { type Config, loadConfig } from "../config/load.js";
+import { databaseSettings } from "../database/settings.js";
 import { ArbError } from "../errors.js";
+import { openCrossChainSession } from "../execution/cross-chain-session.js";
+import { ErrorHandler } from "../execution/error-handler.js";
 import { connectTo, executorOf, stepExecutorOf, validationOf } from "../execution/session.js";
+import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { quoteAtBlock } from "../market/market.js";
 import { createIntake } from "../opportunity/intake.js";
 import type { Quote } from "../opportunity/quote.js";
 import { type ConfigOptions, withConfig } from "./common.js";
+import { isAcross, printJudged } from "./cross-chain.js";
 import { itemsOf } from "./execute.js";
 import { makeOutput, outcomeJson } from "./output.js";
 import { columns, outcomeText } from "./table.js";
@@ -21,35 +26,73 @@ export function quoteCommand(): Command {
       const output = makeOutput(options);
       const config = loadConfig(options.config);
       const intake = createIntake(() => validationOf(config));
-      for await (const { result } of itemsOf(file, intake)) {
-        if (!result.ok) {
-          const outcome = { status: "rejected", rejection: result.rejection } as const;
-          output.result(outcomeJson(outcome), () => outcomeText(outcome, []));
-          continue;
-        }
-        const networkConfig = config.networks.find((n) => n.network.chainId === result.value.chainId);
-        if (!networkConfig) throw new ArbError("internal", `chain ${result.value.chainId} passed validation unconfigured`);
-        const { network } = networkConfig;
-        const chain = await connectTo(networkConfig, config);
-        try {
-          const executor = executorOf(networkConfig, options.deployments) ?? ZeroAddress;
-          const quoted = await quoteAtBlock(chain.provider, network, result.value, {
-            executor,
-            stepExecutor: stepExecutorOf(networkConfig, options.deployments),
-            funding: config.fundingPreference,
-          });
-          if (quoted.result.ok) {
-            const quote = quoted.result.value;
-            output.result(quoteJson(quote), () => quoteText(quote, network));
-          } else {
-            const outcome = { status: "rejected", rejection: quoted.result.rejection } as const;
+      let trading: ReturnType<typeof openForQuotes> | null = null;
+      try {
+        for await (const { result } of itemsOf(file, intake)) {
+          if (!result.ok) {
+            const outcome = { status: "rejected", rejection: result.rejection } as const;
             output.result(outcomeJson(outcome), () => outcomeText(outcome, []));
+            continue;
           }
-        } finally {
-          chain.close();
+          const opportunity = result.value;
+          if (isAcross(opportunity)) {
+            trading ??= openForQuotes(config, options.deployments, (error) =>
+              output.note(new ErrorHandler().describe(error).message),
+            );
+            const networks = config.networks.map((n) => n.network);
+            printJudged("quoted", opportunity, await (await trading).session.judge(opportunity), networks, output);
+            continue;
+          }
+          const networkConfig = config.networks.find((n) => n.network.chainId === opportunity.chainId);
+          if (!networkConfig) throw new ArbError("internal", `chain ${opportunity.chainId} passed validation unconfigured`);
+          const { network } = networkConfig;
+          const chain = await connectTo(networkConfig, config);
+          try {
+            const executor = executorOf(networkConfig, options.deployments) ?? ZeroAddress;
+            const quoted = await quoteAtBlock(chain.provider, network, opportunity, {
+              executor,
+              stepExecutor: stepExecutorOf(networkConfig, options.deployments),
+              funding: config.fundingPreference,
+            });
+            if (quoted.result.ok) {
+              const quote = quoted.result.value;
+              output.result(quoteJson(quote), () => quoteText(quote, network));
+            } else {
+              const outcome = { status: "rejected", rejection: quoted.result.rejection } as const;
+              output.result(outcomeJson(outcome), () => outcomeText(outcome, []));
+            }
+          } finally {
+            chain.close();
+          }
         }
+      } finally {
+        await (await trading)?.close();
       }
     });
+}
+
+/** Cross-chain trades are judged without an account; their history and limits are in the database. */
+async function openForQuotes(config: Config, deployments: string, onFault: (error: unknown) => void) {
+  let opened: OpenJournal | null = null;
+  const close = async () => {
+    await opened?.close();
+  };
+  try {
+    const session = await openCrossChainSession({
+      config: { ...config, mode: "dry-run" },
+      wallets: new Map(),
+      database: async () => (opened = await openJournalOf(await databaseSettings(config), { onFault })),
+      deployments,
+      connect: async (network) => await connectTo(network, config),
+      routesOf: () => Promise.reject(new ArbError("internal", "a quote needs no routes")),
+      isLocalWorld: () => Promise.resolve(false),
+      onFault,
+    });
+    return { session, close: async () => (await session.close(), await close()) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 function quoteJson(quote: Quote): Record<string, unknown> {

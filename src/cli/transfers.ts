@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { DBOSClient } from "@dbos-inc/dbos-sdk";
+import { formatToken } from "../config/format-token.js";
 import { loadConfig, type Config } from "../config/load.js";
 import { networkById } from "../config/networks.js";
 import { migrate } from "../database/migrate.js";
@@ -8,12 +9,15 @@ import { MIGRATIONS } from "../database/schema.js";
 import { databaseSettings } from "../database/settings.js";
 import { ArbError } from "../errors.js";
 import { CHOICES, type ChoiceKind } from "../execution/recovery-manager.js";
-import { formatDecimal } from "../units.js";
+import { reportOf } from "../transfers/report.js";
+import type { SagaResult } from "../transfers/types.js";
+import { ETHER, formatAmount, formatDecimal } from "../units.js";
 import { TransferStore, type SagaRow, type TransferRow, workflowOf } from "../transfers/store.js";
 import { strandedSagas } from "../transfers/takeover.js";
 import { COMMANDS, ENGINE_SCHEMA } from "../transfers/version.js";
 import type { CommonOptions } from "./common.js";
 import { makeOutput } from "./output.js";
+import { sagaText, storyOf } from "./saga-text.js";
 
 type Options = CommonOptions & { config: string };
 
@@ -28,7 +32,8 @@ interface Shown {
   deadline: string | null;
   overdue: boolean;
   waitsFor: string;
-  atRisk: { chainId: number; token: string; amount: string } | null;
+  /** `symbol` is null for a token that the registry does not list. */
+  atRisk: { chainId: number; token: string; symbol: string | null; amount: string } | null;
   bridges: string[];
 }
 
@@ -61,31 +66,19 @@ export function transfersCommand(): Command {
       const found = await withStore(loadConfig(options.config), async (store) => {
         const saga = await sagaOf(store, id);
         const rows = await store.transfersOf(id);
-        const books = await store.books(id, saga.account);
-        return {
-          ...shownOf(saga, rows),
-          estimate: saga.estimate,
-          result: saga.result,
-          transfers: rows.map((t) => ({
-            id: t.id,
-            bridge: t.bridge,
-            state: t.state,
-            amountIn: t.quote.amountIn,
-            amountOut: t.quote.amountOut,
-            due: t.due.toISOString(),
-            key: t.key,
-          })),
-          books,
-        };
+        const report = await reportOf(store, saga);
+        const keys = new Map(rows.map((t) => [t.id, { due: t.due.toISOString(), key: t.key }]));
+        const moved = report.transfers.map((t) => ({ ...t, ...keys.get(t.id) }));
+        const { estimate, result } = saga;
+        const shown = { ...shownOf(saga, rows), estimate, result, legs: report.legs, transfers: moved, books: report.books };
+        return { report, shown };
       });
-      makeOutput(options).result(found, () =>
+      const { report, shown } = found;
+      makeOutput(options).result(shown, () =>
         [
-          lineOf(found),
-          ...found.transfers.map((t) => `  ${t.id} by ${t.bridge}: ${t.state}, ${t.amountIn} -> ${t.amountOut}, due ${t.due}`),
-          ...found.books.map((b) => `  chain ${b.chainId} ${b.asset}: ${b.amount}${b.gas === 0n ? "" : `, gas ${b.gas} wei`}`),
-          ...(found.result === null
-            ? []
-            : [`  ${found.result.outcome}: net ${found.result.net}, expected ${found.result.expected}; ${found.result.reason}`]),
+          ...(report.outcome === null ? [lineOf(shown), ...storyOf(report).map((line) => `  ${line}`)] : [sagaText(report)]),
+          ...shown.transfers.map((t) => `  ${t.id}: ${t.state}, due ${t.due ?? "?"}`),
+          ...shown.books.map((b) => `  ${bookText(b)}`),
         ].join("\n"),
       );
     });
@@ -163,18 +156,32 @@ function shownOf(saga: SagaRow, transfers: TransferRow[]): Shown {
     deadline: due?.toISOString() ?? null,
     overdue: due !== null && due.getTime() < Date.now(),
     waitsFor,
-    atRisk: risk === null || outcome !== null ? null : { ...risk, amount: String(risk.amount) },
+    atRisk:
+      risk === null || (outcome !== null && outcome !== "held")
+        ? null
+        : { ...risk, symbol: symbolOf(risk), amount: String(risk.amount) },
     bridges: [...new Set(transfers.map((t) => t.bridge))],
   };
 }
 
+function bookText({ chainId, asset, amount, gas }: SagaResult["books"][number]): string {
+  const network = networkById(chainId);
+  const title = network?.title ?? `chain ${chainId}`;
+  if (asset === "native") return `books on ${title}: ${formatAmount(amount, ETHER)}, gas ${formatAmount(gas, ETHER)}`;
+  return `books on ${title}: ${network ? formatToken(network, asset, amount) : `${amount} units of ${asset}`}`;
+}
+
+const tokenOf = ({ chainId, token }: { chainId: number; token: string }) =>
+  networkById(chainId)?.tokens.find((t) => t.address.toLowerCase() === token.toLowerCase());
+const symbolOf = (at: { chainId: number; token: string }): string | null => tokenOf(at)?.symbol ?? null;
+
 function lineOf(s: Shown): string {
-  const token =
-    s.atRisk && networkById(s.atRisk.chainId)?.tokens.find((t) => t.address.toLowerCase() === s.atRisk?.token.toLowerCase());
+  const { atRisk } = s;
+  const token = atRisk && tokenOf(atRisk);
+  const amount = (at: NonNullable<Shown["atRisk"]>) =>
+    token ? `${formatDecimal(BigInt(at.amount), token.decimals)} ${token.symbol}` : `${at.amount} units of ${at.token}`;
   const risk =
-    s.atRisk === null
-      ? ""
-      : `, at risk ${token ? `${formatDecimal(BigInt(s.atRisk.amount), token.decimals)} ${token.symbol}` : `${s.atRisk.amount} of ${s.atRisk.token}`} of chain ${s.atRisk.chainId}`;
+    atRisk === null ? "" : `, at risk ${amount(atRisk)} on ${networkById(atRisk.chainId)?.title ?? `chain ${atRisk.chainId}`}`;
   const due = s.deadline === null ? "" : `, ${s.overdue ? "OVERDUE since" : "until"} ${s.deadline}`;
   return `${s.id} (${s.mode}, ${s.ageSeconds} s): ${s.outcome ?? s.state}${s.waitsFor === "" ? "" : `, waits for ${s.waitsFor}`}${due}${risk}`;
 }

@@ -42,24 +42,40 @@ const rebalancing = z.strictObject({
 
 export const crossChain = z.strictObject({
   enabled: z.boolean().default(false).describe("Whether cross-chain opportunities are traded"),
-  minProfit: amounts("2 USDC", "Least expected profit after all costs, by profit token; one without an entry is not traded for profit"),
-  maxLoss: amounts("20 USDC", "Most that a way out of a failed trade may lose without asking anybody; needed for each token of minProfit"),
+  minProfit: amounts(
+    "2 USDC",
+    "Least expected profit after all costs, by profit token; one without an entry is not traded for profit",
+  ),
+  maxLoss: amounts(
+    "20 USDC",
+    "Most that a way out of a failed trade may lose without asking anybody; needed for each token of minProfit",
+  ),
   holdLimit: amounts(
     "5000 USDC",
     "Largest position that is held when no way out is within maxLoss; without an entry the operator is asked at once",
   ),
-  holdFor: longDuration.prefault("1 h").describe("How long a position is held, or the operator waited for, before the trade ends as held"),
+  holdFor: longDuration
+    .prefault("1 h")
+    .describe("How long a position is held, or the operator waited for, before the trade ends as held"),
   tries: z.int().min(1).max(20).default(2).describe("Tries of each kind: the same again, other pools, other bridges, speed-ups"),
-  timeCost: percent.prefault("0.36 %").describe("What an hour of the capital's absence costs when ways out are compared, of the capital"),
+  timeCost: percent
+    .prefault("0.36 %")
+    .describe("What an hour of the capital's absence costs when ways out are compared, of the capital"),
   drift: percent.prefault("0.5 %").describe("What the price of a token may move in an hour; taken off what bridges offer"),
   slippage: share.prefault("0.3 %").describe("How far a leg may land below its quote"),
+  holder: z
+    .enum(["account", "vault"])
+    .default("account")
+    .describe("Whose tokens are traded: the account's, or those of the ArbVault of every network"),
   minimumCapital: amounts("5000 USDC", "Free capital on both networks below which inventory stays off"),
   limits: z.array(limits).default([]).describe("Limits by token"),
   rebalancing: z.array(rebalancing).default([]).describe("Shares of the inventory by token"),
   arrivalBlocks: z
     .partialRecord(networkName, z.int().min(0).max(1_000_000))
     .default({})
-    .describe('Blocks on top of an arrival before it is relied on, by network: { "base": 20 }. Left out: the network\'s finality'),
+    .describe(
+      'Blocks on top of an arrival before it is relied on, by network: { "base": 20 }. Left out: the network\'s finality',
+    ),
   transferWithin: longDuration.prefault("2 h").describe("How long a bridge may take before its transfer expires"),
   grace: duration.prefault("5 min").describe("How long after the promised time a transfer counts as overdue"),
   swapWithin: duration.prefault("2 min").describe("Longest that a swap may wait for its block"),

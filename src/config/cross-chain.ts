@@ -23,6 +23,8 @@ export interface CrossChainConfig {
   policy: RecoveryPolicy;
   settings: Partial<SagaSettings>;
   rebalancing: RebalancingConfig[];
+  /** Whose tokens are traded. */
+  holder: "account" | "vault";
   /** Blocks on top of an arrival by chain id; a network that is not here has its own finality. */
   arrivalBlocks: Map<number, number>;
 }
@@ -44,7 +46,8 @@ export function resolveCrossChain(
   const minimumCapital = read.bySymbol(c.minimumCapital, at("minimumCapital"));
   const perToken: Record<string, LossLimits> = {};
   for (const symbol of Object.keys(minProfit)) {
-    if (maxLoss[symbol] === undefined) faults.push({ path: at("maxLoss"), message: `has no entry for ${symbol}, which minProfit has` });
+    if (maxLoss[symbol] === undefined)
+      faults.push({ path: at("maxLoss"), message: `has no entry for ${symbol}, which minProfit has` });
     perToken[symbol] = { maxLoss: maxLoss[symbol] ?? 0n, holdLimit: holdLimit[symbol] ?? 0n };
   }
   const limits: Limits = {};
@@ -86,6 +89,7 @@ export function resolveCrossChain(
       finalSeconds: seconds(c.finalWithin),
     },
     rebalancing,
+    holder: c.holder,
     arrivalBlocks,
   };
 }

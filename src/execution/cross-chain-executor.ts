@@ -138,6 +138,29 @@ function engineUrl(text: string): string {
   return url.href;
 }
 
+/** What an executor works with, without the workflow engine: enough to judge a trade. */
+export function partsOf(options: CrossChainOptions): { env: Env; senders: Senders; monitor: BridgeMonitor } {
+  const { db, journal, networks, wallets, bridges, rules, policy } = options;
+  const settings = { ...DEFAULT_SETTINGS, ...options.settings };
+  const onFault = options.onFault ?? (() => undefined);
+  const senders = new Senders(journal, networks, wallets, onFault);
+  const store = new TransferStore(db, (chainId) => senders.chain(chainId).provider);
+  const pricing: { quotes?: Quotes } = {};
+  const monitor = new BridgeMonitor({
+    db,
+    bridges: bridges.map((bridge) => forVaults(bridge, (chainId, address) => senders.isVault(chainId, address))),
+    views: (chainId) => senders.view(chainId),
+    driftPpmPerHour: settings.driftPpmPerHour,
+    costIn: async (chainId, wei, token) => await pricing.quotes!.costIn(chainId, wei, token),
+    gasPrice: async (chainId) => await pricing.quotes!.gasPrice(chainId),
+  });
+  const quotes = new Quotes(senders, monitor, settings.transferSeconds);
+  pricing.quotes = quotes;
+  const actions = new Actions(senders, store, quotes, settings);
+  const env: Env = { store, actions, quotes, recovery: new RecoveryManager(policy), rules, settings, onFault, closed: false };
+  return { env, senders, monitor };
+}
+
 const silent = { info: () => undefined, debug: () => undefined };
 
 /** Runs cross-chain trades to their ends, whatever process they were started in. One per process. */
@@ -158,25 +181,11 @@ export class CrossChainExecutor {
    */
   static async open(options: CrossChainOptions): Promise<CrossChainExecutor> {
     if (present !== null) throw new ArbError("usage", "a cross-chain executor is open in this process already");
-    const { db, journal, networks, wallets, bridges, rules, policy } = options;
-    const settings = { ...DEFAULT_SETTINGS, ...options.settings };
-    const onFault = options.onFault ?? (() => undefined);
-    const senders = new Senders(journal, networks, wallets, onFault);
-    const store = new TransferStore(db, (chainId) => senders.chain(chainId).provider);
-    const pricing: { quotes?: Quotes } = {};
-    const monitor = new BridgeMonitor({
-      db,
-      bridges: bridges.map((bridge) => forVaults(bridge, (chainId, address) => senders.isVault(chainId, address))),
-      views: (chainId) => senders.view(chainId),
-      driftPpmPerHour: settings.driftPpmPerHour,
-      costIn: async (chainId, wei, token) => await pricing.quotes!.costIn(chainId, wei, token),
-      gasPrice: async (chainId) => await pricing.quotes!.gasPrice(chainId),
-    });
-    const quotes = new Quotes(senders, monitor, settings.transferSeconds);
-    pricing.quotes = quotes;
-    const actions = new Actions(senders, store, quotes, settings);
-    present = { store, actions, quotes, recovery: new RecoveryManager(policy), rules, settings, onFault, closed: false };
-    const opened = new CrossChainExecutor(present, senders, monitor, journal.driverId);
+    const { db, journal } = options;
+    const { env, senders, monitor } = partsOf(options);
+    const { onFault } = env;
+    present = env;
+    const opened = new CrossChainExecutor(env, senders, monitor, journal.driverId);
     try {
       DBOS.setConfig({
         name: APPLICATION,

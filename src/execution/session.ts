@@ -19,6 +19,7 @@ import { VENUES } from "../venues/index.js";
 import { refuseDelegated } from "../wallet/delegation.js";
 import { openWallets } from "../wallet/open.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
+import { type CrossChainSession, openCrossChainSession } from "./cross-chain-session.js";
 import { SameChainExecutor } from "./same-chain-executor.js";
 
 /** The configured drivers, one per network and account, connected and checked. */
@@ -30,6 +31,8 @@ export interface Session {
   accounts(chainId: number): string[];
   /** The driver of an account, by default the network's first. */
   driver(chainId: number, account?: string): Promise<SameChainExecutor>;
+  /** Cross-chain trades, opened by the first call. Raises ArbError "config" where they are off. */
+  crossChain(): Promise<CrossChainSession>;
   /** What opportunities are validated against, at this moment. */
   validation(): ValidationContext;
   /** Gives the accounts back, closes connections and overwrites keys. */
@@ -38,6 +41,8 @@ export interface Session {
 
 const LOCAL_HOSTS = new Set(["127.0.0.1", "localhost", "[::1]"]);
 const RECEIPT_POLLS_PER_BLOCK = 4;
+/** Another driver takes a dead one's trades, and so its accounts, within ten seconds. */
+const SHORT_LEASE_MS = 6_000;
 
 export interface SessionOptions {
   /** Folder of the deployment records. */
@@ -57,10 +62,27 @@ export async function openSession(config: Config, options: SessionOptions): Prom
   const chains: Chain[] = [];
   const senders: TransactionExecutor[] = [];
   let opening: Promise<OpenJournal> | null = null;
-  const journal = async () => {
-    opening ??= databaseSettings(config).then((settings) => openJournalOf(settings, { onFault }));
+  const database = async () => {
+    const lease = config.crossChain === null ? {} : { ttlMs: SHORT_LEASE_MS };
+    opening ??= databaseSettings(config).then((settings) => openJournalOf(settings, { onFault, ...lease }));
     opening.catch(() => (opening = null));
-    return (await opening).journal;
+    return await opening;
+  };
+  const journal = async () => (await database()).journal;
+  let trading: Promise<CrossChainSession> | null = null;
+  const crossChain = async (): Promise<CrossChainSession> => {
+    trading ??= openCrossChainSession({
+      config,
+      wallets,
+      database,
+      deployments: options.deployments,
+      connect: async (networkConfig) => await connectTo(networkConfig, config),
+      routesOf,
+      isLocalWorld: async (chain) => chain.local === true && (await isLocalWorld(chain)),
+      onFault,
+    });
+    trading.catch(() => (trading = null));
+    return await trading;
   };
   // relays know all accounts of a network by one key
   const routesOf = async (chain: Chain, networkConfig: NetworkConfig): Promise<Routes> => {
@@ -151,8 +173,10 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       opened.catch(() => drivers.delete(key));
       return opened;
     },
+    crossChain,
     validation: () => validationOf(config),
     close: async () => {
+      await (await trading?.catch(() => null))?.close();
       for (const sender of senders) await sender.close();
       const opened = await opening?.catch(() => null);
       await opened?.close();

@@ -2,6 +2,7 @@
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { ArbError } from "../errors.js";
+import { type CrossChainOpportunity, isCrossChain, validateCrossChain } from "./cross-chain.js";
 import { parseJson } from "./json.js";
 import type { Opportunity } from "./opportunity.js";
 import type { Rejection, Result } from "./reject.js";
@@ -13,25 +14,28 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const REMEMBERED_IDS = 100_000;
 const NEWLINE = 0x0a;
 
+/** On one chain, or across two: only the latter has `buy` and `sell`. */
+export type AnyOpportunity = Opportunity | CrossChainOpportunity;
+
 export interface IntakeItem {
   /** Line of the input, from 1; null where it was no line. */
   line: number | null;
-  result: Result<Opportunity>;
+  result: Result<AnyOpportunity>;
 }
 
 /** Checks opportunities one by one and refuses an id that was already taken in. */
 export interface Intake {
   /** A parsed value, e.g. of the program's own finder. */
-  value(value: unknown): Result<Opportunity>;
+  value(value: unknown): Result<AnyOpportunity>;
   /** One JSON text. `place` names it in `where`. */
-  text(text: string, place: string | null): Result<Opportunity>;
+  text(text: string, place: string | null): Result<AnyOpportunity>;
 }
 
 /** `context` is asked anew for every opportunity: time goes on, and settings may change. */
 export function createIntake(context: () => ValidationContext): Intake {
   const seen = new Map<string, string>();
-  const take = (value: unknown, place: string | null): Result<Opportunity> => {
-    const result = validateOpportunity(value, context());
+  const take = (value: unknown, place: string | null): Result<AnyOpportunity> => {
+    const result = isCrossChain(value) ? validateCrossChain(value, context()) : validateOpportunity(value, context());
     if (!result.ok) return { ok: false, rejection: { ...result.rejection, where: join(place, result.rejection.where) } };
     const { id } = result.value;
     const earlier = seen.get(id);

@@ -21,6 +21,7 @@ export const REJECT_REASONS = {
   "no-gas-price": "the gas cost cannot be priced in the profit token",
   "no-executor": "the plan needs a StepExecutor, and none is deployed or configured",
   "simulation-reverted": "the exact calldata reverted in simulation",
+  "not-started": "across chains: the profit, the worst way out, a limit or what is free does not allow it now",
   "risk-limit": "a risk limit or the kill switch refused it",
   "insufficient-gas-funds": "the wallet cannot pay the gas",
   duplicate: "the journal already has a transaction for its id",

@@ -141,7 +141,7 @@ export async function playCrossChain(
       rules: { ...RULES, minimumCapital: { DAI: 5_000n * 10n ** 18n } },
       policy: { maxLoss: 0n, holdLimit: 0n, perToken: POLICY, holdSeconds: 3_600, timeCostPpb: 1_000n, tries: 2 },
       settings: DESK_SETTINGS,
-      onFault: (error) => note(`  will be tried again: ${error instanceof Error ? error.message : String(error)}`),
+      onFault: (error) => note(`will be tried again: ${error instanceof Error ? error.message : String(error)}`),
     });
     desk.counterparts.run();
     const running = executor;

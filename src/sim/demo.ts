@@ -184,6 +184,7 @@ async function play(scene: Scene, number: number, desk: Desk, intake: Intake): P
   await movePrice(local, pool, sold.address, await shareOf(local, pool, sold.address, scene.gap.ppm));
   const opportunity = intake.value(await opportunityOf(scene, number, desk));
   if (!opportunity.ok) return { status: "rejected", rejection: opportunity.rejection };
+  if ("buy" in opportunity.value) throw new ArbError("internal", "a scene on one chain gave a trade across chains");
   const bought = pool.token0 === sold.address ? pool.token1 : pool.token0;
   const interfere: OnStep = async (step) => {
     if (step === "simulated" && scene.rival) await rival(local, scene.rival, pool, bought);

@@ -19,8 +19,8 @@ import type { WalletManager } from "../wallet/wallet-manager.js";
 export interface TradingNetwork {
   chain: Chain;
   fees: FeePolicy;
-  /** Way of the transactions; the chain's node by default. */
-  route?: Route;
+  /** Ways of the transactions, all at once, which hold them until they land; the chain's node by default. */
+  routes?: readonly Route[];
   /** Blocks on top of an arrival before it is relied on; by default the network's finality. Less is faster and trusts the chain more. */
   arrivalBlocks?: number;
   /** How legs are swapped for an account; by the venues' routers by default. */
@@ -116,11 +116,11 @@ export class Senders {
   }
 
   async #open(chainId: number, account: string): Promise<TransactionExecutor> {
-    const { chain, route } = this.network(chainId);
+    const { chain, routes } = this.network(chainId);
     const wallet = this.wallets.find((w) => w.address.toLowerCase() === account.toLowerCase());
     if (!wallet)
       throw new ArbError("secrets", `this driver has no key of ${account}`, { hint: "list its wallet in the configuration" });
-    const sender = new TransactionExecutor(chain, wallet, [route ?? chainRoute(chain)], { journal: this.journal });
+    const sender = new TransactionExecutor(chain, wallet, routes ?? [chainRoute(chain)], { journal: this.journal });
     await sender.start();
     sender.keepWatching(chain.network.blockTimeMs, this.onFault);
     return sender;

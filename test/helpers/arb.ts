@@ -24,6 +24,8 @@ export interface RunOptions {
   /** Text for stdin; absent: stdin is empty. */
   stdin?: string;
   env?: Record<string, string>;
+  /** 30 s when left out. */
+  deadlineMs?: number;
   /** Called with all of stderr so far, whenever more came. */
   onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
@@ -53,7 +55,7 @@ function program(): string {
   return built;
 }
 
-/** Runs `arb` in a process of its own. No output may hold a secret. Fails when it has not ended within 30 s. */
+/** Runs `arb` in a process of its own. No output may hold a secret. Fails when it has not ended by its deadline. */
 export async function arb(args: string[], options: RunOptions): Promise<Run> {
   const child = spawn(process.execPath, [program(), ...args], {
     cwd: options.cwd,
@@ -68,13 +70,14 @@ export async function arb(args: string[], options: RunOptions): Promise<Run> {
   // a program that ends before it has read everything closes the pipe
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.stdin ?? "");
-  const late = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
+  const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+  const late = setTimeout(() => child.kill("SIGKILL"), deadlineMs);
   const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (c, s) => resolve([c, s]));
   });
   clearTimeout(late);
-  if (signal === "SIGKILL") throw new Error(`arb ${args.join(" ")} did not end within ${DEADLINE_MS} ms: ${run.stderr}`);
+  if (signal === "SIGKILL") throw new Error(`arb ${args.join(" ")} did not end within ${deadlineMs} ms: ${run.stderr}`);
   for (const secret of CANARIES) expect(`${run.stdout}${run.stderr}`.toLowerCase()).not.to.include(secret);
   return { ...run, code };
 }

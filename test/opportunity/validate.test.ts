@@ -3,6 +3,8 @@ import { expect } from "chai";
 import * as fc from "fast-check";
 import { networkById } from "../../src/config/networks.js";
 import { createIntake } from "../../src/opportunity/intake.js";
+import type { Opportunity } from "../../src/opportunity/opportunity.js";
+import type { Result } from "../../src/opportunity/reject.js";
 import { opportunityJsonSchema, toJson } from "../../src/opportunity/schema.js";
 import { type ValidationContext, validateOpportunity } from "../../src/opportunity/validate.js";
 import { VENUES } from "../../src/venues/index.js";
@@ -191,8 +193,12 @@ const BAD: Row[] = [
 ];
 
 describe("opportunity.v1", () => {
-  const read = (input: Json | string, where = context) =>
-    createIntake(() => where).text(typeof input === "string" ? input : JSON.stringify(input), null);
+  const read = (input: Json | string, where = context): Result<Opportunity> => {
+    const result = createIntake(() => where).text(typeof input === "string" ? input : JSON.stringify(input), null);
+    if (!result.ok) return result;
+    if ("buy" in result.value) throw new Error("was read as one across chains");
+    return { ok: true, value: result.value };
+  };
 
   it("takes a good one, with the fee of a venue that has one and exact base units", () => {
     const result = read(good());
