@@ -226,7 +226,8 @@ describe("Arbitrum's gateways", () => {
     it("is found without its transaction, and with every record lost", async () => {
       const { key, quote } = await withdraw();
       expect((await track({ ...key, sourceTx: null })).state).to.equal("attesting");
-      const found = (await scanArbitrumGateway(wallet.address, L2, 0, test.views)).find((k) => k.sourceTx === key.sourceTx)!;
+      const from = (await test.provider(L2).getBlockNumber()) - 1_000;
+      const found = (await scanArbitrumGateway(wallet.address, L2, from, test.views)).find((k) => k.sourceTx === key.sourceTx)!;
       await local.confirm();
       await sendCalls(test, wallet, [(await bridge.claim(found, test.views))!]);
       await expectPaid(found, quote.amountOut);
