@@ -6,6 +6,40 @@ pragma solidity ^0.8.37;
 contract LocalArbSys {
     uint256 private constant OFFSET = 400_000_000;
 
+    event L2ToL1Tx(
+        address caller,
+        address indexed destination,
+        uint256 indexed hash,
+        uint256 indexed position,
+        uint256 arbBlockNum,
+        uint256 ethBlockNum,
+        uint256 timestamp,
+        uint256 callvalue,
+        bytes data
+    );
+
+    uint256 private _sends;
+
+    /// As the precompile: the message's place in the tree of all of them, whose root the rollup confirms (src/sim/arbitrum-outbox.ts).
+    function sendTxToL1(address destination, bytes calldata data) external payable returns (uint256 position) {
+        position = _sends++;
+        uint256 number = block.number + OFFSET;
+        bytes32 hash = keccak256(
+            abi.encodePacked(msg.sender, destination, number, block.number, block.timestamp, msg.value, data)
+        );
+        emit L2ToL1Tx(
+            msg.sender,
+            destination,
+            uint256(hash),
+            position,
+            number,
+            block.number,
+            block.timestamp,
+            msg.value,
+            data
+        );
+    }
+
     function arbBlockNumber() external view returns (uint256) {
         return block.number + OFFSET;
     }

@@ -1,30 +1,27 @@
 import { getAddress, type Log, type TransactionReceipt, zeroPadValue } from "ethers";
 import { IERC20__factory } from "../../types/contracts/index.js";
 import { classifyNodeError } from "../chain/errors.js";
-import { ARB_RETRYABLE } from "../config/arbitrum-gateway.js";
+import { ARB_RETRYABLE, arbitrumGatewayFacts } from "../config/arbitrum-gateway.js";
 import { ArbError } from "../errors.js";
 import { type ArbitrumGatewayData, gateway, retryables, type SentTicket, sentIn } from "./arbitrum-gateway-abi.js";
-import type { Arrival, BridgeCall, ChainView, TransferKey, TransferState, TransferStatus, Views } from "./bridge.js";
+import { type ArbitrumGatewayLook, waiting } from "./arbitrum-gateway-look.js";
+import {
+  type ArbitrumWithdrawalData,
+  lookAtArbitrumWithdrawal,
+  WITHDRAWAL_SECONDS,
+  withdrawalIn,
+} from "./arbitrum-withdrawal.js";
+import type { Arrival, ChainView, TransferKey, Views } from "./bridge.js";
 import { ask, blockAt, logsBetween, type Moment, momentOf, receiptOf } from "./logs.js";
 
 const erc20 = IERC20__factory.createInterface();
 const word = (address: string): string => zeroPadValue(address, 32).toLowerCase();
 
-export interface ArbitrumGatewayLook {
-  status: TransferStatus;
-  /** Redeems the ticket; null when there is nothing to redeem. */
-  call: BridgeCall | null;
+export async function lookAtArbitrumGateway(key: TransferKey, views: Views): Promise<ArbitrumGatewayLook> {
+  return arbitrumGatewayFacts(key.fromChainId) ? await lookAtArbitrumWithdrawal(key, views) : await lookAtDeposit(key, views);
 }
 
-const waiting = (
-  state: TransferState,
-  waitsFor: string,
-  facts: Record<string, string>,
-  checkAgainSeconds: number,
-  call: BridgeCall | null = null,
-): ArbitrumGatewayLook => ({ status: { state, arrival: null, waitsFor, checkAgainSeconds, facts }, call });
-
-export async function lookAtArbitrumGateway(key: TransferKey, views: Views): Promise<ArbitrumGatewayLook> {
+async function lookAtDeposit(key: TransferKey, views: Views): Promise<ArbitrumGatewayLook> {
   const data = key.data as ArbitrumGatewayData;
   const [source, target] = [views(key.fromChainId), views(key.toChainId)];
   const found = await findSent(key, data, source);
@@ -36,7 +33,8 @@ export async function lookAtArbitrumGateway(key: TransferKey, views: Views): Pro
   if (!sent) return waiting("not-started", "the deposit to be sent", { sourceTx: key.sourceTx ?? "none" }, 2);
   const facts = { sourceTx: sent.receipt.hash, ticket: sent.id };
   const moment = await momentOf(target);
-  const { arrival, tries } = await findArrival(key, data, sent, target, moment);
+  const { arrival, tries, bounced } = await findArrival(key, data, sent, target, moment);
+  if (bounced) return await lookAtBounce(key, data, bounced, facts, views);
   if (arrival) {
     if (arrival.blockNumber > moment.final)
       return waiting("initiated", `block ${arrival.blockNumber} with the arrival to be final`, facts, 2);
@@ -103,7 +101,7 @@ async function findArrival(
   sent: SentTicket,
   target: ChainView,
   { head }: Moment,
-): Promise<{ arrival: Arrival | null; tries: number }> {
+): Promise<{ arrival: Arrival | null; tries: number; bounced: TransactionReceipt | null }> {
   const filter = { address: ARB_RETRYABLE, topics: [retryables.getEvent("RedeemScheduled")!.topicHash, sent.id] };
   const scheduled = await logsBetween(target, filter, Number(data.destinationFrom), head);
   let tries = 0;
@@ -120,6 +118,7 @@ async function findArrival(
       continue;
     }
     const paid = paidIn(receipt, data);
+    if (!paid && withdrawalIn(bounceOf(key, data, receipt), receipt)) return { arrival: null, tries, bounced: receipt };
     if (!paid)
       throw new ArbError("network", `a node of ${target.network.title} shows a redemption without its transfer`, {
         where: hash,
@@ -127,9 +126,46 @@ async function findArrival(
       });
     const { blockNumber, blockHash } = receipt;
     const place = { chainId: key.toChainId, txHash: receipt.hash, blockNumber, blockHash };
-    return { arrival: { ...place, logIndex: paid.index, token: data.tokenOut, amount: BigInt(data.amountIn) }, tries };
+    return {
+      arrival: { ...place, logIndex: paid.index, token: data.tokenOut, amount: BigInt(data.amountIn) },
+      tries,
+      bounced: null,
+    };
   }
-  return { arrival: null, tries };
+  return { arrival: null, tries, bounced: null };
+}
+
+/** The withdrawal to the sender that the layer 2's gateway begins when its token does not fit the one on Ethereum. */
+const bounceOf = (key: TransferKey, data: ArbitrumGatewayData, redemption: TransactionReceipt): TransferKey => ({
+  ...key,
+  fromChainId: key.toChainId,
+  toChainId: key.fromChainId,
+  sourceTx: redemption.hash,
+  data: {
+    sender: data.l2Gateway,
+    recipient: data.sender,
+    tokenIn: data.tokenOut,
+    tokenOut: data.tokenIn,
+    amountIn: data.amountIn,
+    l1Gateway: data.l1Gateway,
+    l2Gateway: data.l2Gateway,
+    etaSeconds: String(WITHDRAWAL_SECONDS),
+    sourceFrom: String(redemption.blockNumber),
+    destinationFrom: data.sourceFrom,
+  } satisfies ArbitrumWithdrawalData,
+});
+
+/** A deposit that the layer 2 sent back: refunded when the outbox has paid it. */
+async function lookAtBounce(
+  key: TransferKey,
+  data: ArbitrumGatewayData,
+  redemption: TransactionReceipt,
+  facts: Record<string, string>,
+  views: Views,
+): Promise<ArbitrumGatewayLook> {
+  const { status, call } = await lookAtArbitrumWithdrawal(bounceOf(key, data, redemption), views);
+  const state = status.state === "delivered" ? "refunded" : status.state === "attesting" ? "refunding" : status.state;
+  return { status: { ...status, state, facts: { ...facts, ...status.facts, bouncedBy: redemption.hash } }, call };
 }
 
 function paidIn(receipt: TransactionReceipt, data: ArbitrumGatewayData): Log | undefined {

@@ -5,6 +5,7 @@ import { findToken, networkById } from "../config/networks.js";
 import { ArbError } from "../errors.js";
 import { uniqueAmount } from "./across.js";
 import { type ArbitrumGatewayData, gateway, inbox, router, sentIn } from "./arbitrum-gateway-abi.js";
+import { type ArbitrumWithdrawalData, quoteWithdrawal, startWithdrawal, withdrawalIn } from "./arbitrum-withdrawal.js";
 import { lookAtArbitrumGateway } from "./arbitrum-gateway-track.js";
 import type { Bridge, BridgeCall, BridgeRoute, ChainView, QuoteAnswer, TransferKey, TransferRequest, Views } from "./bridge.js";
 import { ask, blockAt } from "./logs.js";
@@ -28,8 +29,9 @@ export interface ArbitrumGatewayOptions {
 }
 
 /**
- * Arbitrum's token bridge, from Ethereum to Arbitrum One: a retryable ticket mints on the layer 2. A ticket that did not redeem itself
- * is redeemed by anybody, for a week; after that what it carries is lost. Withdrawals are not offered.
+ * Arbitrum's token bridge between Ethereum and Arbitrum One. A deposit is a retryable ticket that mints on the layer 2; one that did not
+ * redeem itself is redeemed by anybody, for a week; after that what it carries is lost. A withdrawal is paid by the outbox, when we call
+ * it, once the rollup has confirmed it; it does not lapse.
  */
 export function arbitrumGatewayBridge(options: ArbitrumGatewayOptions): Bridge {
   return {
@@ -46,8 +48,8 @@ export function arbitrumGatewayBridge(options: ArbitrumGatewayOptions): Bridge {
 
 function serves(route: BridgeRoute): boolean {
   const [from, to] = [networkById(route.fromChainId), networkById(route.toChainId)];
-  const facts = arbitrumGatewayFacts(route.toChainId);
-  if (!from || !to || facts?.l1ChainId !== from.chainId) return false;
+  const facts = arbitrumGatewayFacts(route.toChainId) ?? arbitrumGatewayFacts(route.fromChainId);
+  if (!from || !to || !facts || (facts.l1ChainId === from.chainId) === (facts.l1ChainId === to.chainId)) return false;
   const [tokenIn, tokenOut] = [findToken(from, route.tokenIn), findToken(to, route.tokenOut)];
   return tokenIn !== null && tokenIn.symbol === tokenOut?.symbol && facts.tokens.includes(tokenIn.symbol);
 }
@@ -55,7 +57,8 @@ function serves(route: BridgeRoute): boolean {
 async function quote(request: TransferRequest, views: Views, options: ArbitrumGatewayOptions): Promise<QuoteAnswer> {
   const refused = (reason: string): QuoteAnswer => ({ ok: false, reason });
   const { route } = request;
-  if (!serves(route)) return refused("Arbitrum's gateways do not carry this token from Ethereum");
+  if (!serves(route)) return refused("Arbitrum's gateways do not carry this token between these networks");
+  if (arbitrumGatewayFacts(route.fromChainId)) return await quoteWithdrawal(request, views);
   if (request.amountIn <= 0n) return refused("the amount is nothing");
   const facts = arbitrumGatewayFacts(route.toChainId)!;
   const [source, target] = [views(route.fromChainId), views(route.toChainId)];
@@ -143,6 +146,7 @@ function start(quoted: { request: TransferRequest; terms: Record<string, string>
   key: TransferKey;
 } {
   const { route, id } = quoted.request;
+  if (arbitrumGatewayFacts(route.fromChainId)) return startWithdrawal(quoted.request, quoted.terms as ArbitrumWithdrawalData);
   const data = quoted.terms as ArbitrumGatewayData;
   const chainId = route.fromChainId;
   // the gateway takes the tokens, the router the call
@@ -169,13 +173,14 @@ function start(quoted: { request: TransferRequest; terms: Record<string, string>
 
 function started(key: TransferKey, receipt: TransactionReceipt): TransferKey {
   if (receipt.status !== 1)
-    throw new ArbError("reverted", "the deposit into Arbitrum's gateway reverted: nothing left the sender", {
+    throw new ArbError("reverted", "the transfer by Arbitrum's gateway reverted: nothing left the sender", {
       where: receipt.hash,
     });
-  if (!sentIn(key, receipt))
-    throw new ArbError("usage", "this transaction did not make this transfer's deposit", {
+  const sent = arbitrumGatewayFacts(key.fromChainId) ? withdrawalIn(key, receipt) : sentIn(key, receipt);
+  if (!sent)
+    throw new ArbError("usage", "this transaction did not start this transfer", {
       where: receipt.hash,
-      hint: "look the transfer up by its key: `track` finds its deposit by sender and amount",
+      hint: "look the transfer up by its key: `track` finds its start by sender and amount",
     });
   return { ...key, sourceTx: receipt.hash };
 }

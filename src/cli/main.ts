@@ -9,6 +9,7 @@ import { decodeCommand } from "./decode.js";
 import { demoCommand } from "./demo.js";
 import { deployCommand } from "./deploy.js";
 import { executeCommand } from "./execute.js";
+import { inventoryCommand } from "./inventory.js";
 import { journalCommand } from "./journal.js";
 import { initCommand } from "./init.js";
 import { printError } from "./output.js";
@@ -42,6 +43,7 @@ const commands = [
   databaseCommand(),
   journalCommand(),
   transfersCommand(),
+  inventoryCommand(),
   recoverCommand(),
 ];
 for (const command of commands) program.addCommand(withCommonOptions(command));

@@ -72,7 +72,8 @@ export function quoteCommand(): Command {
 }
 
 /** Cross-chain trades are judged without an account; their history and limits are in the database. */
-async function openForQuotes(config: Config, deployments: string, onFault: (error: unknown) => void) {
+/** Everything that looks at cross-chain trades and inventory, without keys. */
+export async function openForQuotes(config: Config, deployments: string, onFault: (error: unknown) => void) {
   let opened: OpenJournal | null = null;
   const close = async () => {
     await opened?.close();

@@ -18,10 +18,12 @@ import { vaultAddress } from "../vault/address.js";
 import { vaultVenue } from "../vault/vault-venue.js";
 import { refuseDelegated } from "../wallet/delegation.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
-import { CrossChainExecutor, type CrossChainOptions, partsOf } from "./cross-chain-executor.js";
+import { CrossChainExecutor, type CrossChainOptions, type Env, partsOf } from "./cross-chain-executor.js";
 
 export interface CrossChainSession {
   store: TransferStore;
+  /** Quotes, stock and rules, to look without trading. */
+  env: Pick<Env, "quotes" | "store" | "rules">;
   /** The account of a trade: one that trades on both of its networks. Raises ArbError "config" where there is none. */
   account(o: CrossChainOpportunity): string;
   /** What a trade would give, and whether it would be started now. Reads only. */
@@ -93,6 +95,7 @@ export async function openCrossChainSession(options: CrossChainSessionOptions): 
     let opening: Promise<CrossChainExecutor> | null = null;
     return {
       store: env.store,
+      env,
       account: (o) => {
         const found = accountOf(o);
         if (found !== null) return found;

@@ -1,7 +1,9 @@
 import { brotliCompressSync, constants } from "node:zlib";
 import { AbiCoder, getBytes, toQuantity } from "ethers";
 import { INodeInterface__factory } from "../../types/contracts/index.js";
+import { nodeInterface as outboxAbi } from "../bridges/arbitrum-withdrawal.js";
 import { NODE_INTERFACE } from "../fees/arbitrum.js";
+import { outboxProof, sendCount } from "./arbitrum-outbox.js";
 import type { LocalNode } from "./node.js";
 
 /**
@@ -19,6 +21,7 @@ const PADDING = [11n, 10n] as const;
 const ENVELOPE = 120n;
 
 const nodeInterface = INodeInterface__factory.createInterface();
+const PROOF = outboxAbi.getFunction("constructOutboxProof")!.selector;
 const COMPONENTS = nodeInterface.getFunction("gasEstimateComponents").selector;
 
 /** Methods with a block among their parameters, and its place. */
@@ -48,7 +51,20 @@ export function arbitrumNode(node: LocalNode): LocalNode {
   const request = async (method: string, params: unknown[]): Promise<unknown> => {
     const asked = toL1(method, params);
     if (method === "eth_blockNumber") return shifted((await node.request(method, asked)) as string, L2_OFFSET);
-    if (method === "eth_call" && isNodeInterface(asked[0])) return await components(node, asked);
+    if (method === "eth_call" && isNodeInterface(asked[0], COMPONENTS)) return await components(node, asked);
+    if (method === "eth_call" && isNodeInterface(asked[0], PROOF)) {
+      const { data, input } = asked[0];
+      const [size, leaf] = outboxAbi.decodeFunctionData("constructOutboxProof", input ?? data ?? "0x") as unknown as [
+        bigint,
+        bigint,
+      ];
+      return await outboxProof(node.request, size, leaf);
+    }
+    if (method === "eth_getBlockByHash") {
+      const block = toL2(await node.request(method, asked)) as { number: string } | null;
+      // so that a withdrawal's proof can be asked for by the block that the rollup confirmed
+      return block && { ...block, sendCount: await sendCount(node.request, shifted(block.number, -L2_OFFSET)) };
+    }
     const answer = await node.request(method, asked);
     if (method === "eth_estimateGas") return toQuantity(BigInt(answer as string) + (await l1Gas(node, asked[0])).gas);
     return ANSWERS.test(method) ? toL2(answer) : answer;
@@ -106,9 +122,12 @@ function toL2(value: unknown): unknown {
   return out;
 }
 
-function isNodeInterface(call: unknown): call is { data?: string; input?: string; from?: string; value?: string } {
+function isNodeInterface(
+  call: unknown,
+  selector: string,
+): call is { data?: string; input?: string; from?: string; value?: string } {
   const { to, data, input } = (call ?? {}) as Record<string, unknown>;
-  return typeof to === "string" && BigInt(to) === BigInt(NODE_INTERFACE) && String(input ?? data).startsWith(COMPONENTS);
+  return typeof to === "string" && BigInt(to) === BigInt(NODE_INTERFACE) && String(input ?? data).startsWith(selector);
 }
 
 /** gasEstimateComponents, which Arbitrum's nodes answer themselves: gas with the L1 part, that part, base fee, price of L1 data. */

@@ -1,5 +1,5 @@
 /** Accounts on networks that send journaled transactions, opened when a saga first needs them. */
-import type { TransactionReceipt } from "ethers";
+import { type TransactionReceipt, ZeroAddress } from "ethers";
 import type { Chain } from "../chain/connect.js";
 import type { ChainView } from "../bridges/bridge.js";
 import { ArbError } from "../errors.js";
@@ -81,8 +81,9 @@ export class Senders {
   /** Whether an address is the vault of an account of ours on a network. */
   isVault(chainId: number, address: string): boolean {
     const found = this.networks.find((n) => n.chain.network.chainId === chainId);
-    return this.wallets.some((w) => {
-      const venue = found?.venue?.(w.address);
+    // a vault is the same for whoever operates it: also for a program that only looks, without keys
+    return [...this.wallets.map((w) => w.address), ZeroAddress].some((account) => {
+      const venue = found?.venue?.(account);
       return venue?.id === "vault" && sameAddress(venue.holder, address);
     });
   }

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { Wallet } from "ethers";
 import { IERC20__factory } from "../../types/contracts/index.js";
 import { arbitrumGatewayBridge } from "../../src/bridges/arbitrum-gateway.js";
+import { scanArbitrumGateway } from "../../src/bridges/arbitrum-gateway-scan.js";
 import type { BridgeQuote, TransferKey, TransferRequest } from "../../src/bridges/bridge.js";
 import { type LocalArbitrumGateway, startLocalArbitrumGateway } from "../../src/sim/bridges/arbitrum-gateway.js";
 import { tokenOf } from "../../src/sim/protocols/tokens.js";
@@ -85,7 +86,9 @@ describe("Arbitrum's gateways", () => {
   it("stays claimable when its redemption fails, and passes later", async () => {
     const code = await test.provider(L2).getCode(token(L2));
     const { key, quote } = await send();
-    await world.chain(L2).rpc("hardhat_setCode", [token(L2), "0x60006000fd"]);
+    // a token that answers l1Address() and takes nothing else
+    const only = `0x60003560e01c63c2eeeebd1460145760006000fd5b73${token(L1).slice(2)}60005260206000f3`;
+    await world.chain(L2).rpc("hardhat_setCode", [token(L2), only]);
     await local.step();
     const failed = await track(key);
     expect([failed.state, failed.facts["failedTries"]]).to.deep.equal(["claimable", "1"]);
@@ -93,6 +96,20 @@ describe("Arbitrum's gateways", () => {
     await sendCalls(test, wallet, [(await bridge.claim(key, test.views))!]);
     await local.step();
     await expectDelivered(key, quote.amountOut);
+  });
+
+  it("comes back by the outbox where the layer 2's gateway does not take its token: refunded when that has paid", async () => {
+    const code = await test.provider(L2).getCode(token(L2));
+    const { key, quote } = await send();
+    await world.chain(L2).rpc("hardhat_setCode", [token(L2), "0x60006000fd"]);
+    await local.step();
+    await world.chain(L2).rpc("hardhat_setCode", [token(L2), code]);
+    expect((await track(key)).state).to.equal("refunding");
+    await local.confirm();
+    expect((await track(key)).state).to.equal("claimable");
+    await sendCalls(test, wallet, [(await bridge.claim(key, test.views))!]);
+    const { state, arrival } = await track(key);
+    expect([state, arrival?.chainId, arrival?.token, arrival?.amount]).to.deep.equal(["refunded", L1, token(L1), quote.amountIn]);
   });
 
   it("is slow when it is not taken over, stuck when its ticket lapsed", async () => {
@@ -122,7 +139,7 @@ describe("Arbitrum's gateways", () => {
     expect((await track(key)).state).to.equal("stuck");
   });
 
-  it("refuses a ticket that is too dear, tokens that are not bridged, and withdrawals", async () => {
+  it("refuses a ticket that is too dear, and tokens that are not bridged", async () => {
     const dear = await arbitrumGatewayBridge({ maxNativeFee: 1n }).quote(await request(), test.views);
     expect(!dear.ok && dear.reason).to.match(/the ticket costs up to/);
     const weth = { ...(await request()), amountIn: 10n ** 17n };
@@ -131,7 +148,89 @@ describe("Arbitrum's gateways", () => {
       test.views,
     );
     expect(!other.ok && other.reason).to.match(/counterpart|gateway/);
-    const { route } = await request();
-    expect(bridge.serves({ fromChainId: L2, toChainId: L1, tokenIn: route.tokenOut, tokenOut: route.tokenIn })).to.equal(false);
+  });
+
+  describe("withdrawals", () => {
+    const back = async (): Promise<TransferRequest> => {
+      const { route, ...rest } = await request();
+      const deadline = (await clockOf(test, L2)) + 30 * 24 * 3600;
+      return { ...rest, deadline, route: { fromChainId: L2, toChainId: L1, tokenIn: route.tokenOut, tokenOut: route.tokenIn } };
+    };
+    async function withdraw(): Promise<{ key: TransferKey; quote: BridgeQuote }> {
+      const answer = await bridge.quote(await back(), test.views);
+      if (!answer.ok) throw new Error(answer.reason);
+      const { calls, key } = bridge.start(answer.quote);
+      expect(calls).to.have.length(1);
+      expect((await track(key)).state).to.equal("not-started");
+      return { quote: answer.quote, key: bridge.started(key, (await sendCalls(test, wallet, calls)).receipt) };
+    }
+    const l1Balance = async () => await IERC20__factory.connect(token(L1), test.provider(L1)).balanceOf(wallet.address);
+    async function expectPaid(key: TransferKey, amount: bigint): Promise<void> {
+      const { state, arrival } = await track(key);
+      expect([state, arrival?.chainId, arrival?.token, arrival?.amount]).to.deep.equal(["delivered", L1, token(L1), amount]);
+    }
+
+    before(async () => {
+      // so that the wallet has something to withdraw
+      for (let i = 0; i < 3; i++) await send();
+      await local.step();
+    });
+
+    it("is burnt, confirmed by the rollup, paid by our call, and has arrived when that is final", async () => {
+      const soon = await bridge.quote({ ...(await back()), deadline: (await clockOf(test, L2)) + 24 * 3600 }, test.views);
+      expect(!soon.ok && soon.reason).to.match(/longer than the deadline/);
+      const { key, quote } = await withdraw();
+      expect((await track(key)).state).to.equal("attesting");
+      expect(await bridge.claim(key, test.views)).to.equal(null);
+      await local.confirm();
+      expect((await track(key)).state).to.equal("claimable");
+      const before = await l1Balance();
+      const { receipt } = await sendCalls(test, wallet, [(await bridge.claim(key, test.views))!]);
+      expect(receipt.gasUsed < quote.claimGas, String(receipt.gasUsed)).to.equal(true);
+      test.setDepth(L1, 5);
+      expect((await track(key)).waitsFor).to.contain("to be final");
+      test.setDepth(L1, 0);
+      await expectPaid(key, quote.amountOut);
+      expect((await l1Balance()) - before).to.equal(quote.amountOut);
+      expect(await bridge.claim(key, test.views)).to.equal(null);
+    });
+
+    it("several at once are each proven by their own place in the tree, in any order", async () => {
+      const all = [await withdraw(), await withdraw(), await withdraw()];
+      await local.confirm();
+      const late = await withdraw();
+      for (const { key, quote } of all.toReversed()) {
+        await sendCalls(test, wallet, [(await bridge.claim(key, test.views))!]);
+        await expectPaid(key, quote.amountOut);
+      }
+      expect((await track(late.key)).state, "not confirmed yet").to.equal("attesting");
+      await local.confirm();
+      await sendCalls(test, wallet, [(await bridge.claim(late.key, test.views))!]);
+      await expectPaid(late.key, late.quote.amountOut);
+    });
+
+    it("waits while the token on Ethereum refuses, and is slow when the rollup does not confirm", async () => {
+      const { key, quote } = await withdraw();
+      await advance(world.chain(L2), 9 * 24 * 3600);
+      expect((await track(key)).state).to.equal("slow");
+      await local.confirm();
+      const code = await test.provider(L1).getCode(token(L1));
+      await world.chain(L1).rpc("hardhat_setCode", [token(L1), "0x60006000fd"]);
+      const blocked = await track(key);
+      expect([blocked.state, blocked.facts["wish"]]).to.deep.equal(["blocked", "retry"]);
+      await world.chain(L1).rpc("hardhat_setCode", [token(L1), code]);
+      await sendCalls(test, wallet, [(await bridge.recover(key, "retry", test.views))!]);
+      await expectPaid(key, quote.amountOut);
+    });
+
+    it("is found without its transaction, and with every record lost", async () => {
+      const { key, quote } = await withdraw();
+      expect((await track({ ...key, sourceTx: null })).state).to.equal("attesting");
+      const from = (await test.provider(L2).getBlockNumber()) - 1_000;
+      const found = (await scanArbitrumGateway(wallet.address, L2, from, test.views)).find((k) => k.sourceTx === key.sourceTx)!;
+      await local.confirm();
+      await sendCalls(test, wallet, [(await bridge.claim(found, test.views))!]);
+      await expectPaid(found, quote.amountOut);
+    });
   });
 });

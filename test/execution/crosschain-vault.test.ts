@@ -223,7 +223,11 @@ describe("cross-chain executor with its inventory in ArbVault: real chains, pool
 
   it("the price bound closes under way: the position is held with the reason, and one command goes on when it opens", async () => {
     await desk.allowRoute(A, "across", "WETH");
-    for (let i = 0; i < 3; i++) await gap();
+    // what earlier trades sold there is bought again
+    for (let i = 0; i < 4; i++) {
+      await gap();
+      await site.move(B, "USDC", 12_000);
+    }
     let closed = false;
     const o = site.opportunity("vault-closed", { bridges: ["across"], returnToSource: false });
     const held = await run(o, async () => {

@@ -5,6 +5,7 @@ import { ARB_RETRYABLE, arbitrumGatewayFacts } from "../../config/arbitrum-gatew
 import { findToken } from "../../config/networks.js";
 import { ArbError } from "../../errors.js";
 import { artifact, type Artifact, EXTRACTS, ownArtifact } from "../artifacts.js";
+import { sendRoot } from "../arbitrum-outbox.js";
 import { deploy, invoke, place, type RawReceipt, type Site } from "../site.js";
 
 const tokenBridge = (file: string) => {
@@ -29,11 +30,13 @@ export interface LocalArbitrumGateway {
   fate(fate: TicketFate, times?: number): void;
   /** Takes the inbox's new messages over and runs the redemptions that were asked for. Gives the transactions of both. */
   step(): Promise<string[]>;
+  /** The rollup confirms the layer 2 up to its newest block: what was withdrawn until then can be paid. */
+  confirm(): Promise<void>;
 }
 
 /**
- * Arbitrum's own routers, custom gateways, inbox and bridge between two chains, carrying WBTC. Stand-ins: the precompile of tickets, the
- * bridged token, and the sequencer, which is this program.
+ * Arbitrum's own routers, custom gateways, inbox, bridge and outbox between two chains, carrying WBTC. Stand-ins: the precompiles of tickets
+ * and of messages, the bridged token, the sequencer, and the rollup, which confirms whatever it is asked to.
  */
 export async function startLocalArbitrumGateway(l1: Site, l2: Site): Promise<LocalArbitrumGateway> {
   const facts = arbitrumGatewayFacts(l2.network.chainId);
@@ -50,6 +53,10 @@ export async function startLocalArbitrumGateway(l1: Site, l2: Site): Promise<Loc
   await behindProxy(l1, inbox, nitro("Inbox"), [MAX_DATA]);
   await invoke(l1, inbox, nitro("Inbox"), "initialize", [bridge, l1.owner]);
   await invoke(l1, bridge, nitro("Bridge"), "setDelayedInbox", [inbox, true]);
+  const outbox = facts.outbox.address;
+  await behindProxy(l1, outbox, nitro("Outbox"));
+  await invoke(l1, outbox, nitro("Outbox"), "initialize", [bridge]);
+  await invoke(l1, bridge, nitro("Bridge"), "setOutbox", [outbox, true]);
   const [l1Gateway, l2Gateway] = [await deploy(l1, l1Custom), await deploy(l2, l2Custom)];
   await place(l1, router, l1Router);
   await place(l2, facts.l2Router.address, l2Router);
@@ -130,6 +137,10 @@ export async function startLocalArbitrumGateway(l1: Site, l2: Site): Promise<Loc
       for (let i = 0; i < times; i++) fates.push(fate);
     },
     step,
+    confirm: async () => {
+      const { hash } = await l2.rpc<{ hash: string }>("eth_getBlockByNumber", ["latest", false]);
+      await invoke(l1, outbox, nitro("Outbox"), "updateSendRoot", [await sendRoot(l2.rpc), hash]);
+    },
   };
 }
 
