@@ -28,7 +28,7 @@ export interface Opportunity {
   version: "opportunity.v1";
   id: string;
   chainId: number;
-  /** 2 to 4 hops, the first starts and the last ends with the profit token. */
+  /** 2 to 6 hops, the first starts and the last ends with the profit token. */
   hops: OpportunityHop[];
   /** Input of the first hop in base units; null = find the best size. */
   amountIn: bigint | null;

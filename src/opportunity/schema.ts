@@ -55,9 +55,9 @@ export const opportunitySchema = z
     chainId: z.number().int("must be a whole number").positive("must be positive").describe("EIP-155 chain id."),
     hops: z
       .array(hopSchema)
-      .min(2, "must have 2 to 4 hops")
-      .max(4, "must have 2 to 4 hops")
-      .describe("2 to 4 swaps that start and end with the same token, the profit token. No pool twice."),
+      .min(2, "must have 2 to 6 hops")
+      .max(6, "must have 2 to 6 hops")
+      .describe("2 to 6 swaps that start and end with the same token, the profit token. No pool twice."),
     amountIn: z
       .string()
       .max(120, 'must be an amount like "1.5 WETH" or "1500000 units"')

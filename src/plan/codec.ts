@@ -12,8 +12,8 @@ export { MAX_AMOUNT } from "./bytes.js";
  * Plans as bytes. The layout, and what each amount means, is documented at the head of contracts/ArbExecutor.sol.
  */
 
-/** Plans of more hops would fit the layout (up to 6), but nothing in the program makes them. */
-export const MAX_HOPS = 4;
+/** Most hops of a plan: see the head of contracts/ArbExecutor.sol. */
+export const MAX_HOPS = 6;
 
 /** First byte of every plan without its flags. No selector of ArbExecutor starts with this digit. */
 export const PLAN_PREFIX = 0xa0;

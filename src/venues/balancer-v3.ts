@@ -60,5 +60,5 @@ async function loadBalancer(provider: Provider, pool: PoolId, block: BlockTag, o
   }
   const step = { kind: "balancer-v3-swap", vault: host, pool: address, maxIn: null, direct: false, measure: false } as const;
   const empty = { ...identity(pool), host, quoter, steps: [step, step] as QuotedPool["steps"] };
-  return await sampled(provider, balancerV3, empty, held as [bigint, bigint], block, options.timeoutMs);
+  return await sampled(provider, balancerV3, empty, held as [bigint, bigint], block, options.timeoutMs, 2);
 }

@@ -14,17 +14,17 @@ export interface QuotedSwap {
   zeroForOne: boolean;
 }
 
-/** Points of the first curve: each input is twice the one before. */
-const FIRST_SAMPLES = 28;
+/** The first curve reaches from the largest input down to so many doublings below it. */
+const FIRST_DOUBLINGS = 27;
 /** A sample says little of the price where its output has fewer units than this. */
 const LEAST_OUTPUT = 100_000n;
 /** A straight line, as an arc whose reserves no amount can move. */
 const STRAIGHT = 1e60;
 
-/** Inputs to begin with, the last of which is `largest`. */
-export function firstInputs(largest: bigint): bigint[] {
-  const inputs = Array.from({ length: FIRST_SAMPLES }, (_, k) => largest >> BigInt(FIRST_SAMPLES - 1 - k));
-  return inputs.filter((amount) => amount > 0n);
+/** Inputs to begin with, the last of which is `largest`; from one to the next they double so many times. */
+export function firstInputs(largest: bigint, doublings = 1): bigint[] {
+  const inputs = Array.from({ length: Math.floor(FIRST_DOUBLINGS / doublings) + 1 }, (_, k) => largest >> BigInt(k * doublings));
+  return inputs.filter((amount) => amount > 0n).toReversed();
 }
 
 /** Asks the pool for the outputs of these inputs at a block, in one batch. A swap that the pool refuses gives 0. */
@@ -113,7 +113,10 @@ function points({ inputs, outputs }: Samples): { x: number[]; y: number[] } {
   return { x, y };
 }
 
-/** A pool before anybody asked it, with its first answers in both directions up to `largest` of each token. */
+/**
+ * A pool before anybody asked it, with its first answers in both directions up to `largest` of each token. `doublings`: 2 where an answer
+ * takes a whole swap, so that half as many are asked for.
+ */
 export async function sampled(
   provider: Provider,
   venue: Venue,
@@ -121,12 +124,13 @@ export async function sampled(
   largest: [bigint, bigint],
   block: BlockTag,
   timeoutMs?: number,
+  doublings = 1,
 ): Promise<QuotedPool> {
   let pool: QuotedPool = { ...empty, kind: "quoted", samples: [NOTHING, NOTHING] };
   const directions = [true, false].map((zeroForOne, i) => ({
     zeroForOne,
     tokenIn: zeroForOne ? pool.token0 : pool.token1,
-    inputs: firstInputs(largest[i]!),
+    inputs: firstInputs(largest[i]!, doublings),
   }));
   const asked = pool;
   const answers = await Promise.all(

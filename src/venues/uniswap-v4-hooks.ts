@@ -72,7 +72,7 @@ async function loadHooked(provider: Provider, pool: PoolId, block: BlockTag, opt
     steps: null,
   };
   const largest = await largestInputs(provider, empty, state, block, options.timeoutMs);
-  return await sampled(provider, uniswapV4Hooks, empty, largest, block, options.timeoutMs);
+  return await sampled(provider, uniswapV4Hooks, empty, largest, block, options.timeoutMs, 2);
 }
 
 /**

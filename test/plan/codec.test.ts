@@ -322,7 +322,7 @@ describe("plan codec", function () {
     const native = planOf(sample);
     const cases: [string, Plan][] = [
       ["hops", { ...base, hops: base.hops.slice(0, 1) }],
-      ["hops", { ...base, hops: [...base.hops, ...base.hops] }],
+      ["hops", { ...base, hops: [...base.hops, ...base.hops, base.hops[0]!] }],
       ["profitToken", { ...base, profitToken: "0x12" }],
       ["profitToken", { ...base, profitToken: ZeroAddress }],
       ["hops[0].pool", hop(0, { pool: "pool" })],
