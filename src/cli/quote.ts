@@ -1,11 +1,15 @@
 import { ZeroAddress } from "ethers";
 import { Command } from "commander";
+import type { Chain } from "../chain/connect.js";
 import { formatToken } from "../config/format-token.js";
 import { loadConfig } from "../config/load.js";
 import { ArbError } from "../errors.js";
+import { followedBy, type NotFollowed, viewBehind } from "../execution/follow.js";
 import { connectTo, executorOf, stepExecutorOf, validationOf } from "../execution/session.js";
+import { type FeePolicy, feePolicy } from "../fees/fees.js";
 import { quoteAtBlock } from "../market/market.js";
 import { createIntake } from "../opportunity/intake.js";
+import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
 import { type ConfigOptions, withConfig } from "./common.js";
 import { itemsOf } from "./execute.js";
@@ -33,7 +37,13 @@ export function quoteCommand(): Command {
         const chain = await connectTo(networkConfig, config);
         try {
           const executor = executorOf(networkConfig, options.deployments) ?? ZeroAddress;
-          const quoted = await quoteAtBlock(chain.provider, network, result.value, {
+          const view = await viewOf(result.value, chain, feePolicy(networkConfig, config.gas.patienceBlocks));
+          if ("rejection" in view) {
+            const outcome = { status: "rejected", ...view } as const;
+            output.result(outcomeJson(outcome), () => outcomeText(outcome, []));
+            continue;
+          }
+          const quoted = await quoteAtBlock(view.chain.provider, network, result.value, {
             executor,
             stepExecutor: stepExecutorOf(networkConfig, options.deployments),
             funding: config.fundingPreference,
@@ -50,6 +60,13 @@ export function quoteCommand(): Command {
         }
       }
     });
+}
+
+/** The chain as the opportunity will find it: behind the transaction that it follows. */
+async function viewOf(opportunity: Opportunity, chain: Chain, fees: FeePolicy): Promise<{ chain: Chain } | NotFollowed> {
+  const followed = await followedBy(opportunity, chain, chain.network.stack === "l1");
+  if ("rejection" in followed || followed.after === null) return "rejection" in followed ? followed : { chain };
+  return await viewBehind(opportunity, followed.after, chain, fees);
 }
 
 function quoteJson(quote: Quote): Record<string, unknown> {
