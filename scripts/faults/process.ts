@@ -29,8 +29,8 @@ export async function bundleDriver(folder: string): Promise<string> {
   const entry = path.join(import.meta.dirname, "driver.ts");
   const own = createRequire(import.meta.url);
   // tsx's own, which it runs these sources by
-  const { build } = createRequire(own.resolve("tsx"))("esbuild") as { build(options: object): Promise<unknown> };
-  await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", packages: "external" });
+  const esbuild = createRequire(own.resolve("tsx"))("esbuild") as { build(options: object): Promise<unknown> };
+  await esbuild.build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", packages: "external" });
   return outfile;
 }
 

@@ -11,6 +11,8 @@ import { MIGRATIONS } from "../database/schema.js";
 import { databaseSettings } from "../database/settings.js";
 import { ArbError } from "../errors.js";
 import { KEEP_DAYS, pruneJournal } from "../journal/retention.js";
+import { ENGINE_OWN, ENGINE_VERSION, makeEngineTables, withEngineClient } from "../transfers/engine.js";
+import { pruneSagas } from "../transfers/retention.js";
 import type { CommonOptions } from "./common.js";
 import { makeOutput } from "./output.js";
 import { columns } from "./table.js";
@@ -44,7 +46,10 @@ export function databaseCommand(): Command {
   sub("restore", "reads a backup into an empty database; refused while a program uses it")
     .argument("<file>")
     .action(async (file: string, options: Options) => {
-      const head = await withDatabase(options, { alone: true }, async (db) => restoreDatabase(db, file, MIGRATIONS));
+      const head = await withDatabase(options, { alone: true }, async (db) => {
+        const make = async (of: BackupHead) => await makeEngineTables(db, of);
+        return await restoreDatabase(db, file, MIGRATIONS, { make, own: ENGINE_OWN, version: ENGINE_VERSION });
+      });
       makeOutput(options).result({ file, ...countsOf(head) }, () => `restored from ${file}: ${textOf(head)}`);
     });
   sub("prune", "deletes answers of routes about slots that have been final for long; the bot, which does it too, may run")
@@ -54,9 +59,16 @@ export function databaseCommand(): Command {
       if (!/^\d{1,5}$/.test(options.days)) throw new ArbError("usage", "the age is no number of days", { where: "--days" });
       const pruned = await withDatabase(options, {}, async (db) => {
         await migrate(db, MIGRATIONS);
-        return await pruneJournal(db, { keepDays });
+        const sagas = await pruneSagas(db, async (ids) => await withEngineClient(db, (client) => client.deleteWorkflows(ids)), {
+          keepDays,
+        });
+        return { ...(await pruneJournal(db, { keepDays })), sagas };
       });
-      makeOutput(options).result(pruned, () => `deleted: ${pruned.sends} answers of routes, ${pruned.drivers} ended programs`);
+      makeOutput(options).result(
+        pruned,
+        () =>
+          `deleted: ${pruned.sends} answers of routes, ${pruned.drivers} ended programs, the steps of ${pruned.sagas} cross-chain trades`,
+      );
     });
   return database;
 }

@@ -1,5 +1,4 @@
 import { Command, Option } from "commander";
-import { DBOSClient } from "@dbos-inc/dbos-sdk";
 import { loadConfig, type Config } from "../config/load.js";
 import { networkById } from "../config/networks.js";
 import { migrate } from "../database/migrate.js";
@@ -11,7 +10,8 @@ import { CHOICES, type ChoiceKind } from "../execution/recovery-manager.js";
 import { formatDecimal } from "../units.js";
 import { TransferStore, type SagaRow, type TransferRow, workflowOf } from "../transfers/store.js";
 import { strandedSagas } from "../transfers/takeover.js";
-import { COMMANDS, ENGINE_SCHEMA } from "../transfers/version.js";
+import { withEngineClient } from "../transfers/engine.js";
+import { COMMANDS } from "../transfers/version.js";
 import type { CommonOptions } from "./common.js";
 import { makeOutput } from "./output.js";
 
@@ -128,21 +128,7 @@ async function sagaOf(store: TransferStore, id: string): Promise<SagaRow> {
 
 /** Leaves a message in the workflow engine: it is read by whatever driver runs the trade, now or when one starts. */
 async function say(db: Database, id: string, choice: string): Promise<void> {
-  const pool = db.plainPool({ application_name: "arb transfers", max: 2 });
-  try {
-    const client = await DBOSClient.create({
-      systemDatabaseUrl: db.url,
-      systemDatabasePool: pool,
-      systemDatabaseSchemaName: ENGINE_SCHEMA,
-    });
-    try {
-      await client.send(workflowOf(id), { choice }, COMMANDS);
-    } finally {
-      await client.destroy();
-    }
-  } finally {
-    await pool.end();
-  }
+  await withEngineClient(db, async (client) => await client.send(workflowOf(id), { choice }, COMMANDS));
 }
 
 async function withStore<T>(config: Config, work: (store: TransferStore, db: Database) => Promise<T>): Promise<T> {

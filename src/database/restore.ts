@@ -11,6 +11,18 @@ import type { Database } from "./open.js";
 
 const CHUNK = 64 * 1024;
 
+/** Tables in the database that are a library's. */
+export interface OtherTables {
+  /** Makes them, by connections of its own, where the backup has some. */
+  make(head: BackupHead): Promise<void>;
+  /** Those that have rows as soon as they are made. */
+  own: readonly string[];
+  /** The one that says of which version they are; a backup's rows of it are left out. */
+  version: string | null;
+}
+
+const NO_OTHERS: OtherTables = { make: () => Promise.resolve(), own: [], version: null };
+
 /**
  * Reads a backup and checks all of it, without a database. Raises ArbError "usage" when it is none, is damaged or cut off, or when
  * its format is of a newer version.
@@ -42,14 +54,14 @@ export async function checkBackup(file: string): Promise<BackupHead> {
 
 /**
  * Restores a backup into an empty database, in one transaction: the schema of the backup's migrations, then its rows; later
- * migrations run at the next start. `prepare` makes tables that other libraries own. The database must be open `alone`.
+ * migrations run at the next start. The database must be open `alone`.
  * Raises ArbError "refused" when the database is not empty or the backup is of a newer version, "usage" when it is damaged.
  */
 export async function restoreDatabase(
   db: Pick<Database, "client" | "url">,
   file: string,
   migrations: readonly Migration[],
-  prepare: (client: pg.ClientBase) => Promise<void> = () => Promise.resolve(),
+  others: OtherTables = NO_OTHERS,
 ): Promise<BackupHead> {
   const head = await checkBackup(file);
   const known = new Set(migrations.map((m) => m.name));
@@ -62,15 +74,15 @@ export async function restoreDatabase(
   try {
     await withClient(db, async (client) => {
       await client.query("begin");
-      await refuseUnlessEmpty(client, db.url);
+      await refuseUnlessEmpty(client, db.url, others.own);
       const wanted = new Set(head.migrations);
       await migrateWithin(
         client,
         migrations.filter((m) => wanted.has(m.name)),
         db.url,
       );
-      await prepare(client);
-      await load(client, head, file);
+      await others.make(head);
+      await load(client, head, file, others.version);
       await client.query("commit");
     });
     return head;
@@ -79,10 +91,10 @@ export async function restoreDatabase(
   }
 }
 
-async function refuseUnlessEmpty(client: pg.Client, shown: string): Promise<void> {
+async function refuseUnlessEmpty(client: pg.Client, shown: string, own: readonly string[]): Promise<void> {
   const { rows: tables } = await client.query<{ name: string }>(TABLES);
   for (const { name } of tables) {
-    if (name === `${SCHEMA}.migration`) continue;
+    if (name === `${SCHEMA}.migration` || own.includes(name)) continue;
     const { rows } = await client.query<{ any: boolean }>(`select exists (select 1 from ${name}) as any`);
     if (rows[0]?.any === true)
       throw new ArbError("refused", `the database is not empty: ${name} has rows`, {
@@ -92,7 +104,7 @@ async function refuseUnlessEmpty(client: pg.Client, shown: string): Promise<void
   }
 }
 
-async function load(client: pg.Client, head: BackupHead, file: string): Promise<void> {
+async function load(client: pg.Client, head: BackupHead, file: string, version: string | null): Promise<void> {
   const { rows: there } = await client.query<{ name: string; columns: string[] }>(TABLES);
   const columnsOf = new Map(there.map((t) => [t.name, new Set(t.columns)]));
   for (const { name, columns } of head.tables)
@@ -103,10 +115,16 @@ async function load(client: pg.Client, head: BackupHead, file: string): Promise<
         hint: "restore it with the version that wrote it",
       });
   // rows that migrations made are in the backup, too
-  if (head.tables.length > 0) await client.query(`truncate ${head.tables.map((t) => t.name).join(", ")}`);
+  const filled = head.tables.map((t) => t.name).filter((name) => name !== version);
+  if (filled.length > 0) await client.query(`truncate ${filled.join(", ")}`);
   const source = lines(file);
   await source.next();
   for (const { name, columns, rows } of head.tables) {
+    if (name === version) {
+      const left = tableOf(source);
+      while ((await left.next()).done !== true);
+      continue;
+    }
     await client.query(`alter table ${name} disable trigger user`);
     const count = await copyIn(client, `copy ${name} (${columns.map(quoted).join(", ")}) from stdin`, tableOf(source));
     if (count !== rows)

@@ -11,6 +11,7 @@ import type { StartRules } from "../transfers/estimate.js";
 import { Quotes } from "../transfers/quotes.js";
 import { Senders, type TradingNetwork } from "../transfers/senders.js";
 import { TransferStore, workflowOf } from "../transfers/store.js";
+import { pruneSagas } from "../transfers/retention.js";
 import { keepTakingOver, strandedSagas } from "../transfers/takeover.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
@@ -23,6 +24,7 @@ const WORKFLOW = "cross-chain";
 const RECOVERY_ATTEMPTS = 1_000_000;
 /** The engine keeps half of them for waiting workflows. */
 const ENGINE_CONNECTIONS = 10;
+const PRUNE_MS = 3_600_000;
 
 export interface SagaSettings extends ActionSettings {
   /** Between two looks at something that should come soon, and at most. Seconds. */
@@ -119,6 +121,7 @@ const silent = { info: () => undefined, debug: () => undefined };
 /** Runs cross-chain trades to their ends, whatever process they were started in. One per process. */
 export class CrossChainExecutor {
   #stopTakeover: () => Promise<void> = () => Promise.resolve();
+  #pruning: NodeJS.Timeout | undefined;
 
   private constructor(
     readonly env: Env,
@@ -179,6 +182,9 @@ export class CrossChainExecutor {
           }),
         );
       }
+      opened.#pruning = setInterval(() => {
+        void pruneSagas(db, async (ids) => await DBOS.deleteWorkflows(ids)).catch(onFault);
+      }, PRUNE_MS).unref();
       opened.#stopTakeover = keepTakingOver({
         db,
         driverId: journal.driverId,
@@ -199,6 +205,12 @@ export class CrossChainExecutor {
     const wallet = account ?? this.senders.wallets[0]?.address;
     if (wallet === undefined) throw new ArbError("config", "cross-chain trades need a wallet");
     const input: SagaInput = { opportunity, account: wallet, again: 0 };
+    // its steps may have been deleted since: they must not be taken again
+    const known = await this.env.store.saga(opportunity.id);
+    if (known?.outcome != null && (await DBOS.getWorkflowStatus(workflowOf(opportunity.id))) === null)
+      throw new ArbError("refused", `the cross-chain trade ${opportunity.id} ended long ago: ${known.outcome}`, {
+        hint: "give a new trade an id of its own",
+      });
     return await DBOS.startWorkflow(sagaWorkflow, { workflowID: workflowOf(opportunity.id) })(input);
   }
 
@@ -228,6 +240,7 @@ export class CrossChainExecutor {
   /** Stops this process' part: what is under way goes on in another, or when this one starts again. */
   async close(): Promise<void> {
     this.env.closed = true;
+    clearInterval(this.#pruning);
     await this.#stopTakeover();
     await DBOS.shutdown();
     await this.enginePool.end();

@@ -52,7 +52,8 @@ const SENDS = `with window_ as (
 export async function pruneJournal(db: JournalDatabase, options: PruneOptions = {}): Promise<Pruned> {
   const { keepDays = KEEP_DAYS, batch = BATCH, signal } = options;
   const pruned: Pruned = { sends: 0, drivers: 0 };
-  for (let from = "0"; signal?.aborted !== true;) {
+  for (let from = "0"; ;) {
+    if (signal?.aborted === true) return pruned;
     const row = await inTransaction(db.pool, "old answers of routes cannot be deleted", async (sql) => {
       if (!(await lock(sql))) return null;
       const { rows } = await sql.query<{ upto: string | null; seen: number; deleted: number; young: boolean }>(SENDS, [
@@ -68,7 +69,7 @@ export async function pruneJournal(db: JournalDatabase, options: PruneOptions = 
     if (row.upto === null || row.seen < batch || row.young) break;
     from = row.upto;
   }
-  if (signal?.aborted !== true) pruned.drivers = await pruneDrivers(db, keepDays);
+  pruned.drivers = await pruneDrivers(db, keepDays);
   return pruned;
 }
 

@@ -75,7 +75,11 @@ describe("an impostor on the port of the program's own server", () => {
         "a backup": async () => await backupDatabase(own, path.join(folder, "backup")),
         "a message to a saga": async () => {
           const client = await DBOSClient.create({ systemDatabaseUrl: db.url, systemDatabasePool: pool });
-          await client.send("somebody", { choice: null }, "topic").finally(() => client.destroy());
+          try {
+            await client.send("somebody", { choice: null }, "topic");
+          } finally {
+            await client.destroy();
+          }
         },
         sagas: async () => {
           const silent = () => undefined;
@@ -86,7 +90,11 @@ describe("an impostor on the port of the program's own server", () => {
             useListenNotify: false,
             logger: { info: silent, debug: silent, warn: silent, error: silent },
           });
-          await DBOS.launch().finally(() => DBOS.shutdown());
+          try {
+            await DBOS.launch();
+          } finally {
+            await DBOS.shutdown();
+          }
         },
       };
       for (const [name, attempt] of Object.entries(refused)) {
