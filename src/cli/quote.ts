@@ -1,15 +1,19 @@
 import { ZeroAddress } from "ethers";
 import { Command } from "commander";
+import type { Chain } from "../chain/connect.js";
 import { formatToken } from "../config/format-token.js";
 import { type Config, loadConfig } from "../config/load.js";
 import { databaseSettings } from "../database/settings.js";
 import { ArbError } from "../errors.js";
 import { openCrossChainSession } from "../execution/cross-chain-session.js";
 import { ErrorHandler } from "../execution/error-handler.js";
+import { followedBy, type NotFollowed, viewBehind } from "../execution/follow.js";
 import { connectTo, executorOf, stepExecutorOf, validationOf } from "../execution/session.js";
+import { type FeePolicy, feePolicy } from "../fees/fees.js";
 import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { quoteAtBlock } from "../market/market.js";
 import { createIntake } from "../opportunity/intake.js";
+import type { Opportunity } from "../opportunity/opportunity.js";
 import type { Quote } from "../opportunity/quote.js";
 import { type ConfigOptions, withConfig } from "./common.js";
 import { isAcross, printJudged } from "./cross-chain.js";
@@ -49,7 +53,13 @@ export function quoteCommand(): Command {
           const chain = await connectTo(networkConfig, config);
           try {
             const executor = executorOf(networkConfig, options.deployments) ?? ZeroAddress;
-            const quoted = await quoteAtBlock(chain.provider, network, opportunity, {
+            const view = await viewOf(opportunity, chain, feePolicy(networkConfig, config.gas.patienceBlocks));
+            if ("rejection" in view) {
+              const outcome = { status: "rejected", ...view } as const;
+              output.result(outcomeJson(outcome), () => outcomeText(outcome, []));
+              continue;
+            }
+            const quoted = await quoteAtBlock(view.chain.provider, network, opportunity, {
               executor,
               stepExecutor: stepExecutorOf(networkConfig, options.deployments),
               funding: config.fundingPreference,
@@ -71,7 +81,6 @@ export function quoteCommand(): Command {
     });
 }
 
-/** Cross-chain trades are judged without an account; their history and limits are in the database. */
 /** Everything that looks at cross-chain trades and inventory, without keys. */
 export async function openForQuotes(config: Config, deployments: string, onFault: (error: unknown) => void) {
   let opened: OpenJournal | null = null;
@@ -94,6 +103,13 @@ export async function openForQuotes(config: Config, deployments: string, onFault
     await close();
     throw error;
   }
+}
+
+/** The chain as the opportunity will find it: behind the transaction that it follows. */
+async function viewOf(opportunity: Opportunity, chain: Chain, fees: FeePolicy): Promise<{ chain: Chain } | NotFollowed> {
+  const followed = await followedBy(opportunity, chain, chain.network.stack === "l1");
+  if ("rejection" in followed || followed.after === null) return "rejection" in followed ? followed : { chain };
+  return await viewBehind(opportunity, followed.after, chain, fees);
 }
 
 function quoteJson(quote: Quote): Record<string, unknown> {

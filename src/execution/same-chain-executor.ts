@@ -11,20 +11,19 @@ import type { Opportunity } from "../opportunity/opportunity.js";
 import type { PendingTransaction } from "../opportunity/pending.js";
 import type { Quote } from "../opportunity/quote.js";
 import { REJECT_REASONS, type RejectReason, type Result } from "../opportunity/reject.js";
-import { openBehind } from "../plan/behind.js";
 import { priceInToken } from "../plan/cost.js";
 import { type PlannedTrade, type PlannerSettings, makePlan } from "../plan/planner.js";
 import { simulate } from "../plan/simulate.js";
 import type { SlippageManager } from "../plan/slippage.js";
 import { TransactionBuilder } from "../plan/transaction-builder.js";
 import type { UnlandedStatus } from "../submit/bundle-campaign.js";
-import { lookUpFollowed, standingOfSender } from "../submit/followed.js";
 import type { SendTerms } from "../submit/private-run.js";
 import type { TransactionExecutor } from "../submit/transaction-executor.js";
 import type { Standing } from "../submit/watching.js";
 import { ErrorHandler } from "./error-handler.js";
 import type { Attempt, Outcome, Trade } from "./outcome.js";
-import { checkFinally, type LadderSettings, nextBlock, termsOf } from "./final-check.js";
+import { checkFinally, type LadderSettings, termsOf } from "./final-check.js";
+import { followedBy, type NotFollowed, viewBehind } from "./follow.js";
 import { balanceChange, feePaid, profitFromLogs } from "./profit.js";
 
 export interface SameChainSettings extends Omit<PlannerSettings, "minNetProfit"> {
@@ -181,11 +180,14 @@ export class SameChainExecutor {
     // on an old state every quote is a guess
     const stale = (await this.context.chain.pool?.stale()) ?? null;
     if (stale !== null) return reject(opportunity, "stale-network", "chainId", stale);
-    const followed = await this.#follow(opportunity);
-    if ("status" in followed) return followed;
+    const { network } = this.context.chain;
+    const canFollow = this.context.transactions?.canFollow ?? network.stack === "l1";
+    const followed = await followedBy(opportunity, this.context.chain, canFollow);
+    if ("rejection" in followed) return { status: "rejected", ...followed };
     const { after } = followed;
-    const chain = after === null ? this.context.chain : await this.#behind(opportunity, after);
-    if ("status" in chain) return chain;
+    const view = await this.#view(opportunity, after);
+    if ("rejection" in view) return { status: "rejected", ...view };
+    const { chain } = view;
     const quote = await this.quote(opportunity, chain);
     if (!quote.ok) return { status: "rejected", rejection: quote.rejection };
     await onStep("quoted", { opportunity });
@@ -199,10 +201,10 @@ export class SameChainExecutor {
   async #check(planned: PlannedTrade, after: PendingTransaction | null): Promise<Outcome | null> {
     const { operator, settings } = this.context;
     const { opportunity } = planned.quote;
-    const chain = after === null ? this.context.chain : await this.#behind(opportunity, after);
-    if ("status" in chain) return chain;
+    const view = await this.#view(opportunity, after);
+    if ("rejection" in view) return { status: "rejected", ...view };
     const holders = await this.#holders(planned);
-    const rejection = await checkFinally(planned, { chain, operator, fees: settings.fees, holders });
+    const rejection = await checkFinally(planned, { chain: view.chain, operator, fees: settings.fees, holders });
     return rejection && { status: "rejected", rejection };
   }
 
@@ -225,46 +227,10 @@ export class SameChainExecutor {
     }
   }
 
-  /** The pending transaction that the opportunity follows; null where there is none, or it has landed. */
-  async #follow(opportunity: Opportunity): Promise<{ after: PendingTransaction | null } | Outcome> {
-    const { chain, transactions } = this.context;
-    const { after } = opportunity;
-    if (after === null) return { after: null };
-    const now = await lookUpFollowed(chain.provider, chain.network.chainId, after);
-    switch (now.status) {
-      case "landed":
-        return { after: null };
-      case "pending":
-        if (transactions === null ? chain.network.stack === "l1" : transactions.canFollow) return { after: now.pending };
-        return reject(
-          opportunity,
-          "after-not-bundled",
-          "after",
-          `${now.pending.hash} is pending; behind it only bundles land, and the routes here are not all private ones with a relay that simulates`,
-        );
-      case "replaced":
-      case "not-next":
-      case "not-found":
-        return reject(opportunity, `after-${now.status}`, "after", now.detail);
-    }
-  }
-
-  /** The chain as it will be right behind a pending transaction in the next block. */
-  async #behind(opportunity: Opportunity, after: PendingTransaction): Promise<Chain | Outcome> {
+  /** Where a trade is looked at: the chain as it is, or as it will be right behind a pending transaction. */
+  async #view(opportunity: Opportunity, after: PendingTransaction | null): Promise<{ chain: Chain } | NotFollowed> {
     const { chain, settings } = this.context;
-    const now = await standingOfSender(chain.provider, after);
-    if (now.status === "replaced" || now.status === "not-next")
-      return reject(opportunity, `after-${now.status}`, "after", now.detail);
-    if (now.status !== "pending") return reject(opportunity, "after-not-next", "after", `${after.hash} landed meanwhile`);
-    const target = await nextBlock(chain, settings.fees);
-    if (after.maxFeePerGas < target.baseFee) {
-      const detail = `${after.hash} pays at most ${after.maxFeePerGas} wei per gas, the base fee will be ${target.baseFee}`;
-      return reject(opportunity, "after-not-next", "after", detail);
-    }
-    const behind = await openBehind(chain, after, target);
-    if (behind.ok) return behind.chain;
-    const reason = behind.why === "fails" ? "after-not-next" : "after-not-bundled";
-    return reject(opportunity, reason, "after", `${after.hash}: ${behind.detail}`);
+    return after === null ? { chain } : await viewBehind(opportunity, after, chain, settings.fees);
   }
 
   async #book(receipt: TransactionReceipt, trade: Trade, planned: PlannedTrade, standing: Standing): Promise<Outcome> {

@@ -91,6 +91,7 @@ export const opportunitySchema = z
             hash: transactionHash.optional().describe("Its hash, against which the bytes are checked."),
             raw: z
               .string()
+              .max(262_146, "must have at most 131072 bytes")
               .regex(/^0x([0-9a-fA-F]{2})+$/, "must be a signed transaction: 0x and bytes as hexadecimal digits")
               .describe("The signed transaction itself, so that no node need have it."),
           })

@@ -3,14 +3,14 @@ import { planOf } from "../../scripts/faults/plan.js";
 import { type KillReport, runKills } from "../../scripts/faults/kill.js";
 import { STEPS } from "../../src/journal/types.js";
 
-/** Rounds of this seed that differ: after a signature is journaled, while receipts are taken back, and while one is booked; each with the database. */
+/** Rounds of this seed that differ: after a signature is journaled, while receipts are taken back, and while a relay has a bundle; each with the database. */
 const SEED = 777;
 
 describe("faults: a driver that is killed while it trades", () => {
   it("loses nothing, sends nothing twice, and its books are the chain's to the wei", async function () {
-    this.timeout(180_000);
+    this.timeout(400_000);
     const notes: string[] = [];
-    const rounds = [2, 14, 17];
+    const rounds = [86, 101, 32];
     const report: KillReport = await runKills({ seed: SEED, rounds, results: null, note: (text) => notes.push(text) });
     const counts = { lost: 0, nonceReused: 0, doubleSpends: 0, gaps: 0, unaccounted: 0, crashes: 0, rounds: 3 };
     expect(report, `${notes.join("\n")}\n${report.faults.join("\n")}`).to.deep.include(counts);

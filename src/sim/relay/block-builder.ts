@@ -1,4 +1,4 @@
-import { Interface, toQuantity, Transaction } from "ethers";
+import { Interface, toQuantity, type Transaction } from "ethers";
 import { ArbError } from "../../errors.js";
 import { rebuild, type RpcTransaction } from "../../opportunity/pending.js";
 import type { LonelyDesk } from "../node.js";
