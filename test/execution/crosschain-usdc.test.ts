@@ -62,6 +62,7 @@ describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", f
       policy: { ...POLICY, ...limits },
     });
     driver = d;
+    await widen(d, opportunity);
     const handle = await d.executor.submit(opportunity);
     let result: SagaResult | null = null;
     const ended = handle.getResult().then((r) => (result = r));
@@ -79,6 +80,20 @@ describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", f
       });
     }
     return await ended;
+  }
+  /** The trader sells the token that will be bought, until the trade would gain 3 % before bridges: whatever trades came before. */
+  async function widen(d: OpenDriver, { buy, sell, amountIn }: CrossChainOpportunity): Promise<void> {
+    const { quotes } = d.executor.env;
+    const travels = site.usdcTravels("").buy.tokenOut === buy.tokenOut ? "USDC" : "WETH";
+    await until("a gap", async () => {
+      const { tokenIn, tokenOut } = buy;
+      const [bought] = await quotes.sales(wallet.address, A, { tokenIn, tokenOut, amountIn });
+      const there = { tokenIn: sell.tokenIn, tokenOut: sell.tokenOut, amountIn: bought!.amountOut };
+      const [sold] = await quotes.sales(wallet.address, B, there);
+      if (sold!.amountOut >= (amountIn * 103n) / 100n) return true;
+      await site.move(A, travels, 20_000);
+      return false;
+    });
   }
   const transfersOf = async (id: string) =>
     (await driver!.executor.env.store.transfersOf(id)).map((t) => [t.leg.split(".")[0], t.bridge, t.ended]);
@@ -103,7 +118,6 @@ describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", f
 
   for (const carrier of Object.keys(CARRIERS)) {
     it(`${carrier}, there: USDC is bought, carried and sold, and the WETH comes home`, async () => {
-      await site.move(A, "USDC", 60_000);
       const result = await run(carrier, site.usdcTravels(`${carrier}-there`));
       expect(result.outcome, text(result)).to.equal("profit");
       expect(await transfersOf(`${carrier}-there`)).to.deep.equal([
@@ -116,7 +130,6 @@ describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", f
     });
 
     it(`${carrier}, back: the proceeds come home by it`, async () => {
-      await site.move(A, "WETH", 120_000);
       const result = await run(carrier, site.opportunity(`${carrier}-back`));
       expect(result.outcome, text(result)).to.equal("profit");
       expect(await transfersOf(`${carrier}-back`)).to.deep.equal([
@@ -135,7 +148,6 @@ describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", f
   }
 
   it("cctp: the fast signature runs out before the mint; a new one is asked for, and we mint", async () => {
-    await site.move(A, "USDC", 60_000);
     site.cctp!.attest({ kind: "expires", blocks: 0 });
     const result = await run("cctp", site.usdcTravels("expired"));
     expect(result.decisions.map((d) => `${d.at} ${d.choice}`)).to.include("in-flight: attestation-expired re-attest");
@@ -144,7 +156,6 @@ describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", f
   });
 
   it("stargate: nobody executes the verified message, so we do", async () => {
-    await site.move(A, "USDC", 60_000);
     site.stargate!.deliver({ kind: "unexecuted" });
     let passed = false;
     const result = await run("stargate", site.usdcTravels("unexecuted"), async (d) => {
@@ -161,7 +172,6 @@ describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", f
   });
 
   it("stargate: the issuer blocks the account, the delivery is retried, and arrives when it is free again", async () => {
-    await site.move(A, "USDC", 60_000);
     let freed = false;
     const result = await run("stargate", site.usdcTravels("blocked"), async (d) => {
       const { store } = d.executor.env;

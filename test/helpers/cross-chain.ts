@@ -195,7 +195,7 @@ export async function balances(site: Site, of: string): Promise<Map<string, bigi
 }
 
 /** Asks again until it is so; fails after the deadline with what was seen last. */
-export async function until<T>(what: string, ask: () => Promise<T | null | false | undefined>, seconds = 240): Promise<T> {
+export async function until<T>(what: string, ask: () => Promise<T | null | false | undefined>, seconds = 550): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();

@@ -20,7 +20,8 @@ const RECORDED: Record<string, Record<string, Steps>> = Object.fromEntries(
   }),
 );
 
-describe("sagas of earlier versions", () => {
+describe("sagas of earlier versions", function () {
+  this.timeout(120_000);
   let db: Database;
   let site: ScriptedSite;
 
