@@ -55,7 +55,7 @@ const executor = await CrossChainExecutor.open({
   journal: opened.journal,
   networks: chains.map((chain) => ({
     chain,
-    fees: { priorityFee: 1_000_000n, patienceBlocks: 24, maxFeePerGas: null },
+    fees: { priorityFee: 1_000_000n, patienceBlocks: 60, maxFeePerGas: null },
     arrivalBlocks: 0,
   })),
   wallets: world.keys.map((key) => new WalletManager(new Secret(key))),

@@ -8,7 +8,7 @@ const ROUNDS = [2, 7];
 
 describe("faults: cross-chain drivers that are killed and frozen while sagas run", () => {
   it("loses no trade, starts and sells nothing twice, and the books are the chains' to the wei", async function () {
-    this.timeout(900_000);
+    this.timeout(1_200_000);
     const notes: string[] = [];
     const report: CrossChainReport = await runCrossChain({
       seed: SEED,

@@ -67,7 +67,7 @@ const executor = await CrossChainExecutor.open({
   networks: chains.map((chain) => ({
     chain,
     // the local Arbitrum's base fee falls below its floor while many blocks come at once, and is back with the next
-    fees: { priorityFee: 1_000_000n, patienceBlocks: 20, maxFeePerGas: null },
+    fees: { priorityFee: 1_000_000n, patienceBlocks: 60, maxFeePerGas: null },
     arrivalBlocks: FINAL_BLOCKS,
   })),
   wallets,
