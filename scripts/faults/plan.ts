@@ -60,7 +60,7 @@ const INTENTS = 14;
 const BOOT_SHARE = 0.15;
 const BOOT_STEPS: readonly JournalStep[] = ["lease-taken", "reconciled"];
 /** Steps that a round surely meets once, and not always more often. */
-const ONCE: readonly JournalStep[] = ["tip-raised", "run-withdrawn"];
+const ONCE: readonly JournalStep[] = ["tip-raised", "run-withdrawn", "lease-released"];
 
 /** The plan of a round, by seed and number alone. */
 export function planOf(seed: number, round: number): RoundPlan {
