@@ -53,7 +53,12 @@ export async function lookAtWithdrawal(
   if ((await read("finalizedWithdrawals", [hash]))[0] === true)
     return waiting("stuck", "an operator: the portal finalised the withdrawal, but its message was not handed over", more, 300);
   if ((await read("paused", []))[0] === true)
-    return waiting("blocked", "the portal to be resumed: withdrawals are paused", { ...more, wish: "retry", paused: "true" }, 300);
+    return waiting(
+      "blocked",
+      "the portal to be resumed: withdrawals are paused",
+      { ...more, wish: "retry", paused: "true" },
+      300,
+    );
 
   const call = (calldata: string, purpose: string) => ({
     chainId: key.toChainId,
