@@ -79,18 +79,18 @@ async function finish(found: Found[], config: Config, chains: Chain[], account: 
   try {
     if (!wallets.some((w) => w.address === account))
       throw new ArbError("secrets", `no configured wallet has the account ${account}`, { where: "--account" });
-    const { journal, close } = await openJournalOf(await databaseSettings(config));
+    const opened = await openJournalOf(await databaseSettings(config));
     const networks = chains.map((chain) => {
       const { network } = chain;
       const own = config.networks.find((n) => n.network.chainId === network.chainId)!;
       return { chain, fees: feePolicy(own, config.gas.patienceBlocks) };
     });
-    const senders = new Senders(journal, networks, wallets, (error) => output.note(String(error)));
+    const senders = new Senders(opened.journal, networks, wallets, (error) => output.note(String(error)));
     try {
       return await finishFound(found, senders, account, config.timeouts.receiptMs);
     } finally {
       await senders.close();
-      await close();
+      await opened.close();
     }
   } finally {
     for (const wallet of wallets) wallet.close();

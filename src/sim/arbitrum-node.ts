@@ -58,12 +58,12 @@ export function arbitrumNode(node: LocalNode): LocalNode {
         bigint,
         bigint,
       ];
-      return await outboxProof(node.request, size, leaf);
+      return await outboxProof(node, size, leaf);
     }
     if (method === "eth_getBlockByHash") {
       const block = toL2(await node.request(method, asked)) as { number: string } | null;
       // so that a withdrawal's proof can be asked for by the block that the rollup confirmed
-      return block && { ...block, sendCount: await sendCount(node.request, shifted(block.number, -L2_OFFSET)) };
+      return block && { ...block, sendCount: await sendCount(node, shifted(block.number, -L2_OFFSET)) };
     }
     const answer = await node.request(method, asked);
     if (method === "eth_estimateGas") return toQuantity(BigInt(answer as string) + (await l1Gas(node, asked[0])).gas);

@@ -4,18 +4,19 @@ import { arbSys } from "../bridges/arbitrum-withdrawal.js";
 import { ARB_SYS } from "../config/arbitrum-gateway.js";
 import type { LocalNode } from "./node.js";
 
-type Request = LocalNode["request"];
+/** A chain that counts its blocks as it simulates them, or by its JSON-RPC. */
+type Asked = Pick<LocalNode, "request">;
 const topic = arbSys.getEvent("L2ToL1Tx")!.topicHash;
 
 /** Hashes of the messages up to a block (all by default), in order. */
-async function messages(request: Request, toBlock = "latest"): Promise<string[]> {
+async function messages(chain: Asked, toBlock = "latest"): Promise<string[]> {
   const filter = { address: ARB_SYS, topics: [topic], fromBlock: "0x0", toBlock };
-  const logs = (await request("eth_getLogs", [filter])) as { topics: string[] }[];
+  const logs = (await chain.request("eth_getLogs", [filter])) as { topics: string[] }[];
   return logs.map((log) => log.topics[2]!);
 }
 
-export const sendCount = async (request: Request, block: string): Promise<string> =>
-  toQuantity((await messages(request, block)).length);
+export const sendCount = async (chain: Asked, block: string): Promise<string> =>
+  toQuantity((await messages(chain, block)).length);
 
 /** Levels of the tree over the first `size` messages; what is missing on the right is zero, as in Nitro's accumulator. */
 function levelsOf(hashes: string[]): string[][] {
@@ -28,11 +29,11 @@ function levelsOf(hashes: string[]): string[][] {
   return levels;
 }
 
-export const sendRoot = async (request: Request): Promise<string> => levelsOf(await messages(request)).at(-1)?.[0] ?? ZeroHash;
+export const sendRoot = async (chain: Asked): Promise<string> => levelsOf(await messages(chain)).at(-1)?.[0] ?? ZeroHash;
 
 /** What NodeInterface's constructOutboxProof answers. */
-export async function outboxProof(request: Request, size: bigint, leaf: bigint): Promise<string> {
-  const hashes = (await messages(request)).slice(0, Number(size));
+export async function outboxProof(chain: Asked, size: bigint, leaf: bigint): Promise<string> {
+  const hashes = (await messages(chain)).slice(0, Number(size));
   const levels = levelsOf(hashes);
   const proof: string[] = [];
   let at = Number(leaf);

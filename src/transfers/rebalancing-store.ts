@@ -57,7 +57,7 @@ export class RebalancingStore {
           [id, token, keyOf(account), toStored(move)],
         );
         if (!rows[0] || (await reserveWithin(sql, this.providers, id, wanted)) !== null) throw new ArbError("refused", taken);
-        return rowOf(rows[0] as Record<string, unknown>);
+        return rowOf(rows[0]);
       });
     } catch (error) {
       if (error instanceof ArbError && error.message === taken) return null;

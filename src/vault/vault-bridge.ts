@@ -1,6 +1,6 @@
 /** Bridges as an ArbVault uses them: quotes within its routes, and a start that is one call of its operator. */
 import { AbiCoder, getAddress, keccak256 } from "ethers";
-import { ArbVault__factory } from "../../types/contracts/index.js";
+import { type ArbVault, ArbVault__factory } from "../../types/contracts/index.js";
 import { depositNonce } from "../bridges/across-abi.js";
 import type {
   Bridge,
@@ -18,7 +18,7 @@ import { ask, blockAt } from "../bridges/logs.js";
 import { acrossFacts } from "../config/across.js";
 import { cctpFacts } from "../config/cctp.js";
 import { stargateFacts } from "../config/stargate.js";
-import { BRIDGE_KINDS, type VaultRoute } from "../config/vault.js";
+import { BRIDGE_KINDS } from "../config/vault.js";
 import { type Read, readAll } from "../venues/multicall.js";
 
 const abi = ArbVault__factory.createInterface();
@@ -90,7 +90,7 @@ async function quote(bridge: Bridge, request: TransferRequest, views: Views): Pr
   const [stopped, allowed, left] = (await readAll(source.provider, reads, head)) as [string, string, string];
   const { timestamp } = await blockAt(source, head);
   if (BigInt(stopped) !== 0n) return refused("the vault is stopped");
-  const terms = abi.decodeFunctionResult("route", allowed)[0] as VaultRoute;
+  const terms = abi.decodeFunctionResult("route", allowed)[0] as ArbVault.RouteStructOutput;
   if (Number(terms.kind) !== BRIDGE_KINDS[bridge.id as keyof typeof BRIDGE_KINDS])
     return refused("the vault's owner has not allowed this route");
   const isAcross = bridge.id === "across";
@@ -101,7 +101,7 @@ async function quote(bridge: Bridge, request: TransferRequest, views: Views): Pr
   const answer = await bridge.quote({ ...request, deadline, bare: true }, views);
   if (!answer.ok) return answer;
   const { amountIn, amountOut } = answer.quote;
-  const least = amountIn - (amountIn * BigInt(terms.maxFeeBps)) / BPS;
+  const least = amountIn - (amountIn * terms.maxFeeBps) / BPS;
   if (amountOut < least) return refused(`${amountOut} would arrive, the vault sends for no less than ${least}`);
   if (amountIn > BigInt(left)) return refused(`the vault may send ${BigInt(left)} now by its daily limit, ${amountIn} is wanted`);
   return {

@@ -1,5 +1,5 @@
 /** What a vault's price source says, by the contract's own arithmetic (contracts/VaultPrices.sol): asked before anything is sent. */
-import { Interface, type Provider, ZeroAddress } from "ethers";
+import { type Interface, type Provider, ZeroAddress } from "ethers";
 import { IERC20__factory, IPriceFeed__factory, IUniswapV3Pool__factory } from "../../types/contracts/index.js";
 import type { PriceSource } from "../config/vault.js";
 import { type Read, readAll } from "../venues/multicall.js";

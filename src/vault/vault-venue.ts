@@ -1,7 +1,7 @@
 /** Swaps of what an ArbVault holds, by an operator of it, within the bounds that its owner set (contracts/ArbVault.sol). */
 import { AbiCoder, keccak256, type Provider } from "ethers";
-import { ArbVault__factory } from "../../types/contracts/index.js";
-import { POOL_KINDS, type VaultMarket } from "../config/vault.js";
+import { type ArbVault, ArbVault__factory } from "../../types/contracts/index.js";
+import { POOL_KINDS, type PriceSource } from "../config/vault.js";
 import { ArbError } from "../errors.js";
 import type { LegOrder, LegQuote, LegVenue } from "../execution/legs.js";
 import { VENUES } from "../venues/index.js";
@@ -61,14 +61,14 @@ async function refusals(
     quotes.map(async ({ hop, amountOut }, i) => {
       if (flag(0)) return "the vault is stopped";
       if (!flag(1)) return `${account} is no operator of the vault`;
-      const market = abi.decodeFunctionResult("market", answers[2 + i]!)[0] as VaultMarket;
+      const market = abi.decodeFunctionResult("market", answers[2 + i]!)[0] as ArbVault.MarketStructOutput;
       if (Number(market.kind) === POOL_KINDS.none) return "the vault's owner has not allowed this pool";
       const left = BigInt(answers[2 + quotes.length + i]!);
       if (amountIn > left) return `the vault may sell ${left} there now by its daily limit, ${amountIn} is wanted`;
       const price = sourceOf(market.price);
       const said = await worthAt(provider, price, { tokenIn: hop.tokenIn, tokenOut: hop.tokenOut, amountIn }, stamp(head));
       if (!said.ok) return `the vault has no price: ${said.reason}`;
-      const least = said.worth - (said.worth * BigInt(market.maxLossBps)) / BPS;
+      const least = said.worth - (said.worth * market.maxLossBps) / BPS;
       return amountOut < least ? `the pool would give ${amountOut}, the vault takes no less than ${least}` : null;
     }),
   );
@@ -77,7 +77,7 @@ async function refusals(
 const stamp = ({ number, timestamp }: { number: number; timestamp: number }) => ({ block: number, timestamp });
 
 /** A source as the contract gives it, where every number is a bigint. */
-const sourceOf = (price: VaultMarket["price"]): VaultMarket["price"] => ({
+const sourceOf = (price: ArbVault.MarketStructOutput["price"]): PriceSource => ({
   feedIn: price.feedIn,
   feedOut: price.feedOut,
   maxAgeIn: Number(price.maxAgeIn),

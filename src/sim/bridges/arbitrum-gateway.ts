@@ -139,7 +139,7 @@ export async function startLocalArbitrumGateway(l1: Site, l2: Site): Promise<Loc
     step,
     confirm: async () => {
       const { hash } = await l2.rpc<{ hash: string }>("eth_getBlockByNumber", ["latest", false]);
-      await invoke(l1, outbox, nitro("Outbox"), "updateSendRoot", [await sendRoot(l2.rpc), hash]);
+      await invoke(l1, outbox, nitro("Outbox"), "updateSendRoot", [await sendRoot({ request: l2.rpc }), hash]);
     },
   };
 }
