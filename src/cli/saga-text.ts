@@ -23,7 +23,9 @@ export function sagaText(r: SagaReport, networks: Networks = NETWORKS): string {
   const head = `${r.opportunityId} (${r.mode}, ${way}): ${r.outcome ?? `goes on, waits for ${r.reason}`}`;
   const seconds = `${r.seconds.toFixed(1)} s`;
   return [
-    r.outcome === null || r.outcome === "no-trade" ? `${head}${r.outcome === null ? "" : `: ${r.reason}`}` : `${head} in ${seconds}`,
+    r.outcome === null || r.outcome === "no-trade"
+      ? `${head}${r.outcome === null ? "" : `: ${r.reason}`}`
+      : `${head} in ${seconds}`,
     ...storyOf(r, networks).map((line) => `  ${line}`),
     ...r.decisions.map((d) => `  ${d.at} -> ${d.choice}: ${d.reason}`),
     ...(r.net === null || r.outcome === "no-trade" ? [] : [`  ${resultLine(r, exact)}`]),
@@ -60,8 +62,7 @@ function transferText(t: TransferReport, networks: Networks): string {
   const way = `${t.leg.split(".")[0]} by ${t.bridge}, ${title(networks, t.fromChainId)} -> ${title(networks, t.toChainId)}: ${what}`;
   const back = t.ended === "refunded";
   const [chainId, token] = back ? [t.fromChainId, t.tokenIn] : [t.toChainId, t.tokenOut];
-  const end =
-    t.arrived === null ? ` ${t.state}` : ` ${back ? "refunded" : "->"} ${units(networks, chainId, token, t.arrived)}`;
+  const end = t.arrived === null ? ` ${t.state}` : ` ${back ? "refunded" : "->"} ${units(networks, chainId, token, t.arrived)}`;
   const time = t.seconds === null ? "" : ` in ${t.seconds.toFixed(1)} s (promised ${t.promisedSeconds} s)`;
   return `${way}${end}${time}`;
 }

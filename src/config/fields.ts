@@ -50,4 +50,4 @@ export const amountOf = (example: string, description: string): z.ZodString =>
   z
     .string()
     .refine((s) => unitOf(s) !== null, `has no unit, write for example "${example}"`)
-    .describe(`${description}, for example "${example}"`) as z.ZodString;
+    .describe(`${description}, for example "${example}"`);
