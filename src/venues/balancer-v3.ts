@@ -35,7 +35,7 @@ export const balancerV3: Venue = {
       const amount = amountIn > MOST ? MOST : amountIn;
       const args = [pool.address, tokenIn, tokenOut, amount, ZeroAddress, "0x"];
       const data = router.encodeFunctionData("querySwapSingleTokenExactIn", args);
-      return { target: pool.quoter!, data, what: "querySwapSingleTokenExactIn" };
+      return { target: pool.quoter!, data, what: "querySwapSingleTokenExactIn", asNobody: true };
     },
     answer: (data) => BigInt(data),
   },

@@ -5,8 +5,6 @@ import { ArbError } from "../errors.js";
 
 /** Multicall3 is deployed at this address on every network (https://www.multicall3.com/deployments). */
 const MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11";
-/** Nodes take this sender where none is named; Balancer V3's Vault answers queries to no other (EVMCallModeHelpers.sol). */
-const NOBODY = ZeroAddress;
 /** Keeps one call well below the gas that nodes allow to `eth_call`. */
 const CALLS_PER_BATCH = 400;
 export const DEFAULT_TIMEOUT_MS = 10_000;
@@ -20,6 +18,8 @@ export interface Read {
   what: string;
   /** A revert is an answer: "0x". */
   mayRevert?: boolean;
+  /** Sent from the zero address, which has no coin to pay with: Balancer V3's Vault answers queries to no other (EVMCallModeHelpers.sol). */
+  asNobody?: boolean;
 }
 
 /**
@@ -48,7 +48,7 @@ async function readBatch(provider: Provider, reads: Read[], block: BlockTag): Pr
   let returned: string;
   try {
     returned = await provider.call({
-      from: NOBODY,
+      ...senderOf(reads),
       to: MULTICALL3,
       data: multicall3.encodeFunctionData("aggregate3", [calls]),
       blockTag: block,
@@ -65,9 +65,11 @@ async function readBatch(provider: Provider, reads: Read[], block: BlockTag): Pr
   });
 }
 
+const senderOf = (reads: Read[]): { from?: string } => (reads.some((r) => r.asNobody === true) ? { from: ZeroAddress } : {});
+
 async function readOne(provider: Provider, read: Read, block: BlockTag): Promise<string> {
   try {
-    return await provider.call({ from: NOBODY, to: read.target, data: read.data, blockTag: block });
+    return await provider.call({ ...senderOf([read]), to: read.target, data: read.data, blockTag: block });
   } catch (cause) {
     if (read.mayRevert === true && classifyNodeError(cause).kind === "reverted") return "0x";
     throw unreadable(read, block, cause);

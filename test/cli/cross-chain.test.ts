@@ -14,10 +14,10 @@ const [BASE, ARBITRUM] = [8453, 42161];
 const ETHER = 10n ** 18n;
 const POOL: PoolName = ["uniswap-v2", "WETH", "USDC", 3000];
 /** Trades of several transactions, in processes of their own, beside two chains in this one. */
-const RUN_MS = 900_000;
+const RUN_MS = 240_000;
 
 describe("arb: trades across local chains over loopback", function () {
-  this.timeout(3_600_000);
+  this.timeout(400_000);
   const { folder: cwd, remove } = temporaryFolder();
   let world: LocalWorld;
   let desk: CrossChainDesk;
