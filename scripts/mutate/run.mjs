@@ -2,7 +2,7 @@
 // Mutation testing of the contracts: docs/mutation.md says what it does and who survives.
 import { fork, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -57,8 +57,9 @@ const sourceHashes = Object.fromEntries(
     }),
 );
 const page = readFileSync(path.join(root, "docs", "mutation.md"), "utf8");
-const folder = path.join(root, "cache", "mutation");
-const logFile = path.join(folder, "results.jsonl");
+/** Part of the repository: a sample takes hours, and what was judged on the same source stays judged. */
+const logFile = path.join(root, "test", "golden", "mutants.jsonl");
+const LONGEST_REASON = 100;
 
 const trees = parse(sources);
 const all = Object.keys(sources)
@@ -86,7 +87,6 @@ const known = options.resume ? earlier() : new Map();
 const results = new Map(chosen.filter(({ id }) => known.has(id)).map(({ id }) => [id, known.get(id)]));
 const queue = chosen.filter(({ id }) => !results.has(id));
 const codes = new Map();
-mkdirSync(folder, { recursive: true });
 const started = Date.now();
 console.error(`${all.length} mutants, ${chosen.length} chosen, ${results.size} known from before`);
 const count = Math.max(1, Number(options.workers ?? Math.min(2, os.availableParallelism())));
@@ -151,7 +151,8 @@ function answer(worker, limit) {
   });
 }
 
-function record(mutant, result) {
+function record(mutant, { by, ...rest }) {
+  const result = { ...rest, ...(by !== undefined && { by: by.slice(0, LONGEST_REASON) }) };
   results.set(mutant.id, result);
   appendFileSync(
     logFile,
