@@ -153,7 +153,7 @@ export function partsOf(options: CrossChainOptions): { env: Env; senders: Sender
   const { db, journal, networks, wallets, bridges, rules, policy } = options;
   const settings = { ...DEFAULT_SETTINGS, ...options.settings };
   const onFault = options.onFault ?? (() => undefined);
-  const senders = new Senders(journal, networks, wallets, onFault);
+  const senders = new Senders(journal, networks, wallets, onFault, true);
   const store = new TransferStore(db, (chainId) => senders.chain(chainId).provider);
   const pricing: { quotes?: Quotes } = {};
   const monitor = new BridgeMonitor({
@@ -237,7 +237,10 @@ export class CrossChainExecutor {
         driverId: journal.driverId,
         deadAfterMs: options.deadAfterMs ?? 5_000,
         onFault,
-        alsoLook: async () => await opened.#hear(),
+        alsoLook: async () => {
+          await opened.#handOver();
+          await opened.#hear();
+        },
       });
       opened.#stopRebalancing = keepLooking(options.rebalancing ?? [], async (r) => await opened.rebalance(r), onFault);
       return opened;
@@ -292,6 +295,13 @@ export class CrossChainExecutor {
     return await lookAtStock(this.env, wallet, config, async (input) => {
       await DBOS.startWorkflow(rebalancingWorkflow, { workflowID: workflowOf(input.id) })(input);
     });
+  }
+
+  /** Accounts that sagas of other drivers wait for go to them, each after the leg in progress; that is not waited for here. */
+  async #handOver(): Promise<void> {
+    const { actions, onFault } = this.env;
+    for (const each of await this.senders.journal.wanted())
+      if (!each.claimed || this.senders.has(each)) void actions.handOver(each).catch(onFault);
   }
 
   /** Held sagas of our accounts that somebody wants to go on: each is started here, once, whoever else hears of it. */

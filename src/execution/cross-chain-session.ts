@@ -11,6 +11,7 @@ import type { OpenJournal } from "../journal/open.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import { openRoutes, type Routes } from "../submit/open-routes.js";
 import type { Route } from "../submit/route.js";
+import { boundsOf } from "../submit/stuck.js";
 import { judgeStart, type Start } from "../transfers/estimate.js";
 import type { TradingNetwork } from "../transfers/senders.js";
 import type { TransferStore } from "../transfers/store.js";
@@ -154,6 +155,7 @@ async function tradingNetwork(
     return {
       chain,
       fees: feePolicy(networkConfig, config.gas.patienceBlocks),
+      stuck: boundsOf(networkConfig),
       ...(routes.length > 0 ? { routes } : {}),
       ...(arrivalBlocks === undefined ? {} : { arrivalBlocks }),
       ...(vault === null ? {} : { venue: (account: string) => vaultVenue(vault, chain.provider, account) }),

@@ -7,13 +7,13 @@ import { type Config, type NetworkConfig, resolveEndpoints } from "../config/loa
 import { databaseSettings } from "../database/settings.js";
 import { readDeployment, stepRecordName } from "../deploy/record.js";
 import { ArbError } from "../errors.js";
-import { feePolicy, suggestFees } from "../fees/fees.js";
+import { feePolicy } from "../fees/fees.js";
 import type { ValidationContext } from "../opportunity/validate.js";
 import { SlippageManager, type SlippageTiers } from "../plan/slippage.js";
 import { type OpenJournal, openJournalOf } from "../journal/open.js";
 import { openRoutes, type Routes } from "../submit/open-routes.js";
 import { readRoundTiming } from "../submit/relays/express-lane.js";
-import type { StuckPolicy } from "../submit/stuck.js";
+import { boundsOf, stuckPolicyOf } from "../submit/stuck.js";
 import { TransactionExecutor } from "../submit/transaction-executor.js";
 import { VENUES } from "../venues/index.js";
 import type { PoolTraits } from "../venues/venue.js";
@@ -128,7 +128,9 @@ export async function openSession(config: Config, options: SessionOptions): Prom
       transactions = new TransactionExecutor(chain, wallet, routes, { journal: await journal(), simulator, onFault });
       // what an earlier run left is settled before anything new is looked at
       await transactions.start();
-      transactions.keepWatching(networkConfig.network.blockTimeMs, onFault, stuckPolicy(chain, networkConfig, config));
+      const fees = feePolicy(networkConfig, config.gas.patienceBlocks);
+      const stuck = stuckPolicyOf(chain, fees, boundsOf(networkConfig));
+      transactions.keepWatching(networkConfig.network.blockTimeMs, onFault, stuck);
       senders.push(transactions);
     }
     return new SameChainExecutor({
@@ -218,22 +220,6 @@ async function isLocalWorld({ network, provider }: Chain): Promise<boolean> {
   const first = await provider.getBlock(0).catch(() => null);
   // a pruned node does not have it; a local world always does
   return network.genesisHash !== null && first !== null && first.hash !== network.genesisHash;
-}
-
-const LEAST_STUCK_MS = 5_000;
-
-/** A transaction is stuck when it is not in a block after those that its fee cap was to survive. */
-function stuckPolicy(chain: Chain, networkConfig: NetworkConfig, { gas }: Config): StuckPolicy {
-  const { patienceBlocks } = gas;
-  const policy = { ...feePolicy(networkConfig, patienceBlocks), maxFeePerGas: null };
-  return {
-    afterMs: Math.max(LEAST_STUCK_MS, (patienceBlocks + 1) * chain.network.blockTimeMs),
-    cancelBudget: networkConfig.maxGasCost,
-    maxFeePerGas: networkConfig.maxFeePerGas,
-    patienceBlocks,
-    // the going price; what may be paid of it is capped by what the trade earns, by the budget and by the network's cap
-    fees: async () => await suggestFees(chain, policy),
-  };
 }
 
 /** The configured executor of a network, else the one in its deployment record; null when there is none. */

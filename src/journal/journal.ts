@@ -6,13 +6,17 @@ import { type Asked, expose, finalise, type IntentOutcome, noteReceipt, noteSend
 import {
   accountName,
   claimAccount,
+  handOver,
   type Held,
   HOST,
   type NonceCount,
   type Ownership,
   releaseAccount,
+  releaseUnclaimed,
   renewLeases,
   stopAccount,
+  wantAccount,
+  wantedAccounts,
 } from "./owner.js";
 import { type Build, prepareAttempt, type Writer } from "./prepare.js";
 import type { Entry, LandedReceipt } from "./receipt.js";
@@ -45,6 +49,14 @@ export interface Journal {
   readonly driverId: string;
   /** Takes an account, or gives the ownership that this journal has already. Raises ArbError "locked". */
   claim(chainId: number, account: string, count: () => Promise<NonceCount>): Promise<Ownership>;
+  /** Notes that we wait for an account, whose holder may hand it over. False where no other driver has it. */
+  want(chainId: number, account: string): Promise<boolean>;
+  /** Accounts of ours that another driver waits for. `claimed`: something in this process works with it. */
+  wanted(): Promise<(Pick<Ownership, "chainId" | "account"> & { claimed: boolean })[]>;
+  /** Hands an account over to the driver that waits for it, after the write in progress. */
+  handOver(account: Pick<Ownership, "chainId" | "account">): Promise<void>;
+  /** Whether an ownership is over: as far as this process knows, another driver has the account, or nobody. */
+  lost(ownership: Ownership): boolean;
   /** Why an account signs nothing; null while it may. */
   stopped(ownership: Ownership): string | null;
   prepare(ownership: Ownership, intent: string | Intent, build: Build, exposure?: Exposure): Promise<JournaledAttempt>;
@@ -126,6 +138,18 @@ export async function openJournal(db: JournalDatabase, options: JournalOptions =
       taking.catch(() => accounts.get(key) === taking && accounts.delete(key));
       return await taking;
     },
+    want: async (chainId, account) => await wantAccount(db, driverId, chainId, account),
+    wanted: async () => {
+      const live = new Set((await mine()).flatMap((h) => (h.lost ? [] : [`${h.chainId} ${h.key}`])));
+      const wanted = await wantedAccounts(db, driverId);
+      return wanted.map((w) => ({ ...w, claimed: live.has(`${w.chainId} ${keyOf(w.account)}`) }));
+    },
+    handOver: async (account) => {
+      const held = await accounts.get(`${account.chainId} ${keyOf(account.account)}`)?.catch(() => undefined);
+      if (held === undefined) await handOver(db, driverId, ttlMs, account, null);
+      else await inTurn(held, () => handOver(db, driverId, ttlMs, account, held));
+    },
+    lost: (ownership) => (ownership as Held).lost,
     stopped: (ownership) => (ownership as Held).stopped,
     prepare: async (ownership, intent, build, exposure = PUBLIC) => {
       const held = await heldOf(ownership);
@@ -176,6 +200,7 @@ export async function openJournal(db: JournalDatabase, options: JournalOptions =
         await account.tail.catch(() => undefined);
         if (!account.lost) await releaseAccount(db, driverId, account);
       }
+      await releaseUnclaimed(db, driverId);
       await onStep("lease-released");
     },
   };

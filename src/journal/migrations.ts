@@ -141,8 +141,15 @@ alter table journal.send add column took_ms int check (took_ms >= 0);
 alter table journal.attempt add column follows text check (follows ~ '^0x[0-9a-f]{64}$');
 `;
 
+const WANTED = `
+-- the driver that waits for the account, and since when: its holder hands it over between two transactions
+alter table journal.account add column wanted_by text, add column wanted_at timestamptz,
+  add check ((wanted_by is null) = (wanted_at is null));
+`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
 export const journalMigrations: { name: string; up: string }[] = [
   { name: "journal-001-tables", up: TABLES },
   { name: "journal-002-relay-answers", up: RELAY_ANSWERS },
+  { name: "journal-003-wanted-accounts", up: WANTED },
 ];

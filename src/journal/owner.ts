@@ -129,6 +129,7 @@ export async function claimAccount(
     if (elsewhere === null && count.pending > next) throw onTheirWay(name, count.pending - next);
     const taken = await sql.query<{ epoch: unknown; stopped: string | null }>(
       `update journal.account set owner = $3, epoch = epoch + 1, until = clock_timestamp() + $4 * interval '1 ms',
+         wanted_by = nullif(wanted_by, $3), wanted_at = case when wanted_by = $3 then null else wanted_at end,
          stopped = coalesce(stopped, $5), stopped_at = case when stopped is null and $5::text is null then null
            else coalesce(stopped_at, clock_timestamp()) end
        where chain_id = $1 and account = $2 returning epoch, stopped`,
@@ -203,6 +204,70 @@ export async function releaseAccount(db: JournalDatabase, driverId: string, acco
     )
     .catch((error: unknown) => {
       throw databaseError(error, `${accountName(account.chainId, account.account)} cannot be given back`);
+    });
+}
+
+/** Gives back what was handed over to this driver and never claimed. */
+export async function releaseUnclaimed(db: JournalDatabase, driverId: string): Promise<void> {
+  await db.pool
+    .query(`update journal.account set owner = null, until = clock_timestamp() where owner = $1`, [driverId])
+    .catch((error: unknown) => {
+      throw databaseError(error, "accounts that were not claimed cannot be given back");
+    });
+}
+
+/** How long a driver that asked for an account counts as waiting for it: it asks again while it does. */
+const WAITS_MS = 15_000;
+
+/** Notes that this driver waits for an account. False where no other driver has it. */
+export async function wantAccount(db: JournalDatabase, driverId: string, chainId: number, account: string): Promise<boolean> {
+  const { rowCount } = await db.pool
+    .query(
+      `update journal.account set wanted_by = $3, wanted_at = clock_timestamp()
+       where chain_id = $1 and account = $2 and owner <> $3`,
+      [chainId, keyOf(account), driverId],
+    )
+    .catch((error: unknown) => {
+      throw databaseError(error, `${accountName(chainId, account)} cannot be asked for`);
+    });
+  return rowCount === 1;
+}
+
+/** The accounts of this driver that another one waits for. */
+export async function wantedAccounts(db: JournalDatabase, driverId: string): Promise<{ chainId: number; account: string }[]> {
+  const { rows } = await db.pool
+    .query<{ chain_id: unknown; account: string }>(
+      `select chain_id, account from journal.account
+       where owner = $1 and wanted_by <> $1 and wanted_at > clock_timestamp() - $2 * interval '1 ms'`,
+      [driverId, WAITS_MS],
+    )
+    .catch((error: unknown) => {
+      throw databaseError(error, "the accounts that others wait for cannot be read");
+    });
+  return rows.map((row) => ({ chainId: Number(row.chain_id), account: getAddress(row.account) }));
+}
+
+/**
+ * Gives an account to the driver that waits for it, with a lease of its own, so that nobody else comes first. The epoch rises: nothing
+ * of this driver signs for it any more, but by a claim. `ours`: the ownership, where this driver has claimed it.
+ */
+export async function handOver(
+  db: JournalDatabase,
+  driverId: string,
+  ttlMs: number,
+  { chainId, account }: Pick<Ownership, "chainId" | "account">,
+  ours: Held | null,
+): Promise<void> {
+  if (ours !== null) ours.lost = true;
+  await db.pool
+    .query(
+      `update journal.account set owner = wanted_by, epoch = epoch + 1, until = clock_timestamp() + $4 * interval '1 ms',
+         wanted_by = null, wanted_at = null
+       where chain_id = $1 and account = $2 and owner = $3 and wanted_at > clock_timestamp() - $5 * interval '1 ms'`,
+      [chainId, keyOf(account), driverId, ttlMs, WAITS_MS],
+    )
+    .catch((error: unknown) => {
+      throw databaseError(error, `${accountName(chainId, account)} cannot be handed over`);
     });
 }
 

@@ -3,6 +3,7 @@ import type { Network } from "../config/network.js";
 import { networkById } from "../config/networks.js";
 import { ArbError } from "../errors.js";
 import { arbitrumNode } from "./arbitrum-node.js";
+import { keepFloor } from "./base-fee-floor.js";
 import type { PoolId } from "../venues/venue.js";
 import { type LocalAccount, localAccounts, type LocalNode, type NodeOptions, startNode } from "./node.js";
 import { give, tokenOf } from "./protocols/tokens.js";
@@ -62,7 +63,7 @@ export async function startLocalChain(chainId: number, options: LocalChainOption
   if (!network || network.testnet)
     throw new ArbError("usage", `there is no local chain ${chainId}`, { hint: "use 1, 42161, 10 or 8453" });
   const simulated = await startNode(network, options);
-  const node = network.stack === "arbitrum" ? arbitrumNode(simulated) : simulated;
+  const node = network.stack === "arbitrum" ? arbitrumNode(await keepFloor(simulated, BASE_FEE.arbitrum)) : simulated;
   try {
     return await open(network, node, options);
   } catch (error) {
@@ -80,7 +81,6 @@ async function open(network: Network, node: LocalNode, options: LocalChainOption
   await rpc("hardhat_setBalance", [owner, toQuantity(10n ** 27n)]);
   const furniture = await furnish(site);
   const baseFee = BASE_FEE[network.stack];
-  const stopFloor = network.stack === "arbitrum" ? await keepFloor(node, rpc, baseFee) : () => undefined;
   await rpc("hardhat_setNextBlockBaseFeePerGas", [toQuantity(baseFee)]);
   await rpc("hardhat_mine", ["0x1"]);
 
@@ -92,7 +92,6 @@ async function open(network: Network, node: LocalNode, options: LocalChainOption
   const server = await serveRpc(node, options.port);
   let closing: Promise<void> | undefined;
   const close = async () => {
-    stopFloor();
     await rpc("evm_setIntervalMining", [0]);
     await server.close();
     await node.close();
@@ -120,21 +119,6 @@ async function open(network: Network, node: LocalNode, options: LocalChainOption
     },
     close: async () => await (closing ??= close()),
   };
-}
-
-/**
- * Arbitrum's base fee has a floor, which the simulated rule (EIP-1559) lacks: whenever the next block would fall below it, the
- * floor is set. Ethereum and the OP Stack keep their rule, so that a fee computed from a header is exact. Returns how to stop.
- */
-async function keepFloor(node: LocalNode, rpc: Rpc, floor: bigint): Promise<() => void> {
-  const subscription = await rpc<string>("eth_subscribe", ["newHeads"]);
-  return node.onNotification((message) => {
-    if (message.subscription !== subscription) return;
-    const head = message.result as { baseFeePerGas: string };
-    if (BigInt(head.baseFeePerGas) > (floor * 8n) / 7n) return;
-    // fails only when the chain is being closed
-    rpc("hardhat_setNextBlockBaseFeePerGas", [toQuantity(floor)]).catch(() => undefined);
-  });
 }
 
 function addressAt(list: LocalAccount[], index: number): string {

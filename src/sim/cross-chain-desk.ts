@@ -48,6 +48,7 @@ export interface CrossChainDesk {
 }
 
 const ETHER = 10n ** 18n;
+const GWEI = 10n ** 9n;
 /** Several chains run in one process, and one of them may be busy with a transaction of another. */
 const RPC_DEADLINE_MS = 20_000;
 
@@ -80,11 +81,12 @@ export async function openCrossChainDesk(world: LocalWorld): Promise<CrossChainD
     throw error;
   }
   const fees = { priorityFee: 1_000_000n, patienceBlocks: 3, maxFeePerGas: null };
+  const stuck = { maxFeePerGas: 200n * GWEI, cancelBudget: ETHER / 100n };
   return {
     world,
     counterparts,
     chains,
-    networks: () => [...chains.values()].map((chain) => ({ chain, fees, arrivalBlocks: 0 })),
+    networks: () => [...chains.values()].map((chain) => ({ chain, fees, stuck, arrivalBlocks: 0 })),
     account: async (tokens = {}) => {
       const key = hexlify(randomBytes(32));
       const wallet = new WalletManager(new Secret(key));

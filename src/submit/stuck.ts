@@ -1,5 +1,6 @@
 import { Transaction } from "ethers";
 import type { Chain } from "../chain/connect.js";
+import { type FeePolicy, suggestFees } from "../fees/fees.js";
 import type { Journal } from "../journal/journal.js";
 import type { Ownership } from "../journal/owner.js";
 import { isLive, isPublic } from "../journal/rules.js";
@@ -27,8 +28,41 @@ export interface StuckPolicy {
   /** Highest fee per gas that may be signed for either, wei; null = no limit. */
   maxFeePerGas: bigint | null;
   patienceBlocks: number;
+  /**
+   * Fee per gas up to which every transaction is replaced whatever it is known to earn, wei: of those that others wait for in any case.
+   * Absent: up to what its trade earns.
+   */
+  feeCeiling?: bigint;
   /** What lands now. */
   fees: () => Promise<PlanFees>;
+}
+
+/** Most that getting a transaction going may cost. */
+export interface StuckBounds {
+  /** Highest fee per gas that may be signed, wei. */
+  maxFeePerGas: bigint;
+  /** Most that getting a nonce free may cost, wei. */
+  cancelBudget: bigint;
+}
+
+/** What a network's configuration lets be paid. */
+export const boundsOf = ({ maxFeePerGas, maxGasCost }: { maxFeePerGas: bigint; maxGasCost: bigint }): StuckBounds => ({
+  maxFeePerGas,
+  cancelBudget: maxGasCost,
+});
+
+const LEAST_STUCK_MS = 5_000;
+
+/** A transaction is stuck when it is not in a block after those that its fee cap was to survive. */
+export function stuckPolicyOf(chain: Chain, fees: FeePolicy, bounds: StuckBounds): StuckPolicy {
+  const { patienceBlocks } = fees;
+  return {
+    ...bounds,
+    patienceBlocks,
+    afterMs: Math.max(LEAST_STUCK_MS, (patienceBlocks + 1) * chain.network.blockTimeMs),
+    // the going price; what may be paid of it is capped by what the trade earns, by the budget and by the network's cap
+    fees: async () => await suggestFees(chain, { ...fees, maxFeePerGas: null }),
+  };
 }
 
 /** What signs and sends for the account. */
@@ -109,7 +143,7 @@ export async function findStuck(
   policy: StuckPolicy,
   worthOf: (intentId: string) => bigint,
 ): Promise<{ filled: number[]; stuck: { intentId: string; terms: StuckTerms } | null }> {
-  const { afterMs, cancelBudget, maxFeePerGas, patienceBlocks } = policy;
+  const { afterMs, cancelBudget, maxFeePerGas, patienceBlocks, feeCeiling } = policy;
   const open = (await sender.journal.openSlots(sender.account)).filter((slot) => slot.state === "open");
   const waiting = open.find(({ nonce }) => !vacant.includes(nonce));
   const newest = waiting?.attempts.at(-1);
@@ -121,7 +155,8 @@ export async function findStuck(
   const intentId = waiting?.attempts.find((a) => a.intentId !== null)?.intentId ?? null;
   if (!isStuck || intentId === null) return { filled, stuck: null };
   const [baseFee, usefulTip] = [fees.nextBaseFee, fees.maxPriorityFeePerGas];
-  const terms = { baseFee, usefulTip, worth: worthOf(intentId), cancelBudget, maxFeePerGas, patienceBlocks };
+  const worth = feeCeiling === undefined ? worthOf(intentId) : feeCeiling * newest.gasLimit;
+  const terms = { baseFee, usefulTip, worth, cancelBudget, maxFeePerGas, patienceBlocks };
   return { filled, stuck: { intentId, terms } };
 }
 

@@ -119,6 +119,17 @@ export class TransactionExecutor {
     return this.#account;
   }
 
+  /** The account to sign for: taken again where another driver had it meanwhile, with nothing remembered from before. */
+  async #owned(journal: Journal): Promise<Ownership> {
+    const account = await this.start();
+    if (!journal.lost(account)) return account;
+    this.#account = null;
+    const again = await this.start();
+    this.#funds.forget();
+    await this.#settle(journal, again);
+    return again;
+  }
+
   /** The slot that an intent has already; null when it is new. */
   async known(intentId: string): Promise<Slot | null> {
     return await this.#required().find(this.chain.network.chainId, intentId);
@@ -285,7 +296,7 @@ export class TransactionExecutor {
         reason: "after-not-bundled",
       });
     }
-    const account = await this.start();
+    const account = await this.#owned(journal);
     // what relays alone have is no step for anything above it: its slot is taken, or has landed
     if (this.#slots.held !== null) await this.#settle(journal, account);
     await confirmOpen(this.#slots, await this.#sender(), this.#watched(journal, account), this.#recheckMs);

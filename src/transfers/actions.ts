@@ -14,6 +14,7 @@ import {
 import { ArbError } from "../errors.js";
 import type { Failure } from "../execution/recovery-manager.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
+import type { Ownership } from "../journal/owner.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
 import { TransactionBuilder } from "../plan/transaction-builder.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
@@ -66,7 +67,21 @@ export class Actions {
   }
 
   readonly #turns = new Turns();
+  /** Accounts that are about to be handed over. */
+  readonly #leaving = new Set<string>();
   readonly bridges: BridgeExecutor;
+
+  /** Hands an account over to the driver that waits for it, when the leg in progress is done. */
+  async handOver({ chainId, account }: Pick<Ownership, "chainId" | "account">): Promise<void> {
+    const turn = turnOf(chainId, account);
+    if (this.#leaving.has(turn)) return;
+    this.#leaving.add(turn);
+    try {
+      await this.#turns.take(turn, async () => await this.senders.handOver({ chainId, account }));
+    } finally {
+      this.#leaving.delete(turn);
+    }
+  }
 
   /** One swap of a balance of ours, in the best pool of now. */
   async swap(saga: string, account: string, wish: LegWish): Promise<LegEnd> {

@@ -1,4 +1,5 @@
 /** Accounts on networks that send journaled transactions, opened when a saga first needs them. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type TransactionReceipt, ZeroAddress } from "ethers";
 import type { Chain } from "../chain/connect.js";
 import type { ChainView } from "../bridges/bridge.js";
@@ -6,11 +7,13 @@ import { ArbError } from "../errors.js";
 import { type LegVenue, routerVenue } from "../execution/legs.js";
 import { type FeePolicy, suggestFees } from "../fees/fees.js";
 import type { Journal } from "../journal/journal.js";
+import type { Ownership } from "../journal/owner.js";
 import { isVoid } from "../journal/rules.js";
 import { requireHead } from "../chain/witnesses.js";
 import type { Call } from "../plan/transaction-builder.js";
 import { chainRoute } from "../submit/relays/node.js";
 import type { Route } from "../submit/route.js";
+import { type StuckBounds, stuckPolicyOf } from "../submit/stuck.js";
 import { TransactionExecutor } from "../submit/transaction-executor.js";
 import { estimateGas } from "../wallet/gas.js";
 import { sameAddress } from "../venues/swap.js";
@@ -19,6 +22,8 @@ import type { WalletManager } from "../wallet/wallet-manager.js";
 export interface TradingNetwork {
   chain: Chain;
   fees: FeePolicy;
+  /** What may be paid to get a transaction going that no block takes; without it they wait. A saga waits for each of its own: all are replaced. */
+  stuck?: StuckBounds;
   /** Ways of the transactions, all at once, which hold them until they land; the chain's node by default. */
   routes?: readonly Route[];
   /** Blocks on top of an arrival before it is relied on; by default the network's finality. Less is faster and trusts the chain more. */
@@ -44,17 +49,23 @@ export interface Order {
 }
 
 const POLLS_PER_BLOCK = 4;
+/** How long an account that another driver has is waited for in one try, and between two looks at it. */
+const WAIT_MS = 5_000;
+const LOOK_MS = 250;
 /** For an intent that is signed already: its own bytes have their own fees. */
 const UNUSED_FEES = { maxFeePerGas: 1n, maxPriorityFeePerGas: 1n, nextBaseFee: 1n };
 
 export class Senders {
   readonly #senders = new Map<string, Promise<TransactionExecutor>>();
+  #closed = false;
 
+  /** `shares`: asks the drivers that have an account to hand it over; for programs that look at what others ask for, too. */
   constructor(
     readonly journal: Journal,
     readonly networks: readonly TradingNetwork[],
     readonly wallets: readonly WalletManager[],
     readonly onFault: (error: unknown) => void,
+    readonly shares = false,
   ) {}
 
   /** Raises ArbError "config" for a network that is not set up. */
@@ -116,15 +127,43 @@ export class Senders {
     }
   }
 
+  /** Whether an account sends for sagas here. */
+  has({ chainId, account }: Pick<Ownership, "chainId" | "account">): boolean {
+    return this.#senders.has(`${chainId} ${account.toLowerCase()}`);
+  }
+
   async #open(chainId: number, account: string): Promise<TransactionExecutor> {
-    const { chain, routes } = this.network(chainId);
+    const { chain, routes, fees, stuck } = this.network(chainId);
     const wallet = this.wallets.find((w) => w.address.toLowerCase() === account.toLowerCase());
     if (!wallet)
       throw new ArbError("secrets", `this driver has no key of ${account}`, { hint: "list its wallet in the configuration" });
     const sender = new TransactionExecutor(chain, wallet, routes ?? [chainRoute(chain)], { journal: this.journal });
-    await sender.start();
-    sender.keepWatching(chain.network.blockTimeMs, this.onFault);
+    await this.#take(sender);
+    const policy = stuck && { ...stuckPolicyOf(chain, fees, stuck), feeCeiling: stuck.maxFeePerGas };
+    sender.keepWatching(chain.network.blockTimeMs, this.onFault, policy);
     return sender;
+  }
+
+  /** Takes the account; one that another driver has is asked for, and waited for. Raises "locked" where it does not come. */
+  async #take(sender: TransactionExecutor): Promise<void> {
+    const end = Date.now() + WAIT_MS;
+    for (;;) {
+      try {
+        await sender.start();
+        return;
+      } catch (error) {
+        if (!(error instanceof ArbError) || error.code !== "locked" || !this.shares || this.#closed) throw error;
+        const isHeld = await this.journal.want(sender.chain.network.chainId, sender.wallet.address);
+        if (!isHeld || Date.now() > end) throw error;
+        await sleep(LOOK_MS);
+      }
+    }
+  }
+
+  /** Hands over an account that another driver waits for. What was sent stays in the journal, and is watched by whoever has it then. */
+  async handOver({ chainId, account }: Pick<Ownership, "chainId" | "account">): Promise<void> {
+    await this.#drop(chainId, account);
+    await this.journal.handOver({ chainId, account });
   }
 
   /** An account that another driver took is opened anew by the next who needs it. */
@@ -209,6 +248,7 @@ export class Senders {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const all = [...this.#senders.values()];
     this.#senders.clear();
     for (const sender of all) await sender.then((s) => s.close()).catch(() => undefined);

@@ -1,7 +1,8 @@
 /**
  * A cross-chain driver in a process of its own, on the chains and the database of another: takes over what is there, and starts the
  * sagas that it reads as JSON lines ({"opportunity": ...} with amounts as {"bigint": "1"}). Says what happens as JSON lines, until it
- * is killed. Arguments: database URL, wallet key, JSON of {chainId: url}.
+ * is killed. Arguments: database URL, wallet key, JSON of {chainId: url}, milliseconds of the lease,
+ * "SAGA STEP": when that step is written down, the process stops itself (SIGSTOP), once.
  */
 import { createInterface } from "node:readline";
 import { connectChain } from "../../src/chain/connect.js";
@@ -19,10 +20,10 @@ import { FAST, localAcrossBridge, POLICY, RULES } from "../helpers/cross-chain-s
 if (process.argv[1] === import.meta.filename) await main();
 
 async function main(): Promise<void> {
-  const [url = "", key = "", urls = "{}"] = process.argv.slice(2);
+  const [url = "", key = "", urls = "{}", lease = "6000", stopAt = ""] = process.argv.slice(2);
   const say = (what: object): void => void process.stdout.write(`${JSON.stringify(what)}\n`);
   const db = await openDatabase({ url: new Secret(url) }, { name: "crosschain-driver" });
-  const journal = await openJournal(db, { ttlMs: 6_000 });
+  const journal = await openJournal(db, { ttlMs: Number(lease), renewMs: 1_000 });
   const networks = await Promise.all(
     Object.entries(JSON.parse(urls) as Record<string, string>).map(async ([chainId, rpc]) => {
       const network = { ...networkById(Number(chainId))!, blockTimeMs: 200, finality: { blocks: 0, source: "test" } };
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
       return { chain, fees: { priorityFee: 1_000_000n, patienceBlocks: 3, maxFeePerGas: null }, arrivalBlocks: 0 };
     }),
   );
+  let left = stopAt === "" ? 0 : 1;
   const executor = await CrossChainExecutor.open({
     db,
     journal,
@@ -40,6 +42,10 @@ async function main(): Promise<void> {
     policy: POLICY,
     settings: FAST,
     deadAfterMs: 3_000,
+    onStep: (saga, step, phase) => {
+      if (phase !== "written" || !`${saga} ${step}`.startsWith(stopAt) || left-- <= 0) return;
+      process.kill(process.pid, "SIGSTOP");
+    },
     onFault: (error) => say({ fault: error instanceof Error ? error.message : String(error) }),
   });
   say({ ready: journal.driverId });

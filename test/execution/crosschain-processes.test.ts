@@ -38,9 +38,10 @@ describe("cross-chain executor: drivers in processes of their own on one databas
     await site.close();
   });
 
-  function driver() {
+  function driver(leaseMs = 6_000, stopAt = "") {
     const urls = JSON.stringify(Object.fromEntries([A, B].map((c) => [c, site.world.chain(c).url])));
-    const args = ["--import", "tsx", path.join(import.meta.dirname, "crosschain-driver.ts"), db.secretUrl.reveal(), key, urls];
+    const file = path.join(import.meta.dirname, "crosschain-driver.ts");
+    const args = ["--import", "tsx", file, db.secretUrl.reveal(), key, urls, String(leaseMs), stopAt];
     const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     children.push(child);
     const said: Said[] = [];
@@ -118,6 +119,41 @@ describe("cross-chain executor: drivers in processes of their own on one databas
     });
     await nothingTwice();
     expect([...first.said, ...second.said, ...third.said].filter((s) => s.lost !== undefined)).to.deep.equal([]);
+  });
+
+  it("a driver that wakes with its accounts, after its sagas went to another, hands them over", async () => {
+    for (const child of children.filter((c) => c.exitCode === null && c.signalCode === null)) {
+      child.kill("SIGKILL");
+      await once(child, "close");
+    }
+    const idOf = (of: ReturnType<typeof driver>) => of.said.find((s) => s.ready !== undefined)!.ready;
+    const sagas = ["saga/wake-1", "saga/wake-2"];
+    const running = async (id: string | undefined): Promise<boolean> => {
+      const { rows } = await db.pool.query(
+        `select 1 from dbos.workflow_status where workflow_uuid = any($1) and executor_id = $2 and status = 'PENDING'`,
+        [sagas, id],
+      );
+      return rows.length === 2;
+    };
+    const ownerOf = async (chainId: number) =>
+      (await db.pool.query<{ owner: string }>(`select owner from journal.account where chain_id = $1`, [chainId])).rows[0]?.owner;
+    // the leases outlive the test: only who has an account can give it back
+    const sleeper = driver(3_600_000, "wake-2 buy.");
+    await sleeper.ready();
+    for (const id of ["wake-1", "wake-2"]) sleeper.start(id);
+    await until("both of them running, and the account taken", async () => {
+      return (await running(idOf(sleeper))) && (await ownerOf(A)) === idOf(sleeper);
+    });
+    const heir = driver(3_600_000);
+    await heir.ready();
+    await until("the takeover", async () => await running(idOf(heir)));
+    expect(await ownerOf(A)).to.equal(idOf(sleeper));
+    sleeper.child.kill("SIGCONT");
+    expect(await allEnd(["wake-1", "wake-2"])).to.deep.equal(["profit", "profit"]);
+    await nothingTwice();
+    expect(await ownerOf(A)).to.equal(idOf(heir));
+    expect([...sleeper.said, ...heir.said].filter((s) => s.lost !== undefined)).to.deep.equal([]);
+    for (const { child } of [sleeper, heir]) child.kill("SIGKILL");
   });
 
   it("a saga that the previous version began goes on under the present one, to the same end", async () => {

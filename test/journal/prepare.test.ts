@@ -123,6 +123,71 @@ describe("journal: nonces and owners", () => {
     ]);
   });
 
+  it("an account goes to the driver that waits for it, at once and to nobody else; who handed it over signs nothing more", async () => {
+    const [holder, waiting, third, wallet] = [await driver(), await driver(), await driver(), newWallet()];
+    expect(await waiting.want(1, wallet.address), "nobody has it").to.equal(false);
+    const old = await holder.claim(1, wallet.address, ZERO);
+    expect(await holder.want(1, wallet.address), "its own").to.equal(false);
+    await holder.prepare(old, "handed-before", signer(wallet));
+    const mine = { chainId: 1, account: wallet.address };
+    await holder.handOver(mine);
+    expect(await rejection(waiting.claim(1, wallet.address, ZERO)), "nobody waited").to.include({ code: "locked" });
+
+    const held = await holder.claim(1, wallet.address, ZERO);
+    expect(await waiting.want(1, wallet.address)).to.equal(true);
+    expect(await holder.wanted()).to.deep.equal([{ ...mine, claimed: true }]);
+    // one that is being written is written; whatever comes after it is not
+    const writes = Promise.allSettled([
+      holder.prepare(held, "handed-during", signer(wallet)),
+      holder.handOver(mine),
+      holder.prepare(held, "handed-after", signer(wallet)),
+    ]);
+    expect((await writes).map((w) => w.status)).to.deep.equal(["fulfilled", "fulfilled", "rejected"]);
+    expect(holder.lost(held)).to.equal(true);
+    const build = signer(wallet, { maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 10n ** 10n, value: 0n });
+    const cancel = {
+      kind: "cancel",
+      intent: null,
+      build,
+      exposure: { visibility: "public", lastBlock: null },
+      head: 0n,
+    } as const;
+    expect(await rejection(holder.supersede(held, 0, cancel))).to.include({ code: "locked" });
+    expect(await rejection(third.claim(1, wallet.address, ZERO))).to.include({ code: "locked" });
+    expect(await rejection(holder.claim(1, wallet.address, ZERO))).to.include({ code: "locked" });
+
+    // the heir keeps it by its signs of life, claimed or not, and hands on what it does not use
+    expect(await third.want(1, wallet.address)).to.equal(true);
+    expect(await waiting.wanted()).to.deep.equal([{ ...mine, claimed: false }]);
+    const next = await waiting.claim(1, wallet.address, ZERO);
+    expect(next.epoch > held.epoch).to.equal(true);
+    expect((await waiting.prepare(next, "heir", signer(wallet))).nonce).to.equal(2);
+    expect((await slotsOf(wallet.address)).map((s) => s.id)).to.deep.equal(["handed-before", "handed-during", "heir"]);
+    expect(await waiting.wanted()).to.deep.equal([{ ...mine, claimed: true }]);
+  });
+
+  it("a driver that has stopped waiting gets nothing", async () => {
+    const [holder, gone, wallet] = [await driver(), await driver(), newWallet()];
+    await holder.claim(1, wallet.address, ZERO);
+    await gone.want(1, wallet.address);
+    await db.pool.query(`update journal.account set wanted_at = wanted_at - interval '1 min' where account = $1`, [
+      wallet.address.toLowerCase(),
+    ]);
+    expect(await holder.wanted()).to.deep.equal([]);
+    await holder.handOver({ chainId: 1, account: wallet.address });
+    expect(await rejection(gone.claim(1, wallet.address, ZERO))).to.include({ code: "locked" });
+    expect(await holder.claim(1, wallet.address, ZERO)).to.include({ lost: false });
+  });
+
+  it("what was handed over and never claimed is given back at the end", async () => {
+    const [holder, heir, third, wallet] = [await driver(), await driver(), await driver(), newWallet()];
+    await holder.claim(1, wallet.address, ZERO);
+    await heir.want(1, wallet.address);
+    await holder.handOver({ chainId: 1, account: wallet.address });
+    await heir.close();
+    expect((await third.claim(1, wallet.address, ZERO)).epoch).to.equal(3n);
+  });
+
   it("a lease that ran out is no loss where nobody took the account", async () => {
     const [journal, other, wallet] = [await driver(), await driver(), newWallet()];
     const account = await journal.claim(1, wallet.address, ZERO);

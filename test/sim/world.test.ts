@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { JsonRpcProvider } from "ethers";
+import { JsonRpcProvider, toQuantity } from "ethers";
 import { networkById } from "../../src/config/networks.js";
 import { startLocalChain } from "../../src/sim/chain.js";
 import type { LocalChain } from "../../src/sim/chain.js";
@@ -137,6 +137,26 @@ describe("local world of four networks", () => {
     for (let i = 0; i < 20; i++) await rpc("evm_mine");
     const { baseFeePerGas } = await rpc<{ baseFeePerGas: string }>("eth_getBlockByNumber", ["latest", false]);
     expect(Number(baseFeePerGas)).to.be.within(floor, (floor * 8) / 7);
+  });
+
+  it("and in bursts: of transactions that are mined at once, and of many empty blocks", async () => {
+    const { rpc, accounts } = world.chain(42161);
+    const floor = 20_000_000n;
+    const [from, to] = accounts;
+    const first = BigInt(await rpc<string>("eth_blockNumber"));
+    const terms = { gas: "0x10000", maxFeePerGas: "0x174876e800", maxPriorityFeePerGas: "0x0" };
+    await Promise.all(
+      Array.from({ length: 30 }, async () => await rpc("eth_sendTransaction", [{ from, to, value: "0x1", ...terms }])),
+    );
+    const last = BigInt(await rpc<string>("eth_blockNumber"));
+    expect(Number(last - first)).to.equal(30);
+    await rpc("hardhat_mine", ["0x20"]);
+    const numbers = [...Array.from({ length: 30 }, (_, i) => first + 1n + BigInt(i)), last + 32n];
+    for (const number of numbers) {
+      const block = await rpc<{ baseFeePerGas: string }>("eth_getBlockByNumber", [toQuantity(number), false]);
+      expect(BigInt(block.baseFeePerGas) >= floor, `block ${number}`).to.equal(true);
+    }
+    expect(BigInt(await rpc<string>("eth_blockNumber"))).to.equal(last + 32n);
   });
 
   it("refuses chains that it does not know", async () => {

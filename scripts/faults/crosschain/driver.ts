@@ -66,8 +66,8 @@ const executor = await CrossChainExecutor.open({
   journal,
   networks: chains.map((chain) => ({
     chain,
-    // the local Arbitrum's base fee falls below its floor while many blocks come at once, and is back with the next
-    fees: { priorityFee: 1_000_000n, patienceBlocks: 60, maxFeePerGas: null },
+    fees: { priorityFee: 1_000_000n, patienceBlocks: 10, maxFeePerGas: null },
+    stuck: { maxFeePerGas: 10n ** 12n, cancelBudget: ETHER / 100n },
     arrivalBlocks: FINAL_BLOCKS,
   })),
   wallets,
