@@ -296,6 +296,11 @@ class ScriptedStore extends TransferStore {
     return Promise.resolve(change);
   }
 
+  /** Nothing of a start's value comes back on these chains, and their accounts' balances stand still. */
+  override coinIn(): Promise<bigint> {
+    return Promise.resolve(0n);
+  }
+
   override async books(saga: string, holder: string): Promise<BookLine[]> {
     const lines = new Map((await super.books(saga, holder)).map((l) => [`${l.chainId} ${l.asset}`, l]));
     for (const { intent, chainId, asset, amount, gas } of this.world.ledger) {
@@ -313,6 +318,7 @@ const providerOf = (world: ScriptedWorld, chainId = A): Provider =>
       world.answer(chainId);
       return Promise.resolve({ timestamp: 1, baseFeePerGas: 1n });
     },
+    getBalance: () => Promise.resolve(0n),
     call: () => Promise.resolve(`0x${(10n ** 30n).toString(16).padStart(64, "0")}`),
   }) as unknown as Provider;
 
@@ -348,6 +354,7 @@ function sendersOf(world: ScriptedWorld): Senders {
       provider: providerOf(world, chainId),
       finalBlock: () => Promise.resolve(1n),
     }),
+    symbol: (_chainId: number, token: string) => token,
     isKnown: (_chainId, intent) => Promise.resolve(world.isKnown(intent)),
     execute: async (order) => await Promise.resolve(order).then((o) => world.execute(o)),
     receipt: (_chainId, hash) => Promise.resolve({ hash } as TransactionReceipt),
