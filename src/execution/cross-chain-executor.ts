@@ -14,7 +14,7 @@ import type { RebalancingEnd } from "../transfers/rebalancing-store.js";
 import { Senders, type TradingNetwork } from "../transfers/senders.js";
 import { TransferStore, workflowOf } from "../transfers/store.js";
 import { pruneSagas } from "../transfers/retention.js";
-import { keepTakingOver, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
+import { carries, keepTakingOver, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import { forVaults } from "../vault/vault-bridge.js";
@@ -208,6 +208,7 @@ export class CrossChainExecutor {
     const { env, senders, monitor } = partsOf(options);
     const { onFault } = env;
     present = env;
+    senders.carries = async (intentId) => await carries(db, journal.driverId, intentId);
     const enginePool = db.plainPool({
       application_name: "arb sagas",
       max: ENGINE_CONNECTIONS,

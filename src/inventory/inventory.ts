@@ -120,9 +120,28 @@ async function changeWithin(sql: Sql, saga: string, change: Change): Promise<voi
   );
 }
 
-/** Sets what a saga owns and expects at several places, all at once, within the caller's transaction. */
+/**
+ * Whether a saga or a rebalancing is over. One that is not stays so until the caller's transaction ends: nothing is reserved after an
+ * end, where nobody would give it back.
+ */
+async function isOver(sql: Sql, id: string): Promise<boolean> {
+  for (const table of ["saga", "rebalancing"]) {
+    const { rows } = await sql.query<{ over: boolean }>(
+      `select finished_at is not null as over from crosschain.${table} where id = $1 for share`,
+      [id],
+    );
+    if (rows[0]) return rows[0].over;
+  }
+  return false;
+}
+
+/**
+ * Sets what a saga owns and expects at several places, all at once, within the caller's transaction. One that has ended owns nothing,
+ * whatever a driver that was frozen in one of its steps wants to write when it wakes.
+ */
 export async function setWithin(sql: Sql, saga: string, changes: Change[]): Promise<void> {
   await lockPlaces(sql, changes);
+  if (await isOver(sql, saga)) return;
   for (const change of changes) await changeWithin(sql, saga, change);
 }
 

@@ -58,6 +58,8 @@ const UNUSED_FEES = { maxFeePerGas: 1n, maxPriorityFeePerGas: 1n, nextBaseFee: 1
 export class Senders {
   readonly #senders = new Map<string, Promise<TransactionExecutor>>();
   #closed = false;
+  /** Whether this driver still does what an intent is part of. It asks nobody for an account otherwise, and signs nothing. */
+  carries: (intentId: string) => Promise<boolean> = () => Promise.resolve(true);
 
   /** `shares`: asks the drivers that have an account to hand it over; for programs that look at what others ask for, too. */
   constructor(
@@ -200,6 +202,8 @@ export class Senders {
    */
   async execute({ chainId, account, intentId, call, holder }: Order, deadlineMs: number): Promise<Landing> {
     const { chain, fees } = this.network(chainId);
+    if (!(await this.carries(intentId)))
+      throw new ArbError("locked", `${intentId} is done by another driver now`, { where: chain.network.name });
     const sender = await this.sender(chainId, account);
     const intent = { id: intentId, ...(holder === undefined || holder === account ? {} : { holder }) };
     let attempt;

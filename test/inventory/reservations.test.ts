@@ -135,4 +135,21 @@ describe("inventory: reservations and bridges in the database, balances of a rea
     const { late, transfers } = await monitor.history("across", A, B);
     expect([transfers, late]).to.deep.equal([4, 3]);
   });
+
+  it("what a woken driver writes of a saga that has ended reserves nothing, nor what it writes while it ends", async () => {
+    const before = await free();
+    expect(await open("woken", 10n * USDC)).to.equal(null);
+    const row = await store.record("woken", "out.0", quote("t-woken"), key("t-woken"), 60);
+    const stale = [{ ...place(), amount: 10n * USDC, expected: 5n * USDC }];
+    await Promise.all([
+      store.finish("woken", "no-trade", {} as never),
+      ...Array.from({ length: 6 }, async () => await store.own("woken", stale)),
+    ]);
+    await store.own("woken", stale);
+    await store.started(row, { ...key("t-woken"), sourceTx: `0x${"2".repeat(64)}` }, stale);
+    const arrival = { chainId: B, txHash: "0x3", blockNumber: 1, blockHash: "0x4", logIndex: 0, token, amount: 990_000n };
+    await store.arrived(row, "delivered", HOLDER, arrival, stale);
+    expect(await free()).to.equal(before);
+    expect((await db.pool.query(`select 1 from crosschain.reservation where saga = 'woken'`)).rows).to.deep.equal([]);
+  });
 });

@@ -126,6 +126,18 @@ describe("senders of sagas", function () {
     expect(rows).to.deep.equal([{ owner: waiting.journal.driverId }]);
   });
 
+  it("a driver whose saga went to another signs nothing for it, and asks nobody for the account", async () => {
+    await local.setMining({ auto: true });
+    const [holder, woken] = [await driver(), await driver()];
+    await holder.senders.sender(1, wallet.address);
+    woken.senders.carries = () => Promise.resolve(false);
+    expect(await rejection(woken.senders.execute(order(`saga/gone:buy ${wallet.address}`), 10_000))).to.include({
+      code: "locked",
+    });
+    expect(await holder.journal.wanted()).to.deep.equal([]);
+    expect(await woken.journal.find(1, `saga/gone:buy ${wallet.address}`)).to.equal(null);
+  });
+
   it("without others that share, a held account is refused at once", async () => {
     await local.setMining({ auto: true });
     const { senders } = await driver();
