@@ -533,7 +533,9 @@ describe("sagas: every state with every failure, from what the chains show to bo
     it(`${state}: ${failure}, which ${how}: ${outcome}`, async () => {
       ID = `cell-${i}`;
       // what bridges did before counts in the choice of the next
-      await db.pool.query(`truncate crosschain.saga, crosschain.transfer, crosschain.reservation, crosschain.stopped_bridge cascade`);
+      await db.pool.query(
+        `truncate crosschain.saga, crosschain.transfer, crosschain.reservation, crosschain.stopped_bridge cascade`,
+      );
       const site = await scriptedSaga(db, ID, { mode, ...(eta === undefined ? {} : { eta }) });
       make(site.world, site);
       const engine = new ScriptedEngine([], site.world);
