@@ -216,17 +216,22 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
     await balanced();
   });
 
-  it("is refused with a reason: no profit, too little capital for inventory, reserved by another, past its deadline", async () => {
+  it("is refused with a reason: too much for a bridge, past its deadline, too little capital for inventory, no profit", async () => {
     const outcome = async (id: string, change: Partial<CrossChainOpportunity>) =>
       await driver.executor.execute(site.opportunity(id, change));
+    const { buy, sell } = site.opportunity("x");
+    const turned = (hop: typeof buy) => ({ ...hop, tokenIn: hop.tokenOut, tokenOut: hop.tokenIn });
     const reasons = [
-      (await outcome("r1", { buy: { ...site.opportunity("x").buy }, amountIn: 200_000n * USDC })).reason,
+      (await outcome("r1", { amountIn: 1_000_000n * USDC })).reason,
       (await outcome("r2", { deadline: 1 })).reason,
       (await outcome("r3", { mode: "inventory", amountIn: 19_000n * USDC })).reason,
+      // bought where it is no cheaper
+      (await outcome("r4", { buy: turned(sell), sell: turned(buy) })).reason,
     ];
     expect(reasons[0]).to.match(/no bridge carries it: across the amount is above/);
     expect(reasons[1]).to.equal("its deadline has passed");
     expect(reasons[2]).to.match(/inventory/);
+    expect(reasons[3]).to.match(/the expected profit of -\d+ is/);
     await balanced();
   });
 });
