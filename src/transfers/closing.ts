@@ -1,6 +1,7 @@
 /** How a saga ends: its books, what is left of it, and its net result. */
 import { ArbError } from "../errors.js";
 import type { SagaOutcome } from "../execution/recovery-manager.js";
+import type { SlotState } from "../journal/types.js";
 import { sameAddress } from "../venues/swap.js";
 import type { Actions } from "./actions.js";
 import { type SagaRow, workflowOf } from "./store.js";
@@ -8,22 +9,27 @@ import type { BookLine, SagaResult } from "./types.js";
 
 /** Whether every transaction of a saga is in a final block. One that was taken back and is open again is not. */
 export async function allFinal(actions: Actions, saga: string): Promise<boolean> {
-  const { rows } = await actions.store.db.pool.query<{ open: number }>(
-    `select count(*)::int as open from journal.intent t join journal.slot s using (chain_id, account, nonce)
-     where starts_with(t.id, $1) and s.state in ('open', 'mined')`,
-    [`${workflowOf(saga)}:`],
-  );
-  return rows[0]?.open === 0;
+  return (await pending(actions, saga, ["open", "mined"])) === 0;
 }
 
 /** Transactions of a saga that are signed and have no end yet. */
 export async function openCalls(actions: Actions, saga: string): Promise<number> {
-  const { rows } = await actions.store.db.pool.query<{ open: number }>(
-    `select count(*)::int as open from journal.intent t join journal.slot s using (chain_id, account, nonce)
-     where starts_with(t.id, $1) and s.state = 'open'`,
-    [`${workflowOf(saga)}:`],
+  return await pending(actions, saga, ["open"]);
+}
+
+/**
+ * Transactions of a saga in these states. Their accounts are watched by somebody from now on: a driver that was killed had those of networks
+ * on which the saga has nothing more to send.
+ */
+async function pending({ store, senders }: Actions, saga: string, states: SlotState[]): Promise<number> {
+  const { rows } = await store.db.pool.query<{ chain: string; account: string; pending: number }>(
+    `select chain_id as chain, account, count(*)::int as pending
+     from journal.intent t join journal.slot s using (chain_id, account, nonce)
+     where starts_with(t.id, $1) and s.state = any($2) group by chain_id, account`,
+    [`${workflowOf(saga)}:`, states],
   );
-  return rows[0]?.open ?? 0;
+  for (const { chain, account } of rows) await senders.watch(Number(chain), account);
+  return rows.reduce((sum, r) => sum + r.pending, 0);
 }
 
 /**

@@ -52,11 +52,14 @@ const POLLS_PER_BLOCK = 4;
 /** How long an account that another driver has is waited for in one try, and between two looks at it. */
 const WAIT_MS = 5_000;
 const LOOK_MS = 250;
+/** Between two looks at who watches an account. */
+const WATCH_MS = 5_000;
 /** For an intent that is signed already: its own bytes have their own fees. */
 const UNUSED_FEES = { maxFeePerGas: 1n, maxPriorityFeePerGas: 1n, nextBaseFee: 1n };
 
 export class Senders {
   readonly #senders = new Map<string, Promise<TransactionExecutor>>();
+  readonly #watchedAt = new Map<string, number>();
   #closed = false;
   /** Whether this driver still does what an intent is part of. It asks nobody for an account otherwise, and signs nothing. */
   carries: (intentId: string) => Promise<boolean> = () => Promise.resolve(true);
@@ -116,10 +119,10 @@ export class Senders {
     };
   }
 
-  /** The sender of an account; takes it over where its last driver is gone. Raises "locked", "secrets" without its key. */
-  async sender(chainId: number, account: string): Promise<TransactionExecutor> {
+  /** The sender of an account; takes it over where its last driver is gone, `asks` for it where that lives. Raises "locked", "secrets" without its key. */
+  async sender(chainId: number, account: string, asks = this.shares): Promise<TransactionExecutor> {
     const key = `${chainId} ${account.toLowerCase()}`;
-    const known = this.#senders.get(key) ?? this.#open(chainId, account);
+    const known = this.#senders.get(key) ?? this.#open(chainId, account, asks);
     this.#senders.set(key, known);
     try {
       return await known;
@@ -129,32 +132,52 @@ export class Senders {
     }
   }
 
+  /**
+   * Sees to it that an account's transactions are followed to their final blocks: by the driver that has it while that lives, else from now
+   * on by this one. What keeps it from that is told, and tried again at a later call.
+   */
+  async watch(chainId: number, account: string): Promise<void> {
+    const key = `${chainId} ${account.toLowerCase()}`;
+    const now = performance.now();
+    if (this.#closed || now - (this.#watchedAt.get(key) ?? -Infinity) < WATCH_MS) return;
+    this.#watchedAt.set(key, now);
+    try {
+      const sender = await this.sender(chainId, account, false);
+      if (!this.journal.lost(await sender.start())) return;
+      await this.#drop(chainId, account);
+      await this.sender(chainId, account, false);
+    } catch (error) {
+      // held by a living driver, which watches it
+      if (!(error instanceof ArbError) || error.code !== "locked") this.onFault(error);
+    }
+  }
+
   /** Whether an account sends for sagas here. */
   has({ chainId, account }: Pick<Ownership, "chainId" | "account">): boolean {
     return this.#senders.has(`${chainId} ${account.toLowerCase()}`);
   }
 
-  async #open(chainId: number, account: string): Promise<TransactionExecutor> {
+  async #open(chainId: number, account: string, asks: boolean): Promise<TransactionExecutor> {
     const { chain, routes, fees, stuck } = this.network(chainId);
     const wallet = this.wallets.find((w) => w.address.toLowerCase() === account.toLowerCase());
     if (!wallet)
       throw new ArbError("secrets", `this driver has no key of ${account}`, { hint: "list its wallet in the configuration" });
     const sender = new TransactionExecutor(chain, wallet, routes ?? [chainRoute(chain)], { journal: this.journal });
-    await this.#take(sender);
+    await this.#take(sender, asks);
     const policy = stuck && { ...stuckPolicyOf(chain, fees, stuck), feeCeiling: stuck.maxFeePerGas };
     sender.keepWatching(chain.network.blockTimeMs, this.onFault, policy);
     return sender;
   }
 
-  /** Takes the account; one that another driver has is asked for, and waited for. Raises "locked" where it does not come. */
-  async #take(sender: TransactionExecutor): Promise<void> {
+  /** Takes the account; with `asks`, one that another driver has is asked for, and waited for. Raises "locked" where it does not come. */
+  async #take(sender: TransactionExecutor, asks: boolean): Promise<void> {
     const end = Date.now() + WAIT_MS;
     for (;;) {
       try {
         await sender.start();
         return;
       } catch (error) {
-        if (!(error instanceof ArbError) || error.code !== "locked" || !this.shares || this.#closed) throw error;
+        if (!(error instanceof ArbError) || error.code !== "locked" || !asks || this.#closed) throw error;
         const isHeld = await this.journal.want(sender.chain.network.chainId, sender.wallet.address);
         if (!isHeld || Date.now() > end) throw error;
         await sleep(LOOK_MS);

@@ -1,7 +1,7 @@
 /**
  * A cross-chain driver in a process of its own, on the chains and the database of another: takes over what is there, and starts the
  * sagas that it reads as JSON lines ({"opportunity": ...} with amounts as {"bigint": "1"}). Says what happens as JSON lines, until it
- * is killed. Arguments: database URL, wallet key, JSON of {chainId: url}, milliseconds of the lease,
+ * is killed or its input ends. Arguments: database URL, wallet key, JSON of {chainId: url}, milliseconds of the lease,
  * "SAGA STEP": when that step is written down, the process stops itself (SIGSTOP), once.
  */
 import { createInterface } from "node:readline";
@@ -21,6 +21,8 @@ if (process.argv[1] === import.meta.filename) await main();
 
 async function main(): Promise<void> {
   const [url = "", key = "", urls = "{}", lease = "6000", stopAt = ""] = process.argv.slice(2);
+  // who listened is gone: the end of what it says, read below, ends the process
+  process.stdout.on("error", () => undefined);
   const say = (what: object): void => void process.stdout.write(`${JSON.stringify(what)}\n`);
   const db = await openDatabase({ url: new Secret(url) }, { name: "crosschain-driver" });
   const journal = await openJournal(db, { ttlMs: Number(lease), renewMs: 1_000 });
@@ -58,4 +60,5 @@ async function main(): Promise<void> {
       (error: unknown) => say({ lost: opportunity.id, why: String(error) }),
     );
   }
+  process.exit(0);
 }

@@ -15,13 +15,14 @@ import {
   unbooked,
   until,
   USDC,
+  widen,
 } from "../helpers/cross-chain.js";
 
 const text = (result: SagaResult): string =>
   JSON.stringify(result, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v), 1);
 
 describe("cross-chain executor: the target's market falls while the tokens travel", function () {
-  this.timeout(600_000);
+  this.timeout(240_000);
   let site: Site;
   let driver: OpenDriver;
   let wallet: WalletManager;
@@ -41,18 +42,15 @@ describe("cross-chain executor: the target's market falls while the tokens trave
     await site.close();
   });
 
-  /** The local relayer and data worker, stepped by the test: deterministic. */
-  async function run(
-    opportunity: CrossChainOpportunity,
-    during: () => Promise<unknown> = () => Promise.resolve(),
-  ): Promise<SagaResult> {
+  /** The local relayer and data worker, stepped by the test once `ready` says so: nothing arrives before. */
+  async function run(opportunity: CrossChainOpportunity, ready: () => Promise<boolean>): Promise<SagaResult> {
+    await widen(site, driver.executor, opportunity);
     const handle = await driver.executor.submit(opportunity);
     let result: SagaResult | null = null;
     const ended = handle.getResult().then((r) => (result = r));
     try {
       await until(`the end of ${opportunity.id}`, async () => {
-        await during();
-        await site.across.step();
+        if (await ready()) await site.across.step();
         return result;
       });
     } catch (error) {
@@ -65,7 +63,6 @@ describe("cross-chain executor: the target's market falls while the tokens trave
   }
   const isFlying = async (id: string) =>
     (await driver.executor.env.store.transfersOf(id)).some((t) => t.startedAt !== null && t.ended === null);
-  const gap = async () => await site.move(A, "WETH", 30_000);
   const balanced = async () => {
     expect(await unbooked(site, driver.db, wallet.address, start)).to.deep.equal([]);
     const { rows } = await driver.db.pool.query(`select * from crosschain.reservation`);
@@ -73,12 +70,12 @@ describe("cross-chain executor: the target's market falls while the tokens trave
   };
 
   it("the target's price is gone: what was bought is brought back and sold where it came from", async () => {
-    await gap();
     let moved = false;
     const result = await run(site.opportunity("gone"), async () => {
-      if (moved || !(await isFlying("gone"))) return;
-      moved = true;
+      if (moved || !(await isFlying("gone"))) return moved;
       await site.crash(B);
+      moved = true;
+      return true;
     });
     expect(result.decisions[0]?.at, text(result)).to.equal("target-leg: price-gone");
     expect(result.decisions[0]?.choice).to.equal("bridge-back");

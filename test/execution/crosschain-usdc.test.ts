@@ -21,13 +21,14 @@ import {
   unbooked,
   until,
   USDC,
+  widen,
 } from "../helpers/cross-chain.js";
 
 const text = (result: SagaResult): string =>
   JSON.stringify(result, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v), 1);
 
 describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", function () {
-  this.timeout(600_000);
+  this.timeout(240_000);
   let site: Site;
   let driver: OpenDriver | null = null;
   let wallet: WalletManager;
@@ -62,7 +63,7 @@ describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", f
       policy: { ...POLICY, ...limits },
     });
     driver = d;
-    await widen(d, opportunity);
+    await widen(site, d.executor, opportunity);
     const handle = await d.executor.submit(opportunity);
     let result: SagaResult | null = null;
     const ended = handle.getResult().then((r) => (result = r));
@@ -80,20 +81,6 @@ describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", f
       });
     }
     return await ended;
-  }
-  /** The trader sells the token that will be bought, until the trade would gain 3 % before bridges: whatever trades came before. */
-  async function widen(d: OpenDriver, { buy, sell, amountIn }: CrossChainOpportunity): Promise<void> {
-    const { quotes } = d.executor.env;
-    const travels = site.usdcTravels("").buy.tokenOut === buy.tokenOut ? "USDC" : "WETH";
-    await until("a gap", async () => {
-      const { tokenIn, tokenOut } = buy;
-      const [bought] = await quotes.sales(wallet.address, A, { tokenIn, tokenOut, amountIn });
-      const there = { tokenIn: sell.tokenIn, tokenOut: sell.tokenOut, amountIn: bought!.amountOut };
-      const [sold] = await quotes.sales(wallet.address, B, there);
-      if (sold!.amountOut >= (amountIn * 103n) / 100n) return true;
-      await site.move(A, travels, 20_000);
-      return false;
-    });
   }
   const transfersOf = async (id: string) =>
     (await driver!.executor.env.store.transfersOf(id)).map((t) => [t.leg.split(".")[0], t.bridge, t.ended]);

@@ -65,22 +65,18 @@ describe("cross-chain executor with its inventory in ArbVault: real chains, pool
     await site.close();
   });
 
-  /** Steps relayers, data worker and LayerZero until the trade has ended. */
+  /** Steps relayers, data worker and LayerZero until the trade has ended; false of `during`: not yet. */
   async function run(o: CrossChainOpportunity, during: () => Promise<unknown> = () => Promise.resolve()): Promise<SagaResult> {
     const handle = await driver.executor.submit(o);
     let result: SagaResult | null = null;
     const ended = handle.getResult().then((r) => (result = r));
     try {
-      await until(
-        `the end of ${o.id}`,
-        async () => {
-          await during();
-          await site.across.step();
-          await stargate.step();
-          return result;
-        },
-        120,
-      );
+      await until(`the end of ${o.id}`, async () => {
+        if ((await during()) === false) return result;
+        await site.across.step();
+        await stargate.step();
+        return result;
+      });
     } catch (error) {
       const saga = await driver.executor.env.store.saga(o.id);
       throw new Error(`${(error as Error).message}: ${saga?.state}, ${saga?.waitsFor}; faults: ${driver.faults.join("; ")}`, {
@@ -231,9 +227,10 @@ describe("cross-chain executor with its inventory in ArbVault: real chains, pool
     let closed = false;
     const o = site.opportunity("vault-closed", { bridges: ["across"], returnToSource: false });
     const held = await run(o, async () => {
-      if (closed || !(await isFlying("vault-closed"))) return;
-      closed = true;
+      if (closed || !(await isFlying("vault-closed"))) return closed;
       for (const chainId of [A, B]) await desk.setPrice(chainId, 1_100_000);
+      closed = true;
+      return true;
     });
     expect(held.outcome, text(held)).to.equal("held");
     expect(held.reason).to.match(/no pool takes the amount; .*the vault takes no less than \d+/);

@@ -17,13 +17,14 @@ import {
   unbooked,
   until,
   USDC,
+  widen,
 } from "../helpers/cross-chain.js";
 
 const text = (result: SagaResult): string =>
   JSON.stringify(result, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v), 1);
 
 describe("cross-chain executor: real local chains, real SpokePools, the program's own database", function () {
-  this.timeout(600_000);
+  this.timeout(240_000);
   let site: Site;
   let driver: OpenDriver;
   let wallet: WalletManager;
@@ -38,6 +39,7 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
     start = await balances(site, wallet.address);
     driver = await openDriver(site, [wallet]);
   });
+  afterEach(() => site.across.setScript(() => ({ fill: "fill" })));
   after(async () => {
     await driver.close();
     await site.close();
@@ -48,6 +50,7 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
     opportunity: CrossChainOpportunity,
     during: () => Promise<unknown> = () => Promise.resolve(),
   ): Promise<SagaResult> {
+    await widen(site, driver.executor, opportunity);
     const handle = await driver.executor.submit(opportunity);
     let result: SagaResult | null = null;
     const ended = handle.getResult().then((r) => (result = r));
@@ -71,15 +74,13 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
   const pass = async (seconds: number) => {
     for (const chainId of [A, B]) await advance(site.world.chain(chainId), seconds);
   };
-  const gap = async () => await site.move(A, "WETH", 30_000);
   const balanced = async () => {
     expect(await unbooked(site, driver.db, wallet.address, start)).to.deep.equal([]);
     const { rows } = await driver.db.pool.query(`select * from crosschain.reservation`);
     expect(rows, "nothing stays reserved").to.deep.equal([]);
   };
 
-  it("bridge mode: buys, carries, sells, brings home, and books to the wei", async () => {
-    await gap();
+  it("bridge mode: buys, carries, sells, brings home, and books to the wei, once per id", async () => {
     const result = await run(site.opportunity("bridge"));
     expect(result.outcome, text(result)).to.equal("profit");
     expect(result.final).to.equal(true);
@@ -87,9 +88,7 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
     // within the dust that makes amounts unique and the price of what was held back for risk
     expect(result.net >= result.expected).to.equal(true);
     await balanced();
-  });
-
-  it("starts once per id: the second submission gives the first one's end", async () => {
+    // starts once per id: the second submission gives the first one's end
     const again = await driver.executor.execute(site.opportunity("bridge"));
     expect(again.outcome).to.equal("profit");
     const { rows } = await driver.db.pool.query<{ n: number }>(
@@ -99,7 +98,6 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
   });
 
   it("inventory mode: both legs at once, then the stock is brought back by the cheapest bridge", async () => {
-    await gap();
     const result = await run(site.opportunity("inventory", { mode: "inventory", amountIn: 2_000n * USDC }));
     expect(result.outcome, text(result)).to.equal("profit");
     const transfers = await driver.executor.env.store.transfersOf("inventory");
@@ -111,7 +109,6 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
   });
 
   it("return_to_source false leaves the proceeds on the target network", async () => {
-    await gap();
     const result = await run(site.opportunity("stays", { returnToSource: false, amountIn: 1_000n * USDC }));
     expect(result.outcome, text(result)).to.equal("profit");
     const there = result.books.find((b) => b.chainId === B && b.asset === site.opportunity("x").sell.tokenOut.toLowerCase());
@@ -120,7 +117,6 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
   });
 
   it("nobody fills: the deposit expires, its refund is found, and it is sold at the source", async () => {
-    await gap();
     site.across.setScript(() => ({ fill: "never" }));
     let passed = false;
     const result = await run(site.opportunity("refund"), async () => {
@@ -128,24 +124,24 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
       passed = true;
       await pass(8_000);
     });
-    site.across.setScript(() => ({ fill: "fill" }));
     expect(result.outcome, text(result)).to.equal("sold-at-source");
     expect(result.decisions.map((d) => d.choice)).to.include("sell-at-source");
     await balanced();
   });
 
   it("relayers want more: the transfer is sped up, and arrives", async () => {
-    await gap();
-    await gap();
-    site.across.setScript((_, index) => ({ fill: index === deposits ? "sped-up" : "fill" }));
-    const deposits = (await driver.db.pool.query<{ n: number }>(`select count(*)::int as n from crosschain.transfer`)).rows[0]!.n;
+    let first = true;
+    site.across.setScript(() => {
+      const fill = first ? "sped-up" : "fill";
+      first = false;
+      return { fill };
+    });
     let passed = false;
     const result = await run(site.opportunity("sped-up"), async () => {
       if (passed || !(await isFlying("sped-up"))) return;
       passed = true;
       await pass(900);
     });
-    site.across.setScript(() => ({ fill: "fill" }));
     expect(
       result.decisions.map((d) => d.choice),
       text(result),
@@ -161,8 +157,7 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
       rules: { ...RULES, minProfit: { USDC: 1n } },
     });
     start = await balances(site, wallet.address);
-    await gap();
-    await gap();
+    await widen(site, driver.executor, site.opportunity("too-risky"));
     const refused = await driver.executor.execute(site.opportunity("too-risky"));
     expect(refused.outcome).to.equal("no-trade");
     expect(refused.reason).to.match(/worst way out may lose \d+/);
@@ -187,7 +182,6 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
         await driver.executor.command("held", { choice: "sell-at-source" });
       }
     });
-    site.across.setScript(() => ({ fill: "fill" }));
     driver.executor.env.recovery.policy.maxLoss = POLICY.maxLoss;
     expect(result.outcome, text(result)).to.equal("sold-at-source");
     expect(result.decisions.some((d) => d.choice === "hold")).to.equal(true);
@@ -195,8 +189,6 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
   });
 
   it("one that ended as held goes on by one word in the database, in whatever driver runs", async () => {
-    await gap();
-    await gap();
     site.across.setScript(() => ({ fill: "never" }));
     let passed = false;
     const { policy } = driver.executor.env.recovery;
@@ -208,7 +200,6 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
       Object.assign(policy, { maxLoss: -10_000n * USDC, holdLimit: 0n });
       await pass(8_000);
     });
-    site.across.setScript(() => ({ fill: "fill" }));
     Object.assign(policy, POLICY);
     expect(held.outcome, text(held)).to.equal("held");
     await balanced();
@@ -225,17 +216,22 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
     await balanced();
   });
 
-  it("is refused with a reason: no profit, too little capital for inventory, reserved by another, past its deadline", async () => {
+  it("is refused with a reason: too much for a bridge, past its deadline, too little capital for inventory, no profit", async () => {
     const outcome = async (id: string, change: Partial<CrossChainOpportunity>) =>
       await driver.executor.execute(site.opportunity(id, change));
+    const { buy, sell } = site.opportunity("x");
+    const turned = (hop: typeof buy) => ({ ...hop, tokenIn: hop.tokenOut, tokenOut: hop.tokenIn });
     const reasons = [
-      (await outcome("r1", { buy: { ...site.opportunity("x").buy }, amountIn: 200_000n * USDC })).reason,
+      (await outcome("r1", { amountIn: 1_000_000n * USDC })).reason,
       (await outcome("r2", { deadline: 1 })).reason,
       (await outcome("r3", { mode: "inventory", amountIn: 19_000n * USDC })).reason,
+      // bought where it is no cheaper
+      (await outcome("r4", { buy: turned(sell), sell: turned(buy) })).reason,
     ];
     expect(reasons[0]).to.match(/no bridge carries it: across the amount is above/);
     expect(reasons[1]).to.equal("its deadline has passed");
     expect(reasons[2]).to.match(/inventory/);
+    expect(reasons[3]).to.match(/the expected profit of -\d+ is/);
     await balanced();
   });
 });

@@ -194,8 +194,32 @@ export async function balances(site: Site, of: string): Promise<Map<string, bigi
   return all;
 }
 
+/**
+ * The trader sells what the trade buys at its source, until the trade would gain so much before gas and bridges: whatever trades came
+ * before. Per cent of the amount.
+ */
+export async function widen(
+  site: Site,
+  executor: Pick<CrossChainExecutor, "env" | "senders">,
+  { buy, sell, amountIn }: CrossChainOpportunity,
+  percent = 3n,
+): Promise<void> {
+  const { quotes } = executor.env;
+  const account = executor.senders.wallets[0]!.address;
+  const travels = site.usdcTravels("").buy.tokenOut === buy.tokenOut ? "USDC" : "WETH";
+  await until("a gap", async () => {
+    const { tokenIn, tokenOut } = buy;
+    const [bought] = await quotes.sales(account, buy.chainId, { tokenIn, tokenOut, amountIn, preferred: buy });
+    const there = { tokenIn: sell.tokenIn, tokenOut: sell.tokenOut, amountIn: bought!.amountOut, preferred: sell };
+    const [sold] = await quotes.sales(account, sell.chainId, there);
+    if (sold!.amountOut >= (amountIn * (100n + percent)) / 100n) return true;
+    await site.move(buy.chainId, travels, 20_000);
+    return false;
+  });
+}
+
 /** Asks again until it is so; fails after the deadline with what was seen last. */
-export async function until<T>(what: string, ask: () => Promise<T | null | false | undefined>, seconds = 550): Promise<T> {
+export async function until<T>(what: string, ask: () => Promise<T | null | false | undefined>, seconds = 90): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();

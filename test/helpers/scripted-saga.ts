@@ -331,6 +331,8 @@ function sendersOf(world: ScriptedWorld): Senders {
     wallets: [],
     chain: (chainId) =>
       ({ network: networkById(chainId)!, provider: providerOf(world, chainId) }) as ReturnType<Senders["chain"]>,
+    symbol: (chainId, token) =>
+      networkById(chainId)!.tokens.find((t) => t.address.toLowerCase() === token.toLowerCase())?.symbol ?? token,
     venue: (chainId) => ({
       id: "scripted",
       holder: ACCOUNT,
