@@ -228,7 +228,7 @@ describe("cross-chain executor with its inventory in ArbVault: real chains, pool
     const o = site.opportunity("vault-closed", { bridges: ["across"], returnToSource: false });
     const held = await run(o, async () => {
       if (closed || !(await isFlying("vault-closed"))) return closed;
-      for (const chainId of [A, B]) await desk.setPrice(chainId, 1_500_000);
+      for (const chainId of [A, B]) await desk.setPrice(chainId, 1_100_000);
       closed = true;
       return true;
     });
