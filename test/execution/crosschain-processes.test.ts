@@ -92,6 +92,19 @@ describe("cross-chain executor: drivers in processes of their own on one databas
       );
       return rows.length === ids.length ? rows.map((r) => r.outcome) : null;
     });
+  /**
+   * One that was cut off between its approval and its deposit finds another saga's approval in its place: its start fails, and it takes the
+   * cheapest way of then, which may be a sale in another pool of the source.
+   */
+  const good = (outcome: string): boolean => outcome === "profit" || outcome === "sold-at-source";
+  /** For messages: how sagas ended, and what was decided on their way. */
+  const decided = async (ids: string[]): Promise<string> => {
+    const { rows } = await db.pool.query(
+      `select id, result ->> 'reason' as reason, result -> 'decisions' as decisions from crosschain.saga where id = any($1)`,
+      [ids],
+    );
+    return JSON.stringify(rows);
+  };
   /** Every transfer once, every leg once, nothing left over, books equal to the chains. */
   const nothingTwice = async (): Promise<void> => {
     const deposits = await db.pool.query<{ n: number }>(
@@ -117,7 +130,7 @@ describe("cross-chain executor: drivers in processes of their own on one databas
     await first.gone;
     const second = driver();
     await second.ready();
-    expect(await allEnd(ids)).to.deep.equal(["profit", "profit", "profit"]);
+    expect((await allEnd(ids)).every(good), await decided(ids)).to.equal(true);
     await nothingTwice();
 
     for (const id of ["freeze-1", "freeze-2"]) second.start(id);
@@ -133,7 +146,8 @@ describe("cross-chain executor: drivers in processes of their own on one databas
       return (rows[0]?.n ?? 0) > 0;
     });
     expect(moved).to.equal(true);
-    expect((await allEnd(["freeze-1", "freeze-2"])).every((o) => o === "profit")).to.equal(true);
+    const frozen = ["freeze-1", "freeze-2"];
+    expect((await allEnd(frozen)).every(good), await decided(frozen)).to.equal(true);
     second.child.kill("SIGCONT");
     await until("the woken driver's next sign of life", async () => {
       const { rows } = await db.pool.query(
