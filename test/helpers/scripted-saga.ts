@@ -356,7 +356,6 @@ function sendersOf(world: ScriptedWorld): Senders {
       provider: providerOf(world, chainId),
       finalBlock: () => Promise.resolve(1n),
     }),
-    symbol: (_chainId: number, token: string) => token,
     isKnown: (_chainId, intent) => Promise.resolve(world.isKnown(intent)),
     execute: async (order) => await Promise.resolve(order).then((o) => world.execute(o)),
     receipt: (_chainId, hash) => Promise.resolve({ hash } as TransactionReceipt),
