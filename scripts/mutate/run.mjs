@@ -152,7 +152,7 @@ function answer(worker, limit) {
 }
 
 function record(mutant, { by, ...rest }) {
-  const result = { ...rest, ...(by !== undefined && { by: by.slice(0, LONGEST_REASON) }) };
+  const result = { ...rest, ...(by && { by: by.slice(0, LONGEST_REASON) }) };
   results.set(mutant.id, result);
   appendFileSync(
     logFile,

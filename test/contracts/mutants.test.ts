@@ -115,6 +115,23 @@ describe("ArbExecutor: bits that nothing else looks at", function () {
     }
   });
 
+  it("a token that answers with a word only behind the swaps is none either", async function () {
+    const { world } = arena;
+    const token = await new EvasiveToken__factory(world.deployer).deploy();
+    await token.mint(world.deployer, 10n ** 30n);
+    const b = await world.token("B");
+    const path = [
+      await world.addV2(token, b, 500n * ETHER, 1_030_000n * ETHER, 0),
+      await world.addV2(token, b, 500n * ETHER, 970_000n * ETHER, 1),
+    ];
+    const made = encodePlan(await world.planFor(path, ETHER, { profitToken: await token.getAddress(), minProfit: 1n }));
+    expect(await arena.refusal(made)).to.equal("landed");
+    for (const answer of [1, 2, 3]) {
+      await token.turnUntilTransfer(answer);
+      expect(await arena.refusal(made), `balance ${answer}`).to.equal(answer === 2 ? "unknown" : "TokenCallFailed");
+    }
+  });
+
   it("refusals tell the number that came and the number that was allowed, in this order", async function () {
     const { world } = arena;
     const lender = await new BalancerLender__factory(world.deployer).deploy();

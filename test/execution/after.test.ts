@@ -115,9 +115,7 @@ describe("an opportunity behind a pending transaction", function () {
     expect(bundles().every(({ txs }) => txs[0] === pending.raw && txs.length === 2)).to.equal(true);
   });
 
-  // passes alone, and not among all tests: on request until the reason is known
-  const onRequest = process.env["SAGAS"] === undefined ? it.skip : it;
-  onRequest("is withdrawn when the other lands alone first; nothing is paid", async () => {
+  it("is withdrawn when the other lands alone first; nothing is paid", async () => {
     const pending = await victim.swap();
     await mempool(pending);
     relay.faults.add({ kind: "accept-and-drop" }, { method: "eth_sendBundle", times: 2 });

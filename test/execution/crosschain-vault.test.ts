@@ -22,6 +22,7 @@ import {
   unbooked,
   until,
   USDC,
+  widen,
 } from "../helpers/cross-chain.js";
 import { openVaultDesk, type VaultDesk } from "../helpers/cross-chain-vault.js";
 
@@ -222,13 +223,9 @@ onRequest("cross-chain executor with its inventory in ArbVault: real chains, poo
 
   it("the price bound closes under way: the position is held with the reason, and one command goes on when it opens", async () => {
     await desk.allowRoute(A, "across", "WETH");
-    // what earlier trades sold there is bought again
-    for (let i = 0; i < 4; i++) {
-      await gap();
-      await site.move(B, "USDC", 12_000);
-    }
     let closed = false;
     const o = site.opportunity("vault-closed", { bridges: ["across"], returnToSource: false });
+    await widen(site, driver.executor, o);
     const held = await run(o, async () => {
       if (closed || !(await isFlying("vault-closed"))) return closed;
       for (const chainId of [A, B]) await desk.setPrice(chainId, 1_100_000);

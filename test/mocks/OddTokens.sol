@@ -87,11 +87,17 @@ contract EvasiveToken {
 
     Answer public toBalance;
     Answer public toAllowance;
+    bool private recovers;
     mapping(address => uint256) private balances;
     mapping(address => mapping(address => uint256)) private allowances;
 
     function turn(Answer toBalance_, Answer toAllowance_) external {
         (toBalance, toAllowance) = (toBalance_, toAllowance_);
+    }
+
+    /// Balances are answered like this until the next transfer.
+    function turnUntilTransfer(Answer toBalance_) external {
+        (toBalance, recovers) = (toBalance_, true);
     }
 
     function mint(address to, uint256 value) external {
@@ -101,6 +107,7 @@ contract EvasiveToken {
     function transfer(address to, uint256 value) public returns (bool) {
         balances[msg.sender] -= value;
         balances[to] += value;
+        if (recovers) (toBalance, recovers) = (Answer.Word, false);
         return true;
     }
 
