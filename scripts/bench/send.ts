@@ -5,7 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
-import { Contract, encodeBytes32String, JsonRpcProvider, Wallet } from "ethers";
+import { Contract, encodeBytes32String, getCreateAddress, JsonRpcProvider, Wallet } from "ethers";
 import { Tally__factory } from "../../types/contracts/index.js";
 import { type Chain, connectChain } from "../../src/chain/connect.js";
 import { Secret } from "../../src/config/secrets.js";
@@ -27,38 +27,29 @@ const GAS = 200_000n;
 const TERMS = { gasLimit: GAS, maxFeePerGas: 50_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n };
 const FEES = { maxFeePerGas: 50_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n, nextBaseFee: 1_000_000_000n };
 
-/** Two V2 hops; the pools' addresses do not matter to what is measured. */
 const WETH = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2";
 const TOKEN = "0x0000000091a2b3C4855e6f7891A2b3c4855e6F79";
 const HOP = { kind: "v2", feePips: 3000 } as const;
-const PLAN: Plan = {
-  chainId: 1,
-  amounts: "fixed",
-  funding: { source: "flash-swap", lender: null, maxFee: 0n },
-  profitToken: WETH,
-  hops: [
-    {
-      ...HOP,
-      pool: "0x000000079Be0246477Cf12eC9bE0246477cF12E6",
-      tokenIn: WETH,
-      tokenOut: TOKEN,
-      amountIn: 10n ** 18n,
-      amountOut: 2_000n * 10n ** 18n,
-    },
-    {
-      ...HOP,
-      pool: "0x00000007Ae147aDd087ae0DBae147Add087aE0D5",
-      tokenIn: TOKEN,
-      tokenOut: WETH,
-      amountIn: 2_000n * 10n ** 18n,
-      amountOut: 102n * 10n ** 16n,
-    },
-  ],
-  maxAmountIn: 2n ** 95n,
-  minProfit: 10n ** 16n,
-  deadline: null,
-  blocks: null,
-};
+
+/** Two V2 hops. The pools' addresses do not matter to what is measured, but those of each round are met for the first time. */
+function planOf(round: number): Plan {
+  const poolOf = (i: number): string => getCreateAddress({ from: TOKEN, nonce: 2 * round + i });
+  const [amountIn, between, amountOut] = [10n ** 18n, 2_000n * 10n ** 18n, 102n * 10n ** 16n];
+  return {
+    chainId: 1,
+    amounts: "fixed",
+    funding: { source: "flash-swap", lender: null, maxFee: 0n },
+    profitToken: WETH,
+    hops: [
+      { ...HOP, pool: poolOf(0), tokenIn: WETH, tokenOut: TOKEN, amountIn, amountOut: between },
+      { ...HOP, pool: poolOf(1), tokenIn: TOKEN, tokenOut: WETH, amountIn: between, amountOut },
+    ],
+    maxAmountIn: 2n ** 95n,
+    minProfit: 10n ** 16n,
+    deadline: null,
+    blocks: null,
+  };
+}
 
 interface Node {
   url: string;
@@ -75,9 +66,22 @@ export interface CommitRow {
   unit: "ms";
 }
 
+/** What one part of the way takes, milliseconds: half of the rounds took at most `p50`. */
+export interface PartRow {
+  part: string;
+  p25: number;
+  p50: number;
+  p75: number;
+  unit: "ms";
+}
+
 export interface SendReport {
   name: "send";
   rows: SendRow[];
+  /** Where the time without a journal goes. */
+  parts: PartRow[];
+  /** How many programs wanted a core, on average of the last minute: more than there are cores, and every figure holds waiting. */
+  machine: { cores: number; loadBefore: number; loadAfter: number }[];
   /** `journal.prepare`: nonce, intent, bytes and owner's check in one statement and one flush. */
   commits: CommitRow[];
 }
@@ -87,6 +91,7 @@ export interface SendReport {
  * own; then signatures, and the journal's commits.
  */
 export async function measureSending(progress: (what: string) => void): Promise<SendReport> {
+  const loadBefore = rounded(os.loadavg()[0]!);
   const folder = mkdtempSync(path.join(os.tmpdir(), "arb-bench-send-"));
   const { child, node } = await startNode(progress);
   const opened = await openJournalOf({ folder });
@@ -98,7 +103,9 @@ export async function measureSending(progress: (what: string) => void): Promise<
     const signatures = await measureSigning();
     progress("journal commits");
     const commits = await measureCommits(opened.journal, chain);
-    return { name: "send", rows: [...sends, ...signatures, ...commits.rows], commits: commits.commits };
+    const machine = [{ cores: os.availableParallelism(), loadBefore, loadAfter: rounded(os.loadavg()[0]!) }];
+    const rows = [...sends.rows, ...signatures, ...commits.rows];
+    return { name: "send", rows, parts: sends.parts, machine, commits: commits.commits };
   } finally {
     chain.close();
     await opened.close();
@@ -117,7 +124,7 @@ async function startNode(progress: (what: string) => void): Promise<{ child: Chi
 }
 
 /** Milliseconds of each way to send one call of the contract, by name. */
-async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise<SendRow[]> {
+async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise<{ rows: SendRow[]; parts: PartRow[] }> {
   const ours = new WalletManager(new Secret(node.keys[3]!));
   const bare = new WalletManager(new Secret(node.keys[4]!));
   const provider = new JsonRpcProvider(node.url);
@@ -146,42 +153,61 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
   const abi = Tally__factory.createInterface();
   const selector = abi.getFunction("done").selector;
   /** The plan's bytes stand behind the call, as what a real one weighs. */
-  const callOf = (id: string): Call => ({
+  const callOf = (id: string, plan: Plan): Call => ({
     to: node.tally,
-    data: `${selector}${id.slice(2)}${encodePlan(PLAN).slice(2)}`,
+    data: `${selector}${id.slice(2)}${encodePlan(plan).slice(2)}`,
     value: 0n,
   });
   const { pool } = journal.db;
   await pool.query("create table bench_turn (id bigint primary key, raw text not null)");
-  const times: Record<"journaled" | "whole" | "bare" | "floor" | "ethers" | "expert" | "socket" | "flush", number[]> = {
-    journaled: [],
-    whole: [],
-    bare: [],
-    floor: [],
-    ethers: [],
-    expert: [],
-    socket: [],
-    flush: [],
+  const times = {
+    journaled: [] as number[],
+    whole: [] as number[],
+    bare: [] as number[],
+    encode: [] as number[],
+    sign: [] as number[],
+    answer: [] as number[],
+    floor: [] as number[],
+    ethers: [] as number[],
+    expert: [] as number[],
+    socket: [] as number[],
+    flush: [] as number[],
   };
   for (let round = 0; round < ROUNDS + WARM_UP; round++) {
     const id = encodeBytes32String(`round ${round}`);
+    const journaledPlan = planOf(3 * round);
     let from = performance.now();
-    await executor.send(`bench-${round}`, callOf(id), GAS, FEES);
+    await executor.send(`bench-${round}`, callOf(id, journaledPlan), GAS, FEES);
     times.whole.push(performance.now() - from);
     times.journaled.push(answered - from);
 
-    from = performance.now();
-    const { raw, hash } = bare.sign({ chainId: 1, nonce: round, ...callOf(id), ...TERMS });
-    await timed.send({ raw, hash, from: bare.address, nonce: round }, { deadlineMs: 5_000 });
-    times.bare.push(answered - from);
-
+    const withoutJournal = async (): Promise<string> => {
+      const plan = planOf(3 * round + 1);
+      from = performance.now();
+      const call = callOf(id, plan);
+      const encoded = performance.now();
+      const { raw, hash } = bare.sign({ chainId: 1, nonce: round, ...call, ...TERMS });
+      const signed = performance.now();
+      await timed.send({ raw, hash, from: bare.address, nonce: round }, { deadlineMs: 5_000 });
+      times.bare.push(answered - from);
+      times.encode.push(encoded - from);
+      times.sign.push(signed - encoded);
+      times.answer.push(answered - signed);
+      return raw;
+    };
     // the same work for the node, of which nothing is ours but a text that was made before
-    const ready = plain.sign({ chainId: 1, nonce: round, ...callOf(id), ...TERMS });
-    const text = `{"jsonrpc":"2.0","id":${round},"method":"eth_sendRawTransaction","params":["${ready.raw}"]}`;
-    from = performance.now();
-    const said = await ask(text);
-    times.floor.push(performance.now() - from);
-    if (!said.includes(ready.hash)) throw new Error(`the node did not take it: ${said}`);
+    const atLeast = async (): Promise<void> => {
+      const ready = plain.sign({ chainId: 1, nonce: round, ...callOf(id, planOf(3 * round + 2)), ...TERMS });
+      const text = `{"jsonrpc":"2.0","id":${round},"method":"eth_sendRawTransaction","params":["${ready.raw}"]}`;
+      from = performance.now();
+      const said = await ask(text);
+      times.floor.push(performance.now() - from);
+      if (!said.includes(ready.hash)) throw new Error(`the node did not take it: ${said}`);
+    };
+    // who comes second finds the node warmer
+    if (round % 2 === 0) await atLeast();
+    const raw = await withoutJournal();
+    if (round % 2 === 1) await atLeast();
 
     from = performance.now();
     await chain.provider.send("eth_chainId", []);
@@ -216,6 +242,14 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
   plain.close();
   ask.close();
   const ms = (name: keyof typeof times): number => median(times[name].slice(WARM_UP));
+  const part = (what: string, name: keyof typeof times): PartRow => {
+    const [p25, p50, p75] = [0.25, 0.5, 0.75].map((share) => rounded(at(times[name].slice(WARM_UP), share), 3)) as [
+      number,
+      number,
+      number,
+    ];
+    return { part: what, p25, p50, p75, unit: "ms" };
+  };
   const row = (what: string, mine: keyof typeof times, peer: keyof typeof times, peerName: string): SendRow => ({
     case: what,
     ours: rounded(ms(mine)),
@@ -226,7 +260,7 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
   });
   const usual = "ethers contract.done(), as it comes";
   const all = "ethers, every field given, eth_sendRawTransaction";
-  return [
+  const rows = [
     row("plan, journaled, node's answer", "journaled", "ethers", usual),
     row("plan, journaled, node's answer, answer noted", "whole", "ethers", usual),
     row("plan, node's answer, no journal", "bare", "ethers", usual),
@@ -237,6 +271,15 @@ async function measureTurns(node: Node, chain: Chain, journal: Journal): Promise
     row("of it: a request that the node need not think about", "socket", "ethers", usual),
     row("of it: PostgreSQL writes and flushes one row", "flush", "ethers", usual),
   ];
+  const parts = [
+    part("plan, node's answer, no journal", "bare"),
+    part("of it: the plan's checks and bytes", "encode"),
+    part("of it: the signature and the transaction's bytes", "sign"),
+    part("of it: from there to the node's answer", "answer"),
+    part("the floor: signed before, a bare WebSocket", "floor"),
+    part("ethers contract.done(), as it comes", "ethers"),
+  ];
+  return { rows, parts };
 }
 
 /** One request at a time over a socket without anything of ours: text in, text out. */
@@ -260,7 +303,7 @@ async function measureCommits(journal: Journal, chain: Chain): Promise<{ rows: S
   const account = await journal.claim(1, wallet.address, async () => ({ latest: 0, pending: 0 }));
   const { pool } = journal.db;
   await pool.query("create table if not exists bench_row (id bigint primary key, raw text not null)");
-  const data = encodePlan(PLAN);
+  const data = encodePlan(planOf(0));
   const to = chain.network.multicall3.address;
   const ours: number[] = [];
   const floor: number[] = [];
@@ -295,4 +338,4 @@ async function measureCommits(journal: Journal, chain: Chain): Promise<{ rows: S
 
 const at = (list: number[], share: number): number => list.toSorted((a, b) => a - b)[Math.floor(list.length * share)]!;
 const median = (list: number[]): number => at(list, 0.5);
-const rounded = (n: number): number => Math.round(n * 100) / 100;
+const rounded = (n: number, digits = 2): number => Number(n.toFixed(digits));

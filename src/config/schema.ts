@@ -271,7 +271,9 @@ const guards = z.strictObject({
   firstPool: z
     .enum(["l2", "always", "never"])
     .default("l2")
-    .describe('Whether plans check their first pool before anything else, which makes a lost race cheap; "l2": not on Ethereum'),
+    .describe(
+      'Whether plans check their first pool before anything else, which makes a lost race cheap; "l2": on Ethereum only behind a pending transaction',
+    ),
   ownGas: z.boolean().default(false).describe("Whether the contract counts the gas really paid against the profit"),
   sweep: z.boolean().default(false).describe("Whether the profit goes to the owner in the same transaction"),
   tip: tip.optional().describe("What the block's proposer gets of profits in WETH, on Ethereum and Sepolia"),

@@ -59,7 +59,7 @@ export interface EmbeddedOptions {
  * Raises ArbError "config" (folder, disk, platform), "secrets" (password file), "network" (did not start in time).
  */
 export async function ensureServer(folder: string, options: EmbeddedOptions = {}): Promise<Server> {
-  const end = Date.now() + (options.startMs ?? 120_000);
+  const end = performance.now() + (options.startMs ?? 120_000);
   const place = placeOf(folder);
   const account = lazily(() => chooseAccount(withLinks(findBinaries(), path.join(folder, "lib")), folder, options.as));
   if (!existsSync(place.home)) await initialise(account(), folder);
@@ -102,7 +102,7 @@ export async function ensureServer(folder: string, options: EmbeddedOptions = {}
       giveData(place.data, account());
       child = start(account(), place.data, place.log, port);
     }
-    if (Date.now() > end)
+    if (performance.now() > end)
       throw new ArbError("network", "the database was not ready in time", {
         where: place.home,
         hint: `it may be recovering after a crash: start again, or read ${place.log}: ${tail(place.log, logFrom)}`,
@@ -113,11 +113,11 @@ export async function ensureServer(folder: string, options: EmbeddedOptions = {}
 
 /** Fast shutdown: open transactions are rolled back, a checkpoint is written. Raises ArbError "network" when it does not end. */
 export async function stopServer(server: Pick<Server, "pid" | "data">, deadlineMs = STOP_MS): Promise<void> {
-  const end = Date.now() + deadlineMs;
+  const end = performance.now() + deadlineMs;
   if (whoIs(server.pid, server.data) !== "ours") return;
   process.kill(server.pid, "SIGINT");
   while (whoIs(server.pid, server.data) === "ours") {
-    if (Date.now() > end)
+    if (performance.now() > end)
       throw new ArbError("network", "the database did not stop in time", {
         where: server.data,
         hint: `it goes on by itself; its process is ${server.pid}`,

@@ -12,10 +12,10 @@ export async function exclusively<T>(folder: string, deadlineMs: number, work: (
   if (process.platform !== "linux") return work();
   const { dev, ino } = statSync(folder);
   const name = `\0arb-postgres-${dev}-${ino}`;
-  const end = Date.now() + deadlineMs;
+  const end = performance.now() + deadlineMs;
   let server = await listen(name);
   while (server === null) {
-    if (Date.now() > end)
+    if (performance.now() > end)
       throw new ArbError("locked", "another process has been starting or stopping this database for long", {
         where: folder,
         hint: "wait for it, or end it",

@@ -107,7 +107,7 @@ async function openFolder(given: string, options: DatabaseOptions): Promise<Data
       throw folderFault(error, folder);
     }
   };
-  const end = Date.now() + startMs;
+  const end = performance.now() + startMs;
   const open = async (): Promise<{ server: Server; presence: Presence }> => {
     const server = await ensure();
     return { server, presence: await present(clientOf(server), shownOf(server), options, OWN) };
@@ -155,7 +155,7 @@ const shownOf = (server: Server): string => `postgresql://${USER}@127.0.0.1:${se
 const retryable =
   (end: number) =>
   (error: unknown): null => {
-    if (Date.now() < end && error instanceof ArbError && isLost(error.cause)) return null;
+    if (performance.now() < end && error instanceof ArbError && isLost(error.cause)) return null;
     throw error;
   };
 

@@ -83,11 +83,11 @@ export async function takePresence(config: pg.ClientConfig, terms: PresenceTerms
         if (!(await tryLock(client, true))) return false;
       }
       // our own pool's connections are being taken down by the server
-      const end = Date.now() + LEAVING_MS;
+      const end = performance.now() + LEAVING_MS;
       for (;;) {
         const { rows } = await client.query<{ others: number }>(OTHERS);
         if (rows[0]?.others === 0) return true;
-        if (Date.now() > end) return false;
+        if (performance.now() > end) return false;
         await sleep(10);
       }
     },
@@ -100,9 +100,9 @@ export async function takePresence(config: pg.ClientConfig, terms: PresenceTerms
 }
 
 async function lock(client: pg.Client, terms: PresenceTerms): Promise<void> {
-  const end = Date.now() + (terms.alone ? WAIT_ALONE_MS : WAIT_MS);
+  const end = performance.now() + (terms.alone ? WAIT_ALONE_MS : WAIT_MS);
   while (!(await tryLock(client, terms.alone))) {
-    if (Date.now() > end)
+    if (performance.now() > end)
       throw new ArbError("locked", terms.alone ? "another program has the database open" : "the database is being restored", {
         where: terms.shown,
         hint: terms.alone ? "stop the programs that use it first" : "wait for the end of the restore",

@@ -3,6 +3,7 @@ import type { Chain } from "../chain/connect.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { feeBesideGas, type FeePolicy, suggestFees } from "../fees/fees.js";
 import { waitForReceipt } from "../chain/receipts.js";
+import { countsOf } from "../chain/witnesses.js";
 import { ArbError } from "../errors.js";
 import { ETHER, formatAmount } from "../units.js";
 import type { FullTransaction, WalletManager } from "../wallet/wallet-manager.js";
@@ -138,10 +139,13 @@ export async function deployExecutor(request: DeployRequest): Promise<{ deployme
 async function send(request: DeployRequest, plan: DeployPlan, proxy: string): Promise<{ hash: string; block: number }> {
   const { chain, wallet } = request;
   const call = { to: proxy, data: concat([plan.salt, plan.initCode]), value: 0n };
-  const [nonce, pending] = await Promise.all([
-    chain.provider.getTransactionCount(wallet.address, "latest"),
-    chain.provider.getTransactionCount(wallet.address, "pending"),
-  ]);
+  // one endpoint that lags would have a nonce signed that is used, or stands in front of something on its way
+  const { latest: nonce, pending, doubt } = await countsOf(chain, wallet.address);
+  if (doubt !== null)
+    throw new ArbError("network", `the endpoints of ${chain.network.title} do not agree on the wallet's nonce: ${doubt}`, {
+      where: `${chain.network.name} ${wallet.address}`,
+      hint: "nothing was sent; run it again when they do, or take the one that lags out of the configuration",
+    });
   if (pending !== nonce)
     throw new ArbError("refused", `the wallet has ${pending - nonce} pending transactions`, {
       where: `${chain.network.name} ${wallet.address}`,

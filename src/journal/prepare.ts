@@ -196,6 +196,7 @@ export function attemptOf(
     lastBlock,
     ...(follows !== undefined && { follows }),
     createdAt,
+    ageMs: 0,
     broadcastAt: null,
     sends: [],
   };

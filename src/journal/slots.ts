@@ -27,6 +27,7 @@ interface AttemptRow {
   last_block: unknown;
   follows: string | null;
   created_at: Date;
+  age_ms: number;
   broadcast_at: Date | null;
 }
 
@@ -46,7 +47,8 @@ export async function readSlots(sql: Sql, chainId: number, account: string, filt
   const nonces = rows.map((r) => Number(r.nonce));
   const of = [chainId, account, nonces];
   const attempts = await sql.query<AttemptRow>(
-    `select a.*, i.holder from journal.attempt a left join journal.intent i on i.chain_id = a.chain_id and i.id = a.intent_id
+    `select a.*, (extract(epoch from clock_timestamp() - a.created_at) * 1000)::float8 as age_ms, i.holder
+     from journal.attempt a left join journal.intent i on i.chain_id = a.chain_id and i.id = a.intent_id
      where a.chain_id = $1 and a.account = $2 and a.nonce = any($3) order by a.nonce, a.number`,
     of,
   );
@@ -128,6 +130,7 @@ function attemptOf(row: AttemptRow, chainId: number, account: string, sends: Sen
     lastBlock: row.last_block === null ? null : amount(row.last_block),
     ...(row.follows === null ? {} : { follows: row.follows }),
     createdAt: row.created_at,
+    ageMs: row.age_ms,
     broadcastAt: row.broadcast_at,
     sends: sends.map(({ route, status, kind }) => ({ route, status, kind })),
   };

@@ -1,5 +1,5 @@
-import { getAddress } from "ethers";
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from "pg";
+import { addressDigits } from "../address.js";
 import { ArbError } from "../errors.js";
 
 /** What the journal needs of a database: its connections. `openDatabase` of src/database gives one. */
@@ -68,9 +68,7 @@ export async function inTransaction<T>(pool: Pool, doing: string, work: (sql: Sq
 
 /** The form of an address in the tables: two spellings of one account would be two owners. Throws ArbError "usage". */
 export function keyOf(address: string): string {
-  try {
-    return getAddress(address).toLowerCase();
-  } catch {
-    throw new ArbError("usage", `"${address.slice(0, 60)}" is no address`);
-  }
+  const digits = addressDigits(address);
+  if (digits === null) throw new ArbError("usage", `"${address.slice(0, 60)}" is no address`);
+  return `0x${digits}`;
 }

@@ -45,6 +45,8 @@ export interface JournaledAttempt extends Signed, Exposure {
   /** Contract whose balances it moves, in lower case. */
   holder: string | null;
   createdAt: Date;
+  /** Milliseconds since then when it was read, by the database's clock, which is not this machine's. */
+  ageMs: number;
   /** When a route first answered about it; null while nothing is known of a send, which does not mean that there was none. */
   broadcastAt: Date | null;
   sends: SendNote[];

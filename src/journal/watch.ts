@@ -201,7 +201,7 @@ export async function reconcileAccount(watched: Watched): Promise<Round> {
   }
   // a reorganisation may have taken the stranger's transaction back, and landed ours
   for (const slot of await journal.slots(ownership, { states: ["foreign"] })) {
-    if (!slot.attempts.some(({ createdAt }) => Date.now() - createdAt.getTime() < FOREIGN_MS)) continue;
+    if (!slot.attempts.some(({ ageMs }) => ageMs < FOREIGN_MS)) continue;
     const found = await findReceipt(watched, slot);
     if (found !== null) findings.set(slot.nonce, { status: "mined", ...found });
   }

@@ -1,4 +1,5 @@
-import { getAddress, hexlify, isAddress } from "ethers";
+import { getAddress, hexlify } from "ethers";
+import { addressDigits } from "../address.js";
 import { ArbError } from "../errors.js";
 
 /** Fields of packed plans: big-endian integers and addresses, as hexadecimal text without "0x", and the checks they share. */
@@ -10,8 +11,11 @@ export function bytes(value: bigint | number, size: number): string {
   return value.toString(16).padStart(size * 2, "0");
 }
 
+/** Throws ArbError "usage" where it is no address. */
 export function address(value: string): string {
-  return getAddress(value).slice(2).toLowerCase();
+  const digits = addressDigits(value);
+  if (digits === null) throw usage("address", `"${value}" is not one`);
+  return digits;
 }
 
 export function sameAddress(a: string, b: string): boolean {
@@ -23,7 +27,8 @@ export function usage(where: string, text: string): ArbError {
 }
 
 export function checkAddress(where: string, value: string): void {
-  if (!isAddress(value) || BigInt(value) === 0n) throw usage(where, `"${value}" is not an address`);
+  const digits = addressDigits(value);
+  if (digits === null || BigInt(`0x${digits}`) === 0n) throw usage(where, `"${value}" is not an address`);
 }
 
 export function checkAmount(where: string, value: bigint, least: bigint, bits = 96): void {

@@ -10,7 +10,8 @@ import type { TradeBounds } from "./slippage.js";
 export interface GuardSettings {
   /**
    * The check of the first pool, which makes a lost race cheap. `l2`: where a revert is paid for and bundles are not to be had, on
-   * every network but Ethereum and its testnet.
+   * every network but Ethereum and its testnet; and everywhere behind a pending transaction, without which ours may stand in a block
+   * where a relay breaks their bundle apart.
    */
   firstPool: "l2" | "always" | "never";
   /** Whether the contract counts the gas that the transaction really pays against the profit. */
@@ -74,7 +75,8 @@ function priceOfGas({ draft, network, wei, inProfitToken }: GuardFacts): { price
  * twice that share of the output; the profit falls by at least half of that, because the rest sells at a better price.
  */
 function firstPool(settings: GuardSettings, { quote, draft, format, bounds, kept, network }: GuardFacts): PlanGuards {
-  const wanted = settings.firstPool === "always" || (settings.firstPool === "l2" && network.stack !== "l1");
+  const exposed = network.stack !== "l1" || (quote.opportunity.after ?? null) !== null;
+  const wanted = settings.firstPool === "always" || (settings.firstPool === "l2" && exposed);
   const { pool, tokenIn } = quote.hops[0]!;
   if (!wanted || format !== "pools" || (pool.kind !== "v2" && pool.kind !== "v3")) return {};
   const slack = draft.amounts === "adaptive" && kept > bounds.minProfit ? kept - bounds.minProfit : 0n;

@@ -1,4 +1,5 @@
-import { isAddress, isHexString } from "ethers";
+import { isHexString } from "ethers";
+import { addressDigits } from "../address.js";
 import { ArbError } from "../errors.js";
 import { checkGuardValues } from "./guards.js";
 import type { Asset, Step, StepAmount, StepsPlan } from "./step-types.js";
@@ -204,7 +205,8 @@ function checkInteger(where: string, value: number, least: number, most: number)
 }
 
 function checkAddress(where: string, value: string, mayBeZero: boolean): void {
-  if (!isAddress(value) || (!mayBeZero && BigInt(value) === 0n)) throw usage(where, `"${value}" is not an address`);
+  const digits = addressDigits(value);
+  if (digits === null || (!mayBeZero && BigInt(`0x${digits}`) === 0n)) throw usage(where, `"${value}" is not an address`);
 }
 
 function checkAmount(where: string, value: bigint, least: bigint): void {

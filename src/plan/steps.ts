@@ -1,5 +1,6 @@
 import { getAddress, isHexString } from "ethers";
 import { IArbExecutor__factory } from "../../types/contracts/index.js";
+import { addressDigits } from "../address.js";
 import { ArbError } from "../errors.js";
 import { decodeGuards, encodeGuards, NO_GUARDS } from "./guards.js";
 import { checkStepsPlan } from "./step-check.js";
@@ -288,7 +289,9 @@ function bytes(value: bigint | number, size: number): string {
 }
 
 function address(value: string): string {
-  return getAddress(value).slice(2).toLowerCase();
+  const digits = addressDigits(value);
+  if (digits === null) throw new ArbError("usage", `"${value}" is not an address`);
+  return digits;
 }
 
 /** Reads big-endian fields one after the other from hexadecimal digits. */

@@ -1,4 +1,5 @@
 import { usedCount } from "../chain/witnesses.js";
+import { type Moment, moment, msBetween } from "../clock.js";
 import { ArbError } from "../errors.js";
 import { accountName, stoppedError } from "../journal/owner.js";
 import type { JournaledAttempt, Slot } from "../journal/types.js";
@@ -9,8 +10,8 @@ import { isBounded } from "./watching.js";
 /** An attempt without a known end. */
 export interface Open {
   attempt: JournaledAttempt;
-  /** When a node last had it, milliseconds since 1970; 0: never surely. */
-  seenAt: number;
+  /** When a node last had it; null: never surely. */
+  seenAt: Moment | null;
 }
 
 /**
@@ -21,9 +22,8 @@ export class OpenSlots {
   #open: Open[] = [];
   #vacant: number[] = [];
 
-  get list(): readonly Open[] {
-    return this.#open;
-  }
+  /** `clock`: for tests. */
+  constructor(private readonly clock: () => Moment = moment) {}
 
   /** Nonces that the next intents take. */
   get vacant(): readonly number[] {
@@ -43,14 +43,25 @@ export class OpenSlots {
       .flatMap(({ nonce, attempts }): Open[] => {
         const attempt = attempts.at(-1);
         const there = round.findings.get(nonce)?.status === "pending" || round.resent.includes(nonce);
-        return attempt ? [{ attempt, seenAt: there ? Date.now() : 0 }] : [];
+        return attempt ? [{ attempt, seenAt: there ? this.clock() : null }] : [];
       });
   }
 
-  /** The newest attempt of a slot. */
-  put(attempt: JournaledAttempt, seenAt: number): void {
+  /** The newest attempt of a slot; `there`: a node has it now. */
+  put(attempt: JournaledAttempt, there: boolean): void {
     this.take(attempt.nonce);
-    this.#open.push({ attempt, seenAt });
+    this.#open.push({ attempt, seenAt: there ? this.clock() : null });
+  }
+
+  /** A node has it now. */
+  saw(open: Open): void {
+    open.seenAt = this.clock();
+  }
+
+  /** What no node surely had for `ms`. */
+  unseenFor(ms: number): Open[] {
+    const now = this.clock();
+    return this.#open.filter(({ seenAt }) => seenAt === null || msBetween(seenAt, now) >= ms);
   }
 
   /** A slot gets an attempt whose fate is not known yet. */
@@ -98,7 +109,7 @@ export async function confirmOpen(slots: OpenSlots, sender: Sender, watched: Wat
       hint: "the account goes on when it has landed, or that block has passed",
     });
   }
-  const due = slots.list.filter(({ attempt, seenAt }) => !isBounded(attempt) && Date.now() - seenAt >= recheckMs);
+  const due = slots.unseenFor(recheckMs).filter(({ attempt }) => !isBounded(attempt));
   if (due.length === 0) return;
   const { provider, network } = chain;
   const mined = await usedCount(chain, wallet.address);
@@ -112,7 +123,7 @@ export async function confirmOpen(slots: OpenSlots, sender: Sender, watched: Wat
       if (finding?.status === "foreign") throw stoppedError(accountName(account.chainId, account.account), finding.evidence);
       slots.forget(attempt.nonce);
     } else if (attempt.nonce < pending) {
-      open.seenAt = Date.now();
+      slots.saw(open);
     } else {
       const answer = await outbox.send(attempt);
       if (answer.status !== "accepted") {
@@ -127,7 +138,7 @@ export async function confirmOpen(slots: OpenSlots, sender: Sender, watched: Wat
           },
         );
       }
-      open.seenAt = Date.now();
+      slots.saw(open);
     }
   }
 }

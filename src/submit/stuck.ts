@@ -133,12 +133,29 @@ export async function fillGaps(sender: Sender, vacant: readonly number[], fees: 
   return filled;
 }
 
+/** How long an attempt is out, milliseconds. */
+export type Ages = (attempt: Pick<JournaledAttempt, "hash" | "ageMs">) => number;
+
+/**
+ * Ages by a clock that nobody sets: what the database says when an attempt is first asked about, and from then on this process's own time. A
+ * clock that jumps, here or there, neither makes a transaction stuck nor keeps it from ever being; while the machine sleeps nothing ages.
+ * Remembers one attempt: that which all others wait for.
+ */
+export function openAges(now: () => number = () => performance.now()): Ages {
+  let first: { hash: string; at: number } | null = null;
+  return ({ hash, ageMs }) => {
+    if (first?.hash !== hash) first = { hash, at: now() - Math.max(0, ageMs) };
+    return now() - first.at;
+  };
+}
+
 /**
  * Fills the vacant nonces below public ones, and says which intent all others wait for, where its newest attempt is out for too long.
  * Relays' own attempts are never stuck: they end with their last block.
  */
 export async function findStuck(
   sender: Sender,
+  ages: Ages,
   vacant: readonly number[],
   policy: StuckPolicy,
   worthOf: (intentId: string) => bigint,
@@ -147,7 +164,7 @@ export async function findStuck(
   const open = (await sender.journal.openSlots(sender.account)).filter((slot) => slot.state === "open");
   const waiting = open.find(({ nonce }) => !vacant.includes(nonce));
   const newest = waiting?.attempts.at(-1);
-  const isStuck = newest !== undefined && !isBounded(newest) && Date.now() - newest.createdAt.getTime() >= afterMs;
+  const isStuck = newest !== undefined && !isBounded(newest) && ages(newest) >= afterMs;
   if (!isStuck && vacant.length === 0) return { filled: [], stuck: null };
   const fees = await policy.fees();
   const filling = within(fees, maxFeePerGas);

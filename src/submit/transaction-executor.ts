@@ -28,7 +28,7 @@ import type { Route } from "./route.js";
 import { type Funds, openFunds } from "./funds.js";
 import { confirmOpen, OpenSlots } from "./open-slots.js";
 import { type Standing, standingOf, watchAttempt, type Watching, type WatchResult } from "./watching.js";
-import { fillGaps, findStuck, type Sender, type StuckPolicy, type StuckTerms, unstick } from "./stuck.js";
+import { fillGaps, findStuck, openAges, type Sender, type StuckPolicy, type StuckTerms, unstick } from "./stuck.js";
 
 export interface ExecutorOptions {
   /** Record of what is signed; without one nothing is sent. */
@@ -67,6 +67,7 @@ export class TransactionExecutor {
   #queue: Promise<unknown> = Promise.resolve();
   #account: Promise<Ownership> | null = null;
   readonly #slots = new OpenSlots();
+  readonly #ages = openAges();
   readonly #funds: Funds;
   /** What an intent's transaction may cost, wei, and until when, milliseconds since 1970. */
   readonly #worth = new Map<string, { wei: bigint; until: number }>();
@@ -184,7 +185,7 @@ export class TransactionExecutor {
         const known = this.#worth.get(intentId);
         return known !== undefined && Date.now() < known.until ? known.wei : 0n;
       };
-      const { filled, stuck } = await findStuck(sender, this.#slots.vacant, policy, worthOf);
+      const { filled, stuck } = await findStuck(sender, this.#ages, this.#slots.vacant, policy, worthOf);
       this.#slots.filled(filled);
       return stuck && (await this.#unstick(stuck.intentId, stuck.terms));
     });
@@ -223,7 +224,7 @@ export class TransactionExecutor {
   async #unstick(intentId: string, terms: StuckTerms): Promise<StuckDecision | null> {
     const done = await unstick(await this.#sender(), intentId, terms);
     const attempt = done?.attempt ?? null;
-    if (attempt !== null) this.#slots.put(attempt, 0);
+    if (attempt !== null) this.#slots.put(attempt, false);
     return done?.decision ?? null;
   }
 
@@ -328,7 +329,7 @@ export class TransactionExecutor {
       const raised = { intentId: intent.id, nonce: attempt.nonce, exposure: asBefore };
       const again = (at: PlanFees) =>
         this.#inTurn(async () => await raiseAttempt(await this.#sender(), raised, (nonce) => sign(nonce, at)));
-      this.#slots.put(attempt, Date.now());
+      this.#slots.put(attempt, true);
       this.#carry(attempt, fees, attempt.lastBlock ?? lastBlock, terms, again);
       return attemptOf(attempt);
     }
@@ -348,7 +349,7 @@ export class TransactionExecutor {
         where: attempt.hash,
       });
     }
-    this.#slots.put(attempt, answer.status === "accepted" ? Date.now() : 0);
+    this.#slots.put(attempt, answer.status === "accepted");
     return attemptOf(attempt);
   }
 

@@ -2,6 +2,7 @@
 import type { BridgeId, BridgeQuote } from "../bridges/bridge.js";
 import { spedUp } from "../bridges/bridge-executor.js";
 import type { BridgeMonitor, BridgeOffers } from "../bridges/monitor.js";
+import { type Moment, moment, msBetween } from "../clock.js";
 import { ArbError } from "../errors.js";
 import { type LegQuote, quoteAll, routerVenue, type SaleOrder } from "../execution/legs.js";
 import type { Choice, ChoiceKind, SagaState } from "../execution/recovery-manager.js";
@@ -36,7 +37,7 @@ export interface Position {
 }
 
 export class Quotes {
-  readonly #prices = new Map<string, { at: number; out: bigint }>();
+  readonly #prices = new Map<string, { at: Moment; out: bigint }>();
 
   constructor(
     readonly senders: Senders,
@@ -56,13 +57,13 @@ export class Quotes {
     if (wei === 0n || token.toLowerCase() === network.wrappedNative.toLowerCase()) return wei;
     const key = `${chainId} ${token}`;
     let price = this.#prices.get(key);
-    if (!price || Date.now() - price.at > PRICE_MS) {
+    if (!price || msBetween(price.at, moment()) > PRICE_MS) {
       // the market's price: a vault need not be allowed to sell the coin for it
       const venue = routerVenue(network, provider, network.wrappedNative);
       const order = { tokenIn: network.wrappedNative, tokenOut: token, amountIn: PRICE_PROBE };
       const [best] = await quoteAll(provider, network, venue, order);
       if (!best) throw new ArbError("network", `gas on ${network.title} has no price in ${token}`, { where: network.name });
-      price = { at: Date.now(), out: best.amountOut };
+      price = { at: moment(), out: best.amountOut };
       this.#prices.set(key, price);
     }
     return (wei * price.out + PRICE_PROBE - 1n) / PRICE_PROBE;

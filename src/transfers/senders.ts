@@ -171,7 +171,7 @@ export class Senders {
 
   /** Takes the account; with `asks`, one that another driver has is asked for, and waited for. Raises "locked" where it does not come. */
   async #take(sender: TransactionExecutor, asks: boolean): Promise<void> {
-    const end = Date.now() + WAIT_MS;
+    const end = performance.now() + WAIT_MS;
     for (;;) {
       try {
         await sender.start();
@@ -179,7 +179,7 @@ export class Senders {
       } catch (error) {
         if (!(error instanceof ArbError) || error.code !== "locked" || !asks || this.#closed) throw error;
         const isHeld = await this.journal.want(sender.chain.network.chainId, sender.wallet.address);
-        if (!isHeld || Date.now() > end) throw error;
+        if (!isHeld || performance.now() > end) throw error;
         await sleep(LOOK_MS);
       }
     }

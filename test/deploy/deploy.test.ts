@@ -5,6 +5,7 @@ import path from "node:path";
 import { Contract, keccak256, Wallet } from "ethers";
 import { artifacts, network as hardhat } from "hardhat";
 import { type Chain, chainFromProvider } from "../../src/chain/connect.js";
+import type { RpcPool } from "../../src/chain/pool.js";
 import { networkById, NETWORKS } from "../../src/config/networks.js";
 import { Secret } from "../../src/config/secrets.js";
 import {
@@ -107,6 +108,30 @@ describe("deployExecutor", () => {
     }
     expect(addresses.size).to.equal(1);
     expect(readdirSync(folder).length, "no temporary file is left").to.equal(8);
+  });
+
+  it("takes its nonce from two endpoints where two are configured, and sends nothing while they do not agree", async () => {
+    const { chain, conn, request } = await world(1);
+    type Counts = { latest: number; pending: number };
+    const between = (...counts: Counts[]): Chain => {
+      const list = counts.map(({ latest, pending }, i) => ({
+        name: `node ${i + 1}`,
+        send: async (_: string, [, tag]: readonly unknown[]) => `0x${(tag === "latest" ? latest : pending).toString(16)}`,
+      }));
+      return { ...chain, pool: { witnesses: () => ({ needed: 2, list }) } as unknown as RpcPool };
+    };
+    const nonce = await chain.provider.getTransactionCount(wallet.address);
+    const same = { latest: nonce, pending: nonce };
+    const lags = await refusal(deployExecutor(request({ chain: between(same, { latest: nonce + 1, pending: nonce + 1 }) })));
+    expect(lags.code).to.equal("network");
+    expect(lags.message).to.include(`node 1 counts ${nonce}, node 2 counts ${nonce + 1}`);
+    const alone = await refusal(deployExecutor(request({ chain: between(same) })));
+    expect(alone.message, "only one of them answers").to.include("do not agree");
+    const waits = await refusal(deployExecutor(request({ chain: between(same, { latest: nonce, pending: nonce + 1 }) })));
+    expect(waits).to.include({ code: "refused", message: "the wallet has 1 pending transactions" });
+    expect(await chain.provider.getTransactionCount(wallet.address)).to.equal(nonce);
+    expect(await deployExecutor(request({ chain: between(same, same) }))).to.include({ sent: true });
+    await conn.close();
   });
 
   it("sends nothing the second time, and finds the contract again when its record is lost", async () => {

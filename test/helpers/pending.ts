@@ -53,12 +53,16 @@ export async function openVictim(local: LocalChain, ppm = 20_000): Promise<Victi
 }
 
 /** The opportunity that a victim's swap opens, found on a chain in which it has landed, and which is then turned back. */
-export async function opportunityBehind({ local, chain }: Desk, { pool, amountIn }: Victim): Promise<Opportunity> {
+export async function opportunityBehind(
+  { local, chain }: Desk,
+  { pool, amountIn }: Victim,
+  profitToken = local.network.wrappedNative,
+): Promise<Opportunity> {
   const snapshot = await local.rpc<string>("evm_snapshot");
   const weth = local.network.wrappedNative;
   await movePrice(local, pool, weth, amountIn);
   const pools = local.pools.filter((p) => [p.token0, p.token1].every((t) => [pool.token0, pool.token1].includes(t)));
-  const found = await scanBlock(chain.provider, local.network, pools, { profitTokens: [weth], lifetimeSeconds: 3_600 });
+  const found = await scanBlock(chain.provider, local.network, pools, { profitTokens: [profitToken], lifetimeSeconds: 3_600 });
   await local.rpc("evm_revert", [snapshot]);
   const best = found.find(({ opportunity }) => opportunity.hops.some((hop) => hop.pool === pool.address));
   if (best === undefined) throw new Error("the swap opens no gap");

@@ -24,6 +24,7 @@ function attempt(change: Partial<JournaledAttempt> = {}): JournaledAttempt {
     gasLimit: 21_000n,
     visibility: "public",
     lastBlock: null,
+    ageMs: 0,
     createdAt: new Date(0),
     broadcastAt: null,
     sends: [accepted],

@@ -69,6 +69,25 @@ describe("the state behind a pending transaction", function () {
     });
   }
 
+  it("the plan costs little where a relay lands it without the transaction that moved its first pool", async () => {
+    const { token0, token1 } = victim.pool;
+    const usdc = token0 === local.network.wrappedNative ? token1 : token0;
+    const bought = await opportunityBehind(desk, victim, usdc);
+    expect(bought.hops[0]!.pool, "the cycle begins where the swap went").to.equal(victim.pool.address);
+    const { hash, raw } = await victim.swap();
+    const view = await opened(chainWith(true).chain);
+    const quote = value(await desk.driver.quote({ ...bought, after: { hash, raw } }, view));
+    const { call, gasLimit } = value(await desk.driver.plan(quote, null, view));
+    const from = desk.wallet.address;
+    await local.rpc("hardhat_impersonateAccount", [from]);
+    const alone = { from, to: call.to, data: call.data, gas: `0x${gasLimit.toString(16)}` };
+    await local.rpc("eth_sendTransaction", [alone]).catch(() => undefined);
+    const { transactions } = await local.rpc<{ transactions: string[] }>("eth_getBlockByNumber", ["latest", false]);
+    const receipt = await local.rpc<{ status: string; gasUsed: string }>("eth_getTransactionReceipt", [transactions[0]]);
+    expect(receipt.status).to.equal("0x0");
+    expect(Number(receipt.gasUsed)).to.be.within(21_000, 40_000);
+  });
+
   it("says so where the transaction would revert, or nobody tells the state behind it", async () => {
     const fails = await victim.swap({ minOut: 2n ** 100n });
     for (const simulateV1 of [true, false]) {

@@ -16,12 +16,18 @@ const ethereum = networkById(1)!;
 const FLASH = { source: "flash-swap", lender: null, limit: null, fee: () => 0n } as const;
 
 /** A quoted random cycle with the guards that it gets; null where it does not pay. */
-function guardedCycle(next: () => number, kinds: ("v2" | "v3")[], settings: Partial<GuardSettings>, network = base) {
+function guardedCycle(
+  next: () => number,
+  kinds: ("v2" | "v3")[],
+  settings: Partial<GuardSettings>,
+  network = base,
+  after: Opportunity["after"] = null,
+) {
   const route = randomCycle(next, kinds, 0.005 + 0.03 * next());
   const hops = route.map(({ pool, tokenIn, tokenOut }) => {
     return { venue: pool.venue, pool: pool.address, tokenIn, tokenOut, feePips: pool.feePips };
   });
-  const opportunity = { id: "a", chainId: network.chainId, hops, amountIn: null, funding: null } as unknown as Opportunity;
+  const opportunity = { id: "a", chainId: network.chainId, hops, amountIn: null, funding: null, after } as unknown as Opportunity;
   const quoted = quoteOpportunity(opportunity, { blockNumber: 1, blockHash: "0x", pools: route.map((r) => r.pool) }, [FLASH]);
   if (!quoted.ok || quoted.value.profit < 1000n) return null;
   const quote = quoted.value;
@@ -80,6 +86,12 @@ describe(`guards of the planner (seed ${SEED})`, () => {
     expect(guardedCycle(random(), ["v2", "v2"], {}, ethereum)!.guards.poolBound).to.equal(undefined);
     expect(guardedCycle(random(), ["v2", "v2"], { firstPool: "never" })!.guards.poolBound).to.equal(undefined);
     expect(guardedCycle(random(), ["v2", "v2"], { firstPool: "always" }, ethereum)!.guards.poolBound).to.be.a("bigint");
+  });
+
+  it("is on everywhere behind a pending transaction, but by request", () => {
+    const after = { hash: `0x${"ab".repeat(32)}`, raw: null };
+    expect(guardedCycle(random(), ["v2", "v2"], {}, ethereum, after)!.guards.poolBound).to.be.a("bigint");
+    expect(guardedCycle(random(), ["v2", "v2"], { firstPool: "never" }, ethereum, after)!.guards.poolBound).to.equal(undefined);
   });
 
   it("prices gas in other tokens as a fraction of two to the 64", () => {

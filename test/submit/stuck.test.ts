@@ -147,6 +147,19 @@ describe("TransactionExecutor: what does not land", () => {
     expect(await executor.tend(policy())).to.equal(null);
   });
 
+  it("a clock that is set forward makes nothing stuck", async () => {
+    await planned("set forward", { feeCeiling: 3_000_000_000n, maxTimestamp: inAnHour() });
+    const real = Date.now;
+    Date.now = () => real() + 2 * 3_600_000;
+    try {
+      expect(await executor.tend(policy({ afterMs: 3_600_000 }))).to.equal(null);
+    } finally {
+      Date.now = real;
+    }
+    expect(await executor.tend(policy())).to.include({ action: "replace" });
+    expect(await outcome("set forward")).to.include({ status: "landed" });
+  });
+
   it("tending cancels what earns too little, and what has expired, but not for more than the budget or the network's cap", async () => {
     await planned("poor", { feeCeiling: 3n, maxTimestamp: inAnHour() });
     expect(await executor.tend(policy({ cancelBudget: 1n }))).to.deep.equal({ action: "wait", reason: "cannot-pay-more" });
