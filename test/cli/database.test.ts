@@ -111,6 +111,26 @@ describe("arb database", () => {
     for (const run of [status, backup, again, restored]) expect(run.stdout + run.stderr).not.to.include(password);
   });
 
+  it("prune takes the age from the configuration, and from its option before that", async () => {
+    const ofBot = { cwd, env: { DATABASE_URL: await freshDatabaseUrl() } };
+    const { db, close } = await openJournalOf({ url: ofBot.env.DATABASE_URL });
+    await db.pool.query(
+      `insert into journal.driver (id, host, pid, beat) values ('ended', 'here', 1, clock_timestamp() - interval '3 days')`,
+    );
+    await close();
+    config("keep.jsonc", { keepDays: 2 });
+    const prune = async (...flags: string[]) => await arb(["database", "prune", ...flags, "--json"], ofBot);
+    for (const [flags, drivers] of [
+      [["--config", "plain.jsonc"], 0],
+      [["--config", "keep.jsonc", "--days", "9"], 0],
+      [["--config", "keep.jsonc"], 1],
+    ] as const) {
+      const run = await prune(...flags);
+      expect(run, run.stderr).to.include({ code: 0 });
+      expect(jsonLines(run), flags.join(" ")).to.deep.equal([{ sends: 0, drivers, sagas: 0 }]);
+    }
+  });
+
   it("restore is refused while a program uses the database", async () => {
     const bot = await openDatabase({ url });
     const run = await arb(["database", "restore", "b", "--config", "url.jsonc", "--json"], { cwd, env: { THE_DATABASE: url } });
