@@ -10,7 +10,7 @@ import { restoreDatabase } from "../database/restore.js";
 import { MIGRATIONS } from "../database/schema.js";
 import { databaseSettings } from "../database/settings.js";
 import { ArbError } from "../errors.js";
-import { KEEP_DAYS, pruneJournal } from "../journal/retention.js";
+import { pruneJournal } from "../journal/retention.js";
 import { ENGINE_OWN, ENGINE_VERSION, makeEngineTables, withEngineClient } from "../transfers/engine.js";
 import { pruneSagas } from "../transfers/retention.js";
 import type { CommonOptions } from "./common.js";
@@ -53,10 +53,11 @@ export function databaseCommand(): Command {
       makeOutput(options).result({ file, ...countsOf(head) }, () => `restored from ${file}: ${textOf(head)}`);
     });
   sub("prune", "deletes answers of routes about slots that have been final for long; the bot, which does it too, may run")
-    .option("--days <days>", "least age", String(KEEP_DAYS))
-    .action(async (options: Options & { days: string }) => {
-      const keepDays = Number(options.days);
-      if (!/^\d{1,5}$/.test(options.days)) throw new ArbError("usage", "the age is no number of days", { where: "--days" });
+    .option("--days <days>", "least age; default: the configuration's database.keepDays")
+    .action(async (options: Options & { days?: string }) => {
+      const days = options.days ?? String(loadConfig(options.config).database.keepDays);
+      const keepDays = Number(days);
+      if (!/^\d{1,5}$/.test(days)) throw new ArbError("usage", "the age is no number of days", { where: "--days" });
       const pruned = await withDatabase(options, {}, async (db) => {
         await migrate(db, MIGRATIONS);
         const sagas = await pruneSagas(db, async (ids) => await withEngineClient(db, (client) => client.deleteWorkflows(ids)), {

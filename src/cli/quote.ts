@@ -91,7 +91,8 @@ export async function openForQuotes(config: Config, deployments: string, onFault
     const session = await openCrossChainSession({
       config: { ...config, mode: "dry-run" },
       wallets: new Map(),
-      database: async () => (opened = await openJournalOf(await databaseSettings(config), { onFault })),
+      database: async () =>
+        (opened = await openJournalOf(await databaseSettings(config), { onFault, keepDays: config.database.keepDays })),
       deployments,
       connect: async (network) => await connectTo(network, config),
       routesOf: () => Promise.reject(new ArbError("internal", "a quote needs no routes")),

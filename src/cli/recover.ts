@@ -79,7 +79,7 @@ async function finish(found: Found[], config: Config, chains: Chain[], account: 
   try {
     if (!wallets.some((w) => w.address === account))
       throw new ArbError("secrets", `no configured wallet has the account ${account}`, { where: "--account" });
-    const opened = await openJournalOf(await databaseSettings(config));
+    const opened = await openJournalOf(await databaseSettings(config), { keepDays: config.database.keepDays });
     const networks = chains.map((chain) => {
       const { network } = chain;
       const own = config.networks.find((n) => n.network.chainId === network.chainId)!;

@@ -3,6 +3,7 @@ import path from "node:path";
 import { getNodeValue, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import { ArbError } from "../errors.js";
 import type { FundingId } from "../funding/funding.js";
+import { KEEP_DAYS } from "../journal/retention.js";
 import type { GuardSettings } from "../plan/planner-guards.js";
 import { parseAmount, unitOf } from "../units.js";
 import type { PoolId } from "../venues/venue.js";
@@ -88,7 +89,13 @@ export interface Config {
   /** What cross-chain trades may do; null = they are off. */
   crossChain: CrossChainConfig | null;
   /** Folder of the embedded database (absolute), reference to the URL of another, and whether either was set. */
-  database: { folder: string; url: string | null; given: boolean };
+  database: {
+    folder: string;
+    url: string | null;
+    given: boolean;
+    /** Days for which what is only of use for looking into things is kept. */
+    keepDays: number;
+  };
 }
 
 /**
@@ -186,6 +193,7 @@ function resolve(c: ParsedConfig, file: string, faults: Fault[]): Config {
       folder: path.resolve(path.dirname(file), c.database?.folder ?? "arb-data"),
       url: c.database?.url ?? null,
       given: c.database?.folder !== undefined || c.database?.url !== undefined,
+      keepDays: c.database?.keepDays ?? KEEP_DAYS,
     },
   };
 }

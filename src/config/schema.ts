@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ACROSS_TOKENS } from "./across.js";
 import type { FundingId } from "../funding/funding.js";
 import { FUNDING_IDS } from "../funding/index.js";
+import { KEEP_DAYS } from "../journal/retention.js";
 import { unitOf } from "../units.js";
 import { RELAYS } from "../submit/relays/builders.js";
 import { crossChain } from "./cross-chain-schema.js";
@@ -331,6 +332,12 @@ const database = z
       )
       .optional()
       .describe('A PostgreSQL of your own (15 or newer) instead: a reference to its URL, for example "env:DATABASE_URL"'),
+    keepDays: z
+      .int()
+      .min(1)
+      .max(36_500)
+      .default(KEEP_DAYS)
+      .describe("Days for which answers of routes and steps of cross-chain trades are kept after they are final"),
   })
   .refine((d) => d.folder === undefined || d.url === undefined, "has a folder and a url; one of them counts");
 

@@ -75,6 +75,8 @@ export interface CrossChainOptions {
   listen?: boolean;
   /** What is tried again, and what an operator must know. */
   onFault?: (error: unknown) => void;
+  /** Days for which the steps of ended trades are kept; default: 30. */
+  keepDays?: number;
   onStep?: OnSagaStep;
 }
 
@@ -230,8 +232,9 @@ export class CrossChainExecutor {
       });
       await DBOS.launch();
       for (const saga of await strandedSagas(db)) onFault(strandedError(saga));
+      const keeping = options.keepDays === undefined ? {} : { keepDays: options.keepDays };
       opened.#pruning = setInterval(() => {
-        void pruneSagas(db, async (ids) => await DBOS.deleteWorkflows(ids)).catch(onFault);
+        void pruneSagas(db, async (ids) => await DBOS.deleteWorkflows(ids), keeping).catch(onFault);
       }, PRUNE_MS).unref();
       opened.#stopTakeover = keepTakingOver({
         db,

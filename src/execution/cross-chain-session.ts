@@ -86,6 +86,7 @@ export async function openCrossChainSession(options: CrossChainSessionOptions): 
       settings: settings.settings,
       rebalancing: settings.rebalancing,
       onFault,
+      keepDays: config.database.keepDays,
     };
     const { env } = partsOf(executorOptions);
     const accountOf = (o: CrossChainOpportunity): string | null => {

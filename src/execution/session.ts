@@ -65,7 +65,8 @@ export async function openSession(config: Config, options: SessionOptions): Prom
   let opening: Promise<OpenJournal> | null = null;
   const database = async () => {
     const lease = config.crossChain === null ? {} : { ttlMs: SHORT_LEASE_MS };
-    opening ??= databaseSettings(config).then((settings) => openJournalOf(settings, { onFault, ...lease }));
+    const { keepDays } = config.database;
+    opening ??= databaseSettings(config).then((settings) => openJournalOf(settings, { onFault, keepDays, ...lease }));
     opening.catch(() => (opening = null));
     return await opening;
   };

@@ -12,17 +12,18 @@ export interface OpenJournal {
 }
 
 /**
- * Opens a database, brings its tables up to date, and opens the journal in it; while it is open, what is old is deleted. Raises ArbError as these do.
+ * Opens a database, brings its tables up to date, and opens the journal in it; while it is open, what is older than `keepDays` (30) is deleted. Raises ArbError as these do.
  */
 export async function openJournalOf(
   settings: DatabaseSettings,
-  options: JournalOptions & { database?: DatabaseOptions } = {},
+  options: JournalOptions & { database?: DatabaseOptions; keepDays?: number } = {},
 ): Promise<OpenJournal> {
   const db = await openDatabase(settings, options.database ?? {});
   try {
     await migrate(db, MIGRATIONS);
     const journal = await openJournal(db, options);
-    const endPruning = keepPruning(db, options.onFault ?? (() => undefined));
+    const { onFault = () => undefined, keepDays } = options;
+    const endPruning = keepPruning(db, onFault, keepDays === undefined ? {} : { keepDays });
     const close = async (): Promise<void> => {
       await endPruning();
       // a database that is gone must not keep the program from ending; the lease then runs out

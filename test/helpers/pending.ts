@@ -54,7 +54,7 @@ export async function openVictim(local: LocalChain, ppm = 20_000): Promise<Victi
 
 /** The opportunity that a victim's swap opens, found on a chain in which it has landed, and which is then turned back. */
 export async function opportunityBehind(
-  { local, chain }: Desk,
+  { local, chain }: Pick<Desk, "local" | "chain">,
   { pool, amountIn }: Victim,
   profitToken = local.network.wrappedNative,
 ): Promise<Opportunity> {

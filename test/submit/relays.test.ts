@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { expect } from "chai";
-import { getAddress, hashMessage, keccak256, recoverAddress, toUtf8Bytes, Transaction } from "ethers";
+import { getAddress, hashMessage, keccak256, recoverAddress, toUtf8Bytes, Transaction, Wallet } from "ethers";
 import { Secret } from "../../src/config/secrets.js";
 import { type LocalChain, startLocalChain } from "../../src/sim/chain.js";
 import type { RelayFault } from "../../src/sim/relay/faults.js";
@@ -187,6 +187,21 @@ describe("routes to relays", function () {
     const single = [nodeRoute(chain.url), protectRoute("p", relay.protectUrl), privateTransactionRoute("x", client(relay.url))];
     for (const route of single) expect((await route.send(signed, after)).status).to.equal("refused");
     expect((await flashbots().send(signed, { deadlineMs: 1_000 })).status).to.equal("refused");
+  });
+
+  it("names BuilderNet an account for what it pays back by itself, and nobody else", async () => {
+    const [signed, recipient] = [await a.sign(), Wallet.createRandom().address];
+    const asked = async (like: string, extras = {}) => {
+      expect((await bundleRoute(like, client(relay.url, like), extras).send(signed, await terms())).status).to.equal("accepted");
+      return relay.requests.at(-1)!.params[0] as Record<string, unknown>;
+    };
+    expect(await asked("buildernet"))
+      .to.include({ refundIdentity: a.wallet.address })
+      .and.not.have.property("refundPercent");
+    const refund = { refundPercent: 90, refundRecipient: recipient };
+    expect(await asked("buildernet", refund)).to.include({ ...refund, refundIdentity: recipient });
+    for (const like of ["flashbots", "titan"]) expect(await asked(like)).to.not.have.property("refundIdentity");
+    await relay.buildBlock();
   });
 
   it("sends no builder a field that it would not read", async () => {

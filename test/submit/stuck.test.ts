@@ -200,6 +200,36 @@ describe("TransactionExecutor: what does not land", () => {
     await until("final", (slot) => slot.state === "final");
   });
 
+  it("a second program with the same wallet and a data folder of its own is refused, or stops at the first nonce that both sign", async () => {
+    const elsewhere = await freshJournal();
+    const other = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal: elsewhere.journal });
+    try {
+      await send("on its way");
+      const refused = await rejection(other.start());
+      expect(refused).to.include({ code: "locked" });
+      expect(refused.message).to.include("1 transactions on their way that are not in the journal");
+      expect((refused as { hint?: string }).hint).to.include("a second program with this key must not run");
+      expect(await outcome("on its way")).to.include({ status: "landed" });
+
+      await other.start();
+      expect((await send("ours")).nonce).to.equal(1);
+      const theirs = await rejection(other.send(name("theirs"), { ...call(), value: 2n }, 30_000n, FEES));
+      expect(theirs.message, "the node keeps the first of one nonce").to.match(/refused the transaction/);
+      expect(await outcome("ours")).to.include({ status: "landed" });
+      await other.settle();
+      const stopped = await rejection(other.send(name("later"), call(), 30_000n, FEES));
+      expect(stopped).to.include({ code: "locked" });
+      expect(stopped.message).to.match(/is stopped: nonce 1 was used by a transaction that is not ours/);
+      expect(await elsewhere.journal.outcome(1, name("theirs"))).to.include({ status: "foreign" });
+
+      expect((await send("goes on")).nonce, "the first one goes on").to.equal(2);
+      expect(await outcome("goes on")).to.include({ status: "landed" });
+    } finally {
+      await other.close();
+      await elsewhere.close();
+    }
+  });
+
   it("an answer that cannot be noted fails no send that is out, and is told by the next round", async () => {
     const deaf = { ...journal, noteSend: async () => await Promise.reject(new Error("the database went away")) };
     const on = new TransactionExecutor(chain, wallet, [chainRoute(chain)], { journal: deaf });

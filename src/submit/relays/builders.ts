@@ -8,6 +8,7 @@ export type BundleField =
   | "refundPercent"
   | "refundRecipient"
   | "refundTxHashes"
+  | "refundIdentity"
   | "builders";
 
 /** How one relay or builder differs from the others. */
@@ -50,7 +51,7 @@ export const RELAYS: readonly RelayFacts[] = [
     title: "BuilderNet",
     urls: { 1: "https://rpc.buildernet.org" },
     signature: "required",
-    fields: [...CORE, "droppingTxHashes", ...REFUNDS],
+    fields: [...CORE, "droppingTxHashes", ...REFUNDS, "refundIdentity"],
     cancel: "empty-bundle",
     simulates: false,
     privateTransactions: false,

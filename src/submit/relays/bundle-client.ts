@@ -21,6 +21,8 @@ export interface Bundle {
   refundPercent?: number;
   refundRecipient?: string;
   refundTxHashes?: string[];
+  /** BuilderNet: who gets what it pays back by itself; left out, the signer of the request. */
+  refundIdentity?: string;
   /** Other builders that the relay passes the bundle on to. */
   builders?: string[];
 }

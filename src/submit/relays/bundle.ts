@@ -9,6 +9,8 @@ export type BundleExtras = Pick<Bundle, "refundPercent" | "refundRecipient" | "b
  * block, or none does.
  */
 export function bundleRoute(id: string, client: BundleClient, extras: BundleExtras = {}): Route {
+  // BuilderNet pays back to whoever signed the request, and that key holds no funds and may be thrown away with the process
+  const paysSigner = client.facts.fields.includes("refundIdentity");
   return {
     id,
     visibility: "private",
@@ -19,6 +21,7 @@ export function bundleRoute(id: string, client: BundleClient, extras: BundleExtr
         return { status: "refused", kind: "unsupported-method", detail: "a bundle needs the block that it is for" };
       const bundle: Bundle = {
         ...extras,
+        ...(paysSigner && { refundIdentity: extras.refundRecipient ?? signed.from }),
         txs: after === undefined ? [signed.raw] : [after, signed.raw],
         blockNumber: targetBlock,
         ...(replacementUuid !== undefined && { replacementUuid }),
