@@ -1,8 +1,11 @@
 import { createRequire } from "node:module";
+import os from "node:os";
 import hardhatToolboxMochaEthers from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
 import { defineConfig } from "hardhat/config";
 
 const require = createRequire(import.meta.url);
+/** Test files at once. Each is waiting for a chain, a program or a database for most of its time. */
+const jobs = Math.min(4, os.availableParallelism());
 /** Calls of the stateful fuzz test, in sequences of this many. */
 const depth = 50;
 const invariantCalls = Number(process.env.INVARIANT_CALLS ?? 10_000);
@@ -30,7 +33,7 @@ export default defineConfig({
   },
   typechain: { outDir: "types/contracts" },
   test: {
-    mocha: { timeout: 60_000 },
+    mocha: { timeout: 60_000, parallel: jobs > 1, jobs, require: [require.resolve("./test/helpers/worker.ts")] },
     solidity: {
       fuzz: { runs: 256, seed: "0x5eed" },
       invariant: { runs: Math.ceil(invariantCalls / depth), depth, failOnRevert: false },

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import os from "node:os";
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { expect } from "chai";
@@ -8,6 +7,7 @@ import { backupDatabase } from "../../src/database/backup.js";
 import { type Migration, migrate } from "../../src/database/migrate.js";
 import { type Database, openDatabase } from "../../src/database/open.js";
 import { restoreDatabase } from "../../src/database/restore.js";
+import { temporaryFolder } from "../helpers/arb.js";
 import { freshDatabase, freshDatabaseUrl } from "../helpers/database.js";
 import { rejection } from "../helpers/rejection.js";
 
@@ -25,7 +25,7 @@ const SCHEMA: Migration = {
 const LATER: Migration = { name: "backup-002", up: "alter table arb.z_account add column colour text" };
 
 describe("a backup", () => {
-  const folder = mkdtempSync(path.join(os.tmpdir(), "arb-backup-"));
+  const { folder, remove } = temporaryFolder();
   const file = path.join(folder, "one.arb-backup");
   let db: Database;
   const all = async (from: Database) =>
@@ -62,7 +62,7 @@ describe("a backup", () => {
   });
   after(async () => {
     await db.close();
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   });
 
   it("restores every digit, byte and sequence into an empty database, which later migrations then bring up to date", async () => {

@@ -14,10 +14,7 @@ import { journalDatabase } from "../helpers/journal.js";
 
 type Said = { ready?: string; started?: string; ended?: string; outcome?: string; fault?: string; lost?: string };
 
-/** Whole trades on local chains: minutes of a machine of two cores. */
-const onRequest = process.env["SAGAS"] === undefined ? describe.skip : describe;
-
-onRequest("cross-chain executor: drivers in processes of their own on one database", function () {
+describe("cross-chain executor: drivers in processes of their own on one database", function () {
   this.timeout(240_000);
   let site: Site;
   let db: Database;

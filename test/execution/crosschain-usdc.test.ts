@@ -27,10 +27,7 @@ import {
 const text = (result: SagaResult): string =>
   JSON.stringify(result, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v), 1);
 
-/** Whole trades on local chains: minutes of a machine of two cores. */
-const onRequest = process.env["SAGAS"] === undefined ? describe.skip : describe;
-
-onRequest("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", function () {
+describe("cross-chain executor: USDC by CCTP and by Stargate, WETH by Across", function () {
   this.timeout(240_000);
   let site: Site;
   let driver: OpenDriver | null = null;

@@ -29,10 +29,7 @@ import { openVaultDesk, type VaultDesk } from "../helpers/cross-chain-vault.js";
 const text = (result: SagaResult): string =>
   JSON.stringify(result, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v), 1);
 
-/** Whole trades on local chains: minutes of a machine of two cores. */
-const onRequest = process.env["SAGAS"] === undefined ? describe.skip : describe;
-
-onRequest("cross-chain executor with its inventory in ArbVault: real chains, pools, SpokePools and Stargate", function () {
+describe("cross-chain executor with its inventory in ArbVault: real chains, pools, SpokePools and Stargate", function () {
   this.timeout(300_000);
   let site: Site;
   let cctp: LocalCctp;

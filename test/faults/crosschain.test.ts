@@ -9,10 +9,7 @@ import { type CrossChainReport, runCrossChain } from "../../scripts/faults/cross
 const SEED = 777;
 const ROUNDS = [2, 7];
 
-/** Whole trades on local chains: minutes of a machine of two cores. */
-const onRequest = process.env["SAGAS"] === undefined ? describe.skip : describe;
-
-onRequest("faults: cross-chain drivers that are killed and frozen while sagas run", () => {
+describe("faults: cross-chain drivers that are killed and frozen while sagas run", () => {
   it("loses no trade, starts and sells nothing twice, and the books are the chains' to the wei", async function () {
     this.timeout(1_200_000);
     const notes: string[] = [];

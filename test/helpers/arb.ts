@@ -90,8 +90,14 @@ export function jsonLines(run: Run): Record<string, any>[] {
     .map((line) => JSON.parse(line) as Record<string, any>);
 }
 
-/** An empty folder, and how to remove it. */
+/** An empty folder, and how to remove it. It goes with the process at the latest: one that lists tests runs none of their hooks. */
 export function temporaryFolder(): { folder: string; remove: () => void } {
   const folder = mkdtempSync(path.join(os.tmpdir(), "arb-cli-"));
+  folders.add(folder);
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
+
+const folders = new Set<string>();
+process.on("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { type Database, type DatabaseOptions, openDatabase } from "../../src/database/open.js";
@@ -33,19 +33,18 @@ export async function freshDatabase(options: DatabaseOptions = {}): Promise<Data
   return openDatabase({ url: await freshDatabaseUrl() }, { name: "test", ...options });
 }
 
-// outside of any suite: once, when all test files are done
-after(async () => {
-  if (server === null) return;
-  await server.db.close();
-  rmSync(server.folder, { recursive: true, force: true });
-});
-
-// an interrupted run must leave no server behind
+// a process runs many test files: the server ends with it, also with an interrupted one
 process.on("exit", () => {
-  const pid = server?.db.server?.pid;
+  if (server === null) return;
+  const pid = server.db.server?.pid;
   try {
     if (pid !== undefined) process.kill(pid, "SIGQUIT");
   } catch {
     // it has been stopped
+  }
+  // a server that ends still writes for a moment, and what comes between makes `rmSync` give up without a word
+  for (let tries = 40; tries > 0 && existsSync(server.folder); tries--) {
+    rmSync(server.folder, { recursive: true, force: true });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
   }
 });

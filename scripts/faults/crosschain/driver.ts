@@ -20,7 +20,8 @@ import { type DriverWorld, FINAL_BLOCKS, type Label, stepName } from "./plan.js"
 /** What the parent says. `freeze`: at the label it stops itself (SIGSTOP) and goes on when it is woken; else it waits there for its end. */
 export type Order = { do: string } | { arm: Label; nth: number; freeze: boolean } | { stop: true };
 /** What the driver says. */
-export type Said = { ready: string; id: string } | { at: Label } | { lost: string; why: string } | { fault: string };
+export type Said =
+  { ready: string; id: string } | { at: Label } | { ended: string } | { lost: string; why: string } | { fault: string };
 
 const USDC = 10n ** 6n;
 const ETHER = 10n ** 18n;
@@ -114,7 +115,10 @@ async function carryOut(opportunity: CrossChainOpportunity, account: string): Pr
   for (;;) {
     try {
       const handle = await executor.submit(opportunity, account);
-      handle.getResult().catch((error: unknown) => say({ lost: opportunity.id, why: String(error).slice(0, 300) }));
+      handle.getResult().then(
+        () => say({ ended: opportunity.id }),
+        (error: unknown) => say({ lost: opportunity.id, why: String(error).slice(0, 300) }),
+      );
       return;
     } catch (error) {
       tellFault(error);

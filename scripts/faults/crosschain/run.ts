@@ -81,8 +81,8 @@ type Driver = Talker<Order, Said>;
 const ROUNDS_PER_WORLD = 30;
 const START_MS = 90_000;
 const SETTLE_MS = 300_000;
-/** How long a label may be waited for; then the driver is killed where it is. */
-const LABEL_MS = 6_000;
+/** How long a label may be waited for while trades are open; then the driver is killed where it is. */
+const LABEL_MS = 30_000;
 const TAKEOVER_MS = 10_000;
 /** Price of WETH on the source network, and on the target network after a fall, parts per million of the first price. */
 const CHEAP = 930_000;
@@ -188,10 +188,13 @@ async function playRound(state: State, plan: RoundPlan): Promise<RoundResult> {
   if (other !== undefined) give(other, handed.slice(-1));
 
   const isAt = (): boolean => victim.driver.said.some((s) => "at" in s);
+  // a label that none of the trades comes to is not waited for behind their end
+  const given = victim.driver.said.length;
+  const isOver = (): boolean => victim.driver.said.slice(given).filter((s) => "ended" in s).length >= handed.length;
   if (moment.at === "time") {
     await victim.driver.until(() => false, moment.ms);
     result.at = "time";
-  } else if (await victim.driver.until(isAt, LABEL_MS)) result.at = moment.label;
+  } else if ((await victim.driver.until(() => isAt() || isOver(), LABEL_MS)) && isAt()) result.at = moment.label;
   for (const each of victim.driver.said.splice(0)) noteLoss(each, result);
 
   const open = freeze ? await takeFrozen(state, plan, victim, other!, result) : await killVictim(state, plan, victim, result);
