@@ -11,6 +11,7 @@ import { CHOICES, type ChoiceKind } from "../execution/recovery-manager.js";
 import { reportOf } from "../transfers/report.js";
 import type { SagaResult } from "../transfers/types.js";
 import { ETHER, formatAmount, formatDecimal } from "../units.js";
+import { RebalancingStore } from "../transfers/rebalancing-store.js";
 import { TransferStore, type SagaRow, type TransferRow } from "../transfers/store.js";
 import { runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
 import { withEngineClient } from "../transfers/engine.js";
@@ -93,6 +94,13 @@ export function transfersCommand(): Command {
     command.action(async (id: string, options: Options & { choice?: ChoiceKind }) => {
       const choice = fixed ?? options.choice ?? "look";
       const held = await withStore(loadConfig(options.config), async (store, db) => {
+        if (id.startsWith("rebalance/")) {
+          if (choice !== "look")
+            throw new ArbError("usage", `${id} has nothing to choose: it looks again`, { where: "--choice" });
+          await standing(new RebalancingStore(db, store.providers), id);
+          await say(db, id, choice);
+          return false;
+        }
         const saga = await sagaOf(store, id);
         // a row that a driver reads, now or when one starts
         if (saga.outcome === "held" && (await store.wish(id, choice))) return true;
@@ -119,6 +127,13 @@ async function sagaOf(store: TransferStore, id: string): Promise<SagaRow> {
   const saga = await store.saga(id);
   if (!saga) throw new ArbError("usage", `there is no cross-chain trade ${id}`, { where: "arb transfers list --all" });
   return saga;
+}
+
+/** Raises ArbError "usage" where there is no such rebalancing, or it has ended. */
+async function standing(store: RebalancingStore, id: string): Promise<void> {
+  const row = await store.find(id);
+  if (!row) throw new ArbError("usage", `there is no rebalancing ${id}`, { where: "arb inventory" });
+  if (row.outcome !== null) throw new ArbError("usage", `${id} has ended: ${row.outcome}`, { where: "arb inventory" });
 }
 
 /** Leaves a message in the workflow engine: it is read by whatever driver runs the trade, now or when one starts. */
