@@ -156,7 +156,8 @@ async function withStore<T>(config: Config, work: (store: TransferStore, db: Dat
 }
 
 function shownOf(saga: SagaRow, transfers: TransferRow[]): Shown {
-  const { id, mode, state, outcome, waitsFor, due, risk } = saga;
+  const { id, mode, state, outcome, due, risk } = saga;
+  const waitsFor = outcome === "held" ? heldFor(saga) : saga.waitsFor;
   return {
     id,
     mode,
@@ -172,6 +173,14 @@ function shownOf(saga: SagaRow, transfers: TransferRow[]): Shown {
         : { ...risk, symbol: symbolOf(risk), amount: String(risk.amount) },
     bridges: [...new Set(transfers.map((t) => t.bridge))],
   };
+}
+
+/** Why a trade is held, and what continues it. */
+function heldFor({ id, result, wish }: SagaRow): string {
+  if (wish !== null) return `a driver with its account, to go on (${wish})`;
+  const command = `arb transfers resume ${id}`;
+  const reason = result?.reason ?? "";
+  return `the operator: ${reason}${reason.includes(command) ? "" : `; ${command}`}`;
 }
 
 function bookText({ chainId, asset, amount, gas }: SagaResult["books"][number]): string {

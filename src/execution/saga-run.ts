@@ -138,7 +138,8 @@ export class SagaRun {
     for (;;) {
       const { choice, reason } = await this.#ask(p, failure, timeLeft);
       const { kind } = choice;
-      if (this.wish !== null && kind === this.wish) this.wish = null;
+      // "hold" stands until something else is said: the next quote must not sell what was to be kept
+      if (kind === this.wish && kind !== "hold") this.wish = null;
       this.note(`${p.state}: ${failure}`, kind, reason);
       if (kind !== "hold" && kind !== "operator") {
         this.tries[kind] = (this.tries[kind] ?? 0) + 1;
@@ -150,7 +151,7 @@ export class SagaRun {
       await this.stand(
         kind === "hold" ? "held" : "operator",
         `${reason}; arb transfers resume ${this.id} --choice with one of: ${can}`,
-        undefined,
+        this.#riskOf(p),
         left,
       );
       await this.pause(Math.min(this.env.settings.recheckSeconds, Math.max(0.05, left)));
@@ -178,6 +179,17 @@ export class SagaRun {
     if (!asked.ok) return await this.steady("no-ways", () => Promise.resolve(recovery.decide({ ...situation, choices: [] })));
     // steps of saga-1 hold the quotes alone
     return Array.isArray(asked.value) ? recovery.decide({ ...situation, choices: asked.value }, true) : asked.value;
+  }
+
+  /** What a position is of; undefined where the step before has said it. */
+  #riskOf({ state, amount, proceeds }: Pick<Position, "state" | "amount" | "proceeds">): Stand["risk"] {
+    const { buy, sell } = this.o;
+    if (state === "bridge-start" || state === "refunded" || state === "bought-not-sold")
+      return { chainId: buy.chainId, token: buy.tokenOut, amount };
+    if (state === "target-leg") return { chainId: sell.chainId, token: sell.tokenIn, amount };
+    return state === "sold-not-bought" && proceeds !== undefined
+      ? { chainId: sell.chainId, token: sell.tokenOut, amount: proceeds }
+      : undefined;
   }
 
   /** For the books: what was decided, once for each time that it changes. */

@@ -22,7 +22,7 @@ export async function runSaga(env: Env, engine: Engine, input: SagaInput): Promi
     return row.mode === "bridge" ? await bridgeMode(s, row) : await inventoryMode(s, row);
   });
   await revokeAll(s);
-  return await close(s, row, end, await isFinal(s));
+  return await close(s, row, end, await isFinal(s, end.outcome === "held"));
 }
 
 /** Where no further try brings it on, it is held: with the reason, and the command that continues it. */
@@ -115,13 +115,14 @@ async function unlessFaulty<T>(otherwise: T, work: () => Promise<T>): Promise<T>
   }
 }
 
-async function isFinal(s: SagaRun): Promise<boolean> {
+/** `atRisk`: it ends with a position, which stays shown. */
+async function isFinal(s: SagaRun, atRisk: boolean): Promise<boolean> {
   const until = (await s.engine.now()) + s.times.finalSeconds * 1000;
   return await unlessFaulty(false, async () => {
     for (;;) {
       if (await s.steady("final", () => allFinal(s.env.actions, s.id))) return true;
       if ((await s.engine.now()) >= until) return false;
-      await s.stand("closing", "final blocks for its transactions", null);
+      await s.stand("closing", "final blocks for its transactions", atRisk ? undefined : null);
       await s.pause(s.env.settings.pollSeconds);
     }
   });

@@ -152,4 +152,17 @@ describe("sagas: what no further try brings on, what others use up, and what is 
       if (how === "stays") expect(world.seconds).to.be.at.least(POLICY.holdSeconds);
     });
   }
+
+  it("what the operator told it to hold is not sold at the next quote", async () => {
+    const site = await open();
+    const { world } = site;
+    world.scripts.set("out", [() => ({ state: "refunded" })]);
+    const engine = new ScriptedEngine([], world);
+    engine.said = { choice: "hold" };
+    // heard at a wait
+    world.pending.set("out", 1);
+    const { outcome, decisions } = await site.run(engine);
+    expect(outcome, JSON.stringify(decisions)).to.equal("held");
+    expect(world.seconds).to.be.at.least(POLICY.holdSeconds);
+  });
 });
