@@ -70,14 +70,15 @@ export async function carryBy(s: SagaRun, t: Carriage): Promise<Moved> {
   }
 }
 
-type Begun =
+export type Begun =
   | { status: "started"; dueSeconds: number }
   | { status: "failed"; detail: string }
   /** The network is silent, and nothing is signed: the start will never be made. */
   | { status: "halted"; detail: string }
   | { status: "unknown"; detail: string };
 
-async function begin(s: SagaRun, leg: string, quote: BridgeQuote): Promise<Begun> {
+/** Starts a transfer, or finds out what became of a start that is signed. */
+export async function begin(s: SagaRun, leg: string, quote: BridgeQuote): Promise<Begun> {
   const { bridges } = s.env.actions;
   const deadline = (await s.engine.now()) + s.times.haltSeconds * 1000;
   const abandoned = async () => await s.steady(`${leg}.abandon`, () => bridges.abandonStart(s.owner, quote));

@@ -17,12 +17,6 @@ export function faultKindOf(error: unknown): FaultKind {
     return error.code === "locked" ? "locked" : "fault";
   }
   // what no client of a node has looked at yet
-  switch (classifyNodeError(error).action) {
-    case "retry-later":
-    case "retry-elsewhere":
-    case "quarantine-endpoint":
-      return "silent";
-    default:
-      return "fault";
-  }
+  const { action } = classifyNodeError(error);
+  return action === "retry-later" || action === "retry-elsewhere" || action === "quarantine-endpoint" ? "silent" : "fault";
 }

@@ -165,4 +165,21 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect(outcome, JSON.stringify(decisions)).to.equal("held");
     expect(world.seconds).to.be.at.least(POLICY.holdSeconds);
   });
+
+  for (const how of ["reverted", "landed"])
+    it(`a start that had no end when it was held, and has ${how} since, is no transfer to wait for any more`, async () => {
+      const site = await open();
+      const { world } = site;
+      world.pending.set("out", FOREVER);
+      // fewer looks in the same time
+      site.env.settings.pollSeconds = 30;
+      const held = await run(site);
+      expect([held.outcome, /in no block yet/.test(held.reason)]).to.deep.equal(["held", true]);
+      world.pending.clear();
+      if (how === "reverted") world.reverts.set("out", 1);
+      const before = world.seconds;
+      const again = await run(site, 1);
+      expect(again.outcome, again.reason).to.equal("profit");
+      expect(world.seconds - before).to.be.below(POLICY.holdSeconds);
+    });
 });

@@ -250,6 +250,8 @@ const bridgeOf = (world: ScriptedWorld, id: BridgeId, eta: number): Bridge => ({
     world.answer(key.fromChainId);
     world.answer(key.toChainId);
     const t = world.transfers.get(key.id)!;
+    if (!t.paid && !world.bridged.has(key.id))
+      return Promise.resolve({ state: "not-started", arrival: null, waitsFor: "its start", checkAgainSeconds: 60, facts: {} });
     const {
       state,
       facts = {},
@@ -378,7 +380,7 @@ const providerOf = (world: ScriptedWorld, chainId = A): Provider =>
       const { allowances } = world;
       const isAllowance = String(data).startsWith(erc20.getFunction("allowance").selector);
       const value =
-        allowances !== null && isAllowance ? (allowances.get(`${chainId} ${String(to).toLowerCase()}`) ?? 0n) : 10n ** 30n;
+        allowances !== null && isAllowance ? (allowances.get(`${chainId} ${(to as string).toLowerCase()}`) ?? 0n) : 10n ** 30n;
       return Promise.resolve(`0x${value.toString(16).padStart(64, "0")}`);
     },
   }) as unknown as Provider;
