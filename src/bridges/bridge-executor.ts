@@ -8,6 +8,8 @@ import type { Change } from "../inventory/inventory.js";
 import type { Senders } from "../transfers/senders.js";
 import { type TransferRow, type TransferStore, workflowOf } from "../transfers/store.js";
 import { turnOf, Turns } from "../transfers/turns.js";
+import { type Approval, approve } from "../transfers/approvals.js";
+import type { Owner } from "../transfers/types.js";
 import { speedUpToSign } from "./across.js";
 import type {
   Bridge,
@@ -28,13 +30,6 @@ export interface BridgeSettings {
   graceSeconds: number;
   /** How long a network may have no new block, or give no answer, before that counts as a halt. Seconds. */
   haltSeconds: number;
-}
-
-/** Whose transfer it is, and who sends its transactions. */
-export interface TransferOwner {
-  /** Id of the trade. */
-  saga: string;
-  account: string;
 }
 
 export type StartEnd =
@@ -61,7 +56,10 @@ export interface Pushed {
   detail: string;
 }
 
-const approveSelector = IERC20__factory.createInterface().getFunction("approve").selector;
+/** What became of a wrap. One that is "open" is looked at again under its own name; a failed one needs another. */
+export type Wrapped = { status: "done" } | { status: "open" | "failed"; detail: string };
+
+const erc20 = IERC20__factory.createInterface();
 
 /**
  * Every method may run again at any point: what it signs goes by an intent of its own name, and what it books is booked once. Raises
@@ -77,12 +75,13 @@ export class BridgeExecutor {
   ) {}
 
   /** Starts a transfer once. Its key is in the database before the first call is signed; a second start goes on with the recorded quote. */
-  async start(owner: TransferOwner, leg: string, quote: BridgeQuote): Promise<StartEnd> {
+  async start(owner: Owner, leg: string, quote: BridgeQuote): Promise<StartEnd> {
     const turn = turnOf(quote.request.route.fromChainId, owner.account);
     return await this.turns.take(turn, async () => await this.#start(owner, leg, quote));
   }
 
-  async #start({ saga, account }: TransferOwner, leg: string, quote: BridgeQuote): Promise<StartEnd> {
+  async #start(owner: Owner, leg: string, quote: BridgeQuote): Promise<StartEnd> {
+    const { saga, account, workflow } = owner;
     const { route } = quote.request;
     const bridge = this.#bridge(quote.bridge);
     const id = quote.request.id;
@@ -101,25 +100,35 @@ export class BridgeExecutor {
     if (row.startedAt !== null) return { status: "started", dueSeconds, amountIn: recorded.amountIn };
     const from = this.senders.venue(route.fromChainId, account).holder;
     const to = this.senders.venue(route.toChainId, account).holder;
-    await this.store.own(saga, [{ chainId: route.toChainId, holder: to, token: route.tokenOut, expected: recorded.amountIn }]);
+    const expected = { chainId: route.toChainId, holder: to, token: route.tokenOut };
+    await this.store.own(owner, [{ ...expected, expected: recorded.amountIn }]);
     const { calls } = bridge.start(recorded);
+    const isSigned = await this.senders.isKnown(route.fromChainId, `${id}.${calls.length - 1}`);
     let hash = "";
     for (const [i, call] of calls.entries()) {
-      const end = await this.senders.execute(
-        { chainId: call.chainId, account, intentId: `${id}.${i}`, call, holder: from },
-        this.settings.legMs,
-      );
+      const intentId = `${id}.${i}`;
+      const approval = approvalOf(call);
+      let end;
+      if (approval === null) {
+        const order = { chainId: call.chainId, account, intentId, workflow, call, holder: from };
+        end = await this.senders.execute(order, this.settings.legMs);
+      } else if (isSigned) continue;
+      else {
+        // another trade may have used up what was approved here before this driver, or the last one, was killed
+        const nameOf = (n: number) => (n === 0 ? intentId : `${intentId}.${n}`);
+        end = await approve(this.senders, owner, approval, nameOf, this.settings.legMs);
+        if (end === null) continue;
+      }
       if (end.status === "open") return end;
       if (end.status === "failed") {
-        await this.store.notStarted(id);
-        await this.store.own(saga, [{ chainId: route.toChainId, holder: to, token: route.tokenOut }]);
+        await this.store.notStarted(owner, id, [expected]);
         return failed(end.detail);
       }
       hash = end.hash;
       if (call.value > 0n) await this.#bookCoin(id, account, from, call, end);
     }
     const key = bridge.started(row.key, await this.senders.receipt(route.fromChainId, hash));
-    await this.store.started(row, key, [{ chainId: route.fromChainId, holder: from, token: route.tokenIn }]);
+    await this.store.started(owner, row, key, [{ chainId: route.fromChainId, holder: from, token: route.tokenIn }]);
     return { status: "started", dueSeconds, amountIn: recorded.amountIn };
   }
 
@@ -147,33 +156,30 @@ export class BridgeExecutor {
   }
 
   /** Notes that a transfer will not be started, unless its start is signed: false then. */
-  async abandonStart({ saga, account }: TransferOwner, quote: BridgeQuote): Promise<boolean> {
+  async abandonStart(owner: Owner, quote: BridgeQuote): Promise<boolean> {
     const { route, id } = quote.request;
     const row = await this.store.transfer(id);
     if (row === null) return true;
     const last = this.#bridge(row.bridge).start(row.quote).calls.length - 1;
     if (row.startedAt !== null || (await this.senders.isKnown(route.fromChainId, `${id}.${last}`))) return false;
-    await this.store.notStarted(id);
-    const to = this.senders.venue(route.toChainId, account).holder;
-    await this.store.own(saga, [{ chainId: route.toChainId, holder: to, token: route.tokenOut }]);
+    const holder = this.senders.venue(route.toChainId, owner.account).holder;
+    await this.store.notStarted(owner, id, [{ chainId: route.toChainId, holder, token: route.tokenOut }]);
     return true;
   }
 
   /** Contracts that a transfer's start let take tokens. */
   spenders(quote: BridgeQuote): { chainId: number; token: string; spender: string }[] {
     const { calls } = this.#bridge(quote.bridge).start(quote);
-    return calls
-      .filter((c) => c.data.startsWith(approveSelector))
-      .map((c) => ({ chainId: c.chainId, token: c.to, spender: `0x${c.data.slice(34, 74)}` }));
+    return calls.flatMap((call) => approvalOf(call) ?? []);
   }
 
   /** One look at a transfer; what has arrived is booked, once. */
-  async track(account: string, id: string): Promise<Seen> {
-    return (await this.look(account, id)).seen;
+  async track(owner: Owner, id: string): Promise<Seen> {
+    return (await this.look(owner, id)).seen;
   }
 
   /** The same with what it was seen by. */
-  async look(account: string, id: string): Promise<{ row: TransferRow; status: TransferStatus; seen: Seen }> {
+  async look(owner: Owner, id: string): Promise<{ row: TransferRow; status: TransferStatus; seen: Seen }> {
     const row = await this.#row(id);
     const status = await this.#bridge(row.bridge).track(row.key, (chainId) => this.senders.view(chainId));
     const overdue = row.due.getTime() < Date.now();
@@ -181,19 +187,20 @@ export class BridgeExecutor {
     if (overdue) await this.monitor.judge(row.bridge);
     const { arrival } = status;
     const native = arrival !== null && /^0x0{40}$/.test(arrival.token);
-    if (arrival !== null) await this.#book(account, row.quote, status, id);
+    if (arrival !== null) await this.#book(owner, row.quote, status, id);
     const { state, waitsFor, checkAgainSeconds } = status;
     const startPossible = status.facts["startPossible"] !== "false";
     const amount = arrival?.amount ?? null;
     return { row, status, seen: { state, waitsFor, checkAgainSeconds, overdue, startPossible, amount, native } };
   }
 
-  async #book(account: string, quote: BridgeQuote, status: TransferStatus, id: string): Promise<void> {
+  async #book(owner: Owner, quote: BridgeQuote, status: TransferStatus, id: string): Promise<void> {
     const row = await this.#row(id);
     const { arrival, state } = status;
     if (row.ended !== null || arrival === null) return;
     const ended = state === "refunded" ? "refunded" : "delivered";
     const { route } = quote.request;
+    const { account } = owner;
     const holder = this.senders.venue(arrival.chainId, account).holder;
     const token = ended === "refunded" ? route.tokenIn : route.tokenOut;
     const changes: Change[] = [{ chainId: arrival.chainId, holder, token, amount: arrival.amount }];
@@ -202,17 +209,17 @@ export class BridgeExecutor {
       const there = this.senders.venue(route.toChainId, account).holder;
       changes.push({ chainId: route.toChainId, holder: there, token: route.tokenOut });
     }
-    await this.store.arrived(row, ended, holder, arrival, changes);
+    await this.store.arrived(owner, row, ended, holder, arrival, changes);
   }
 
   /** The call that finishes a transfer, when the bridge has one now. `name` is the call's own, unique in its trade. */
-  async claim(owner: TransferOwner, name: string, id: string): Promise<Pushed> {
+  async claim(owner: Owner, name: string, id: string): Promise<Pushed> {
     const row = await this.#row(id);
     return await this.#push(owner, name, await this.#bridge(row.bridge).claim(row.key, (c) => this.senders.view(c)));
   }
 
   /** The call that a wish needs, when the state allows it. */
-  async recover(owner: TransferOwner, name: string, id: string, wish: RecoverWish): Promise<Pushed> {
+  async recover(owner: Owner, name: string, id: string, wish: RecoverWish): Promise<Pushed> {
     const row = await this.#row(id);
     const more = wish === "speed-up" ? this.#speedUp(owner.account, row.quote, row.key) : {};
     if (more === null) return { sent: false, open: false, detail: "nobody can sign for the depositor" };
@@ -220,10 +227,10 @@ export class BridgeExecutor {
     return await this.#push(owner, name, call);
   }
 
-  async #push({ saga, account }: TransferOwner, name: string, call: BridgeCall | null): Promise<Pushed> {
+  async #push({ saga, account, workflow }: Owner, name: string, call: BridgeCall | null): Promise<Pushed> {
     if (call === null) return { sent: false, open: false, detail: "the bridge has nothing to be called now" };
     const intentId = intentOf(saga, name);
-    const end = await this.senders.execute({ chainId: call.chainId, account, intentId, call }, this.settings.legMs);
+    const end = await this.senders.execute({ chainId: call.chainId, account, intentId, workflow, call }, this.settings.legMs);
     const detail = end.status === "landed" ? call.purpose : end.detail;
     return { sent: end.status === "landed", open: end.status === "open", detail };
   }
@@ -240,17 +247,13 @@ export class BridgeExecutor {
   }
 
   /** Wraps what arrived as the native coin. */
-  async wrap(
-    { saga, account }: TransferOwner,
-    name: string,
-    chainId: number,
-    amount: bigint,
-  ): Promise<{ done: boolean; detail: string }> {
+  async wrap({ saga, account, workflow }: Owner, name: string, chainId: number, amount: bigint): Promise<Wrapped> {
     const { network } = this.senders.chain(chainId);
     const data = IWETH9__factory.createInterface().encodeFunctionData("deposit");
     const call = { to: network.wrappedNative, data, value: amount };
-    const end = await this.senders.execute({ chainId, account, intentId: intentOf(saga, name), call }, this.settings.legMs);
-    return { done: end.status === "landed", detail: end.status === "landed" ? "" : end.detail };
+    const intentId = intentOf(saga, name);
+    const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
+    return end.status === "landed" ? { status: "done" } : { status: end.status, detail: end.detail };
   }
 
   #bridge(id: BridgeId): Bridge {
@@ -262,6 +265,14 @@ export class BridgeExecutor {
     if (!row) throw new ArbError("internal", `the transfer ${id} is not in the database`);
     return row;
   }
+}
+
+/** What a call lets whom take; null where it is no approval. */
+function approvalOf({ chainId, to, data }: BridgeCall): Approval | null {
+  const { selector } = erc20.getFunction("approve");
+  if (!data.startsWith(selector)) return null;
+  const [spender, amount] = erc20.decodeFunctionData("approve", data) as unknown as [string, bigint];
+  return { chainId, token: to, spender, amount };
 }
 
 /** Name in the journal of something that a trade does. */

@@ -98,14 +98,15 @@ export async function executeAcross(
   });
 }
 
-/** Follows trades of earlier runs to their ends. Gives the exit codes. */
+/** Follows trades of earlier runs to their ends, and held ones that are to go on. Gives the exit codes. */
 export async function continueAcross(
   session: CrossChainSession,
   networks: readonly Network[],
   output: Output,
   except: ReadonlySet<string>,
 ): Promise<number[]> {
-  const open = (await session.store.sagas(false)).filter((s) => s.outcome === null && !except.has(s.id));
+  const wished = new Set((await session.store.wished(session.accounts)).map((s) => s.id));
+  const open = (await session.store.sagas(false)).filter((s) => (s.outcome === null || wished.has(s.id)) && !except.has(s.id));
   if (open.length === 0) return [];
   const executor = await session.executor();
   const ids = open.map((s) => s.id);
@@ -132,7 +133,9 @@ async function follow(
   for (;;) {
     const over = isOver();
     const saga = await env.store.saga(id);
-    if (over || (saga !== null && (saga.outcome !== null || detach))) return;
+    // a held one that is to go on has no end yet
+    const ended = over || (saga !== null && saga.outcome !== null);
+    if ((ended && saga?.wish == null) || (saga !== null && detach)) return;
     const state = saga === null ? "" : `${saga.state}${saga.waitsFor === "" ? "" : `, waits for ${saga.waitsFor}`}`;
     if (state !== told && state !== "") output.note(`${id}: ${state}`);
     told = state;

@@ -11,6 +11,7 @@ import { CHOICES, type ChoiceKind } from "../execution/recovery-manager.js";
 import { reportOf } from "../transfers/report.js";
 import type { SagaResult } from "../transfers/types.js";
 import { ETHER, formatAmount, formatDecimal } from "../units.js";
+import { RebalancingStore } from "../transfers/rebalancing-store.js";
 import { TransferStore, type SagaRow, type TransferRow } from "../transfers/store.js";
 import { runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
 import { withEngineClient } from "../transfers/engine.js";
@@ -93,6 +94,13 @@ export function transfersCommand(): Command {
     command.action(async (id: string, options: Options & { choice?: ChoiceKind }) => {
       const choice = fixed ?? options.choice ?? "look";
       const held = await withStore(loadConfig(options.config), async (store, db) => {
+        if (id.startsWith("rebalance/")) {
+          if (choice !== "look")
+            throw new ArbError("usage", `${id} has nothing to choose: it looks again`, { where: "--choice" });
+          await standing(new RebalancingStore(db, store.providers), id);
+          await say(db, id, choice);
+          return false;
+        }
         const saga = await sagaOf(store, id);
         // a row that a driver reads, now or when one starts
         if (saga.outcome === "held" && (await store.wish(id, choice))) return true;
@@ -121,6 +129,13 @@ async function sagaOf(store: TransferStore, id: string): Promise<SagaRow> {
   return saga;
 }
 
+/** Raises ArbError "usage" where there is no such rebalancing, or it has ended. */
+async function standing(store: RebalancingStore, id: string): Promise<void> {
+  const row = await store.find(id);
+  if (!row) throw new ArbError("usage", `there is no rebalancing ${id}`, { where: "arb inventory" });
+  if (row.outcome !== null) throw new ArbError("usage", `${id} has ended: ${row.outcome}`, { where: "arb inventory" });
+}
+
 /** Leaves a message in the workflow engine: it is read by whatever driver runs the trade, now or when one starts. */
 async function say(db: Database, id: string, choice: string): Promise<void> {
   const workflow = await runningWorkflowOf(db, id);
@@ -141,7 +156,8 @@ async function withStore<T>(config: Config, work: (store: TransferStore, db: Dat
 }
 
 function shownOf(saga: SagaRow, transfers: TransferRow[]): Shown {
-  const { id, mode, state, outcome, waitsFor, due, risk } = saga;
+  const { id, mode, state, outcome, due, risk } = saga;
+  const waitsFor = outcome === "held" ? heldFor(saga) : saga.waitsFor;
   return {
     id,
     mode,
@@ -157,6 +173,14 @@ function shownOf(saga: SagaRow, transfers: TransferRow[]): Shown {
         : { ...risk, symbol: symbolOf(risk), amount: String(risk.amount) },
     bridges: [...new Set(transfers.map((t) => t.bridge))],
   };
+}
+
+/** Why a trade is held, and what continues it. */
+function heldFor({ id, result, wish }: SagaRow): string {
+  if (wish !== null) return `a driver with its account, to go on (${wish})`;
+  const command = `arb transfers resume ${id}`;
+  const reason = result?.reason ?? "";
+  return `the operator: ${reason}${reason.includes(command) ? "" : `; ${command}`}`;
 }
 
 function bookText({ chainId, asset, amount, gas }: SagaResult["books"][number]): string {

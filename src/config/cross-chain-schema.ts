@@ -69,7 +69,10 @@ export const crossChain = z.strictObject({
     .describe("Whose tokens are traded: the account's, or those of the ArbVault of every network"),
   minimumCapital: amounts("5000 USDC", "Free capital on both networks below which inventory stays off"),
   limits: z.array(limits).default([]).describe("Limits by token"),
-  rebalancing: z.array(rebalancing).default([]).describe("Shares of the inventory by token"),
+  rebalancing: z
+    .array(rebalancing)
+    .default([])
+    .describe("Shares of the inventory by token, of every account that trades on all of their networks"),
   arrivalBlocks: z
     .partialRecord(networkName, z.int().min(0).max(1_000_000))
     .default({})

@@ -14,14 +14,14 @@ import type { RebalancingEnd } from "../transfers/rebalancing-store.js";
 import { Senders, type TradingNetwork } from "../transfers/senders.js";
 import { TransferStore, workflowOf } from "../transfers/store.js";
 import { pruneSagas } from "../transfers/retention.js";
-import { carries, keepTakingOver, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
+import { keepTakingOver, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import { forVaults } from "../vault/vault-bridge.js";
 import type { WalletManager } from "../wallet/wallet-manager.js";
-import { keepLooking, lookAtStock, Rebalancing, type RebalancingInput } from "./rebalancing.js";
+import { keepLooking, lookAtStock, Rebalancing, type RebalancingInput, stockHolders } from "./rebalancing.js";
 import { type ChoiceKind, RecoveryManager, type RecoveryPolicy } from "./recovery-manager.js";
-import { type Command, type Engine, runSaga, type SagaInput } from "./saga.js";
+import { type Command, type Engine, runOf, runSaga, type SagaInput } from "./saga.js";
 
 const WORKFLOW = "cross-chain";
 /** A crash loop is an operator's matter; it must not end a saga that has money on its way. */
@@ -67,8 +67,8 @@ export interface CrossChainOptions {
   rules: StartRules;
   policy: RecoveryPolicy;
   settings?: Partial<SagaSettings>;
-  /** Tokens whose stock is brought to its shares, each looked at in its own time, for the first wallet. */
-  rebalancing?: readonly RebalancingConfig[];
+  /** Tokens whose stock is brought to its shares, each looked at in its own time; whose stock, all wallets' when left out. */
+  rebalancing?: readonly (RebalancingConfig & { accounts?: readonly string[] })[];
   /** Without a sign of life for this long, a driver's sagas are taken over. Milliseconds; 5,000. */
   deadAfterMs?: number;
   /** False behind a pooler that gives every transaction another connection, such as PgBouncer in transaction mode. */
@@ -156,7 +156,7 @@ export function partsOf(options: CrossChainOptions): { env: Env; senders: Sender
   const settings = { ...DEFAULT_SETTINGS, ...options.settings };
   const onFault = options.onFault ?? (() => undefined);
   const senders = new Senders(journal, networks, wallets, onFault, true);
-  const store = new TransferStore(db, (chainId) => senders.chain(chainId).provider);
+  const store = new TransferStore(db, (chainId) => senders.chain(chainId).provider, journal.driverId);
   const pricing: { quotes?: Quotes } = {};
   const monitor = new BridgeMonitor({
     db,
@@ -210,7 +210,7 @@ export class CrossChainExecutor {
     const { env, senders, monitor } = partsOf(options);
     const { onFault } = env;
     present = env;
-    senders.carries = async (intentId) => await carries(db, journal.driverId, intentId);
+    senders.carries = async (workflow) => await env.store.carries(workflow);
     const enginePool = db.plainPool({
       application_name: "arb sagas",
       max: ENGINE_CONNECTIONS,
@@ -246,7 +246,13 @@ export class CrossChainExecutor {
           await opened.#hear();
         },
       });
-      opened.#stopRebalancing = keepLooking(options.rebalancing ?? [], async (r) => await opened.rebalance(r), onFault);
+      const accounts = senders.wallets.map((w) => w.address);
+      opened.#stopRebalancing = keepLooking(
+        options.rebalancing ?? [],
+        (r) => stockHolders(r, r.accounts ?? accounts, (chainId, account) => senders.venue(chainId, account).holder),
+        async (r, account) => await opened.rebalance(r, account),
+        onFault,
+      );
       return opened;
     } catch (error) {
       present = null;
@@ -280,7 +286,7 @@ export class CrossChainExecutor {
     const row = await this.env.store.saga(id);
     if (row?.outcome !== "held") throw new ArbError("usage", `${id} is not held`, { where: "arb transfers list" });
     for (let again = 1; ; again++) {
-      const workflowID = `${workflowOf(id)}/${again}`;
+      const workflowID = runOf(id, again);
       const known = await DBOS.getWorkflowStatus(workflowID);
       if (known !== null && (known.status === "SUCCESS" || known.status === "ERROR")) continue;
       const wallet = this.senders.wallets.find((w) => w.address.toLowerCase() === row.account)?.address ?? row.account;

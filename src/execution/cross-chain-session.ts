@@ -25,6 +25,8 @@ export interface CrossChainSession {
   store: TransferStore;
   /** Quotes, stock and rules, to look without trading. */
   env: Pick<Env, "quotes" | "store" | "rules">;
+  /** All that trade across chains. */
+  accounts: readonly string[];
   /** The account of a trade: one that trades on both of its networks. Raises ArbError "config" where there is none. */
   account(o: CrossChainOpportunity): string;
   /** What a trade would give, and whether it would be started now. Reads only. */
@@ -84,7 +86,7 @@ export async function openCrossChainSession(options: CrossChainSessionOptions): 
       rules: settings.rules,
       policy: settings.policy,
       settings: settings.settings,
-      rebalancing: settings.rebalancing,
+      rebalancing: settings.rebalancing.map((r) => ({ ...r, accounts: accountsOn([...r.shares.keys()], accounts, config) })),
       onFault,
       keepDays: config.database.keepDays,
     };
@@ -98,6 +100,7 @@ export async function openCrossChainSession(options: CrossChainSessionOptions): 
     return {
       store: env.store,
       env,
+      accounts: accounts.map(([, wallet]) => wallet.address),
       account: (o) => {
         const found = accountOf(o);
         if (found !== null) return found;
@@ -136,6 +139,12 @@ export async function openCrossChainSession(options: CrossChainSessionOptions): 
     throw error;
   }
 }
+
+/** Accounts that trade on all of these networks. */
+const accountsOn = (chainIds: number[], accounts: [string, WalletManager][], { networks }: Config): string[] =>
+  accounts
+    .filter(([name]) => chainIds.every((c) => networks.find((n) => n.network.chainId === c)?.wallets.includes(name)))
+    .map(([, wallet]) => wallet.address);
 
 const isVault = (settings: NonNullable<Config["crossChain"]>): boolean => settings.holder === "vault";
 

@@ -4,10 +4,13 @@ import type { BridgeQuote } from "../bridges/bridge.js";
 import type { Seen, StartEnd } from "../bridges/bridge-executor.js";
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { ArbError } from "../errors.js";
+import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
 import { planOf, requestOf } from "../transfers/rebalancing-plan.js";
 import { type RebalancingEnd, RebalancingStore, type StockMove } from "../transfers/rebalancing-store.js";
 import { workflowOf } from "../transfers/store.js";
+import type { Owner } from "../transfers/types.js";
 import type { Env } from "./cross-chain-executor.js";
+import { ErrorHandler } from "./error-handler.js";
 import type { Engine } from "./saga-run.js";
 
 export interface RebalancingInput {
@@ -17,7 +20,11 @@ export interface RebalancingInput {
 }
 
 const LEG = "move";
+/** One wait for the operator: each is a step. */
+const ASK_SECONDS = 3_600;
 const PPM = 1_000_000n;
+
+type Tried<T> = { ok: true; value: T } | { ok: false; kind: FaultKind; fault: string };
 
 export const rebalancingStore = (env: Env): RebalancingStore => new RebalancingStore(env.store.db, env.store.providers);
 
@@ -28,12 +35,15 @@ export const rebalancingStore = (env: Env): RebalancingStore => new RebalancingS
 export class Rebalancing {
   #steps = 0;
   #pushes = 0;
+  readonly #owner: Owner;
 
   constructor(
     readonly env: Env,
     readonly engine: Engine,
     readonly input: RebalancingInput,
-  ) {}
+  ) {
+    this.#owner = { saga: input.id, account: input.account, workflow: workflowOf(input.id) };
+  }
 
   async run(): Promise<RebalancingEnd> {
     const quote = await this.#steady("quote", () => this.#quote());
@@ -59,9 +69,8 @@ export class Rebalancing {
   }
 
   async #begin(quote: BridgeQuote): Promise<Exclude<StartEnd, { status: "open" }>> {
-    const { id, account } = this.input;
     for (;;) {
-      const begun = await this.#steady("start", () => this.env.actions.bridges.start({ saga: id, account }, LEG, quote));
+      const begun = await this.#steady("start", () => this.env.actions.bridges.start(this.#owner, LEG, quote));
       if (begun.status !== "open") return begun;
       await this.#stand("starting", `a receipt: ${begun.detail}`);
       await this.engine.pause(this.env.settings.pollSeconds);
@@ -69,19 +78,19 @@ export class Rebalancing {
   }
 
   async #fly(quote: BridgeQuote): Promise<RebalancingEnd> {
-    const { id, account, move } = this.input;
+    const { id, move } = this.input;
     const { bridges } = this.env.actions;
     const { pollSeconds, mostPollSeconds } = this.env.settings;
     let told = false;
     for (;;) {
-      const seen = await this.#steady("track", () => bridges.track(account, quote.request.id));
+      const seen = await this.#steady("track", () => bridges.track(this.#owner, quote.request.id));
       await this.#stand(seen.state, seen.waitsFor);
       if ((seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
         if (seen.native) await this.#wrap(seen.state === "delivered" ? move.toChainId : move.fromChainId, seen.amount);
         return await this.#end(seen.state, `${seen.amount} ${seen.state === "delivered" ? "arrived" : "came back"}`);
       }
       if (seen.state === "not-started" && !seen.startPossible) {
-        await this.#steady("lost", async () => (await this.env.store.notStarted(quote.request.id), null));
+        await this.#steady("lost", async () => (await this.env.store.notStarted(this.#owner, quote.request.id, []), null));
         return await this.#end("not-started", "a reorganisation took its start back; nothing left");
       }
       const pushed = await this.#push(quote, seen);
@@ -95,9 +104,8 @@ export class Rebalancing {
 
   /** What the state asks for; whether something was sent. What is only slow is waited for: stock is in no hurry. */
   async #push(quote: BridgeQuote, seen: Seen): Promise<boolean> {
-    const { id, account } = this.input;
     const { bridges } = this.env.actions;
-    const owner = { saga: id, account };
+    const owner = this.#owner;
     const name = `${LEG}.push.${this.#pushes}`;
     const transfer = quote.request.id;
     let pushed;
@@ -112,10 +120,25 @@ export class Rebalancing {
   }
 
   async #wrap(chainId: number, amount: bigint): Promise<void> {
-    const { id, account } = this.input;
-    const owner = { saga: id, account };
-    while (!(await this.#steady("wrap", () => this.env.actions.bridges.wrap(owner, `${LEG}.wrap`, chainId, amount))).done)
-      await this.engine.pause(this.env.settings.pollSeconds);
+    const { bridges } = this.env.actions;
+    for (let i = 0; ;) {
+      // one that failed stays failed, one that is open goes on under its own name
+      const name = i === 0 ? `${LEG}.wrap` : `${LEG}.wrap.${i}`;
+      const end = await this.#steady("wrap", () => bridges.wrap(this.#owner, name, chainId, amount));
+      if (end.status === "done") return;
+      if (end.status === "failed" && ++i % FAULT_TRIES === 0) await this.#ask(`what arrived is not wrapped: ${end.detail}`);
+      else await this.engine.pause(this.env.settings.pollSeconds);
+    }
+  }
+
+  /** What no further try brings on waits for the operator, however long. */
+  async #ask(fault: string): Promise<void> {
+    const { id } = this.input;
+    const what = `${id} stands still: ${fault}`;
+    const hint = `arb transfers resume ${id}`;
+    this.env.onFault(new ArbError("refused", what, { where: "arb inventory", hint }));
+    await this.#stand("held", `${fault}; when that is mended: ${hint}`);
+    while ((await this.engine.pause(ASK_SECONDS)) === null);
   }
 
   async #end(outcome: RebalancingEnd, detail: string): Promise<RebalancingEnd> {
@@ -137,23 +160,25 @@ export class Rebalancing {
     await this.#steady("stand", async () => (await rebalancingStore(this.env).stand(this.input.id, state, waitsFor), null));
   }
 
-  /** A step that is tried until it has an answer; each failure is told. */
+  /** A step that is tried until it has an answer; each failure is told. One that fails by an answer waits for the operator at last. */
   async #steady<T>(name: string, body: () => Promise<T>): Promise<T> {
     const { pollSeconds, mostPollSeconds } = this.env.settings;
+    let faults = 0;
     for (let i = 0; ; i++) {
-      const tried = await this.engine.step(
-        `${name}#${this.#steps++}`,
-        async (): Promise<{ ok: true; value: T } | { ok: false }> => {
-          try {
-            return { ok: true, value: await body() };
-          } catch (error) {
-            this.env.onFault(error);
-            return { ok: false };
-          }
-        },
-      );
+      const tried = await this.engine.step(`${name}#${this.#steps++}`, async (): Promise<Tried<T>> => {
+        try {
+          return { ok: true, value: await body() };
+        } catch (error) {
+          this.env.onFault(error);
+          return { ok: false, kind: faultKindOf(error), fault: new ErrorHandler().describe(error).message };
+        }
+      });
       if (tried.ok) return tried.value;
-      await this.engine.pause(Math.min(pollSeconds * 2 ** i, mostPollSeconds));
+      // what it stands for is told by itself
+      if (tried.kind === "fault" && name !== "stand" && ++faults % FAULT_TRIES === 0) {
+        await this.#ask(tried.fault);
+        i = 0;
+      } else await this.engine.pause(Math.min(pollSeconds * 2 ** i, mostPollSeconds));
     }
   }
 }
@@ -187,16 +212,32 @@ export async function lookAtStock(
   return opened.id;
 }
 
-/** Looks at each token's stock again and again; a look that fails is told, and tried at its next time. Gives what ends it. */
-export function keepLooking(
-  tokens: readonly RebalancingConfig[],
-  look: (r: RebalancingConfig) => Promise<unknown>,
+/** Whose stock of a token is looked at: one account of each stock, for a vault is the same for whoever operates it. */
+export function stockHolders(
+  { shares }: Pick<RebalancingConfig, "shares">,
+  accounts: readonly string[],
+  holderOf: (chainId: number, account: string) => string,
+): string[] {
+  const stocks = accounts.map((account) => [...shares.keys()].map((c) => holderOf(c, account).toLowerCase()).join());
+  return accounts.filter((_, i) => stocks.indexOf(stocks[i]!) === i);
+}
+
+/**
+ * Looks at the stock of each token, account after account, again and again; a look that fails is told, and tried at its next time. Who
+ * comes first changes each time, for only one transfer of a token is under way. Gives what ends it.
+ */
+export function keepLooking<T extends RebalancingConfig>(
+  tokens: readonly T[],
+  accountsOf: (r: T) => string[],
+  look: (r: T, account: string) => Promise<unknown>,
   onFault: (e: unknown) => void,
 ) {
   const stop = new AbortController();
   const loops = tokens.map(async (r) => {
-    while (!stop.signal.aborted) {
-      await look(r).catch(onFault);
+    const accounts = accountsOf(r);
+    for (let first = 0; !stop.signal.aborted; first++) {
+      for (let i = 0; i < accounts.length && !stop.signal.aborted; i++)
+        await look(r, accounts[(first + i) % accounts.length]!).catch(onFault);
       await sleep(r.everyMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
     }
   });

@@ -72,12 +72,11 @@ export async function runLeg(s: SagaRun, state: SagaState, wish: LegWish, capita
 /** Both legs of an inventory trade, sent at once. Silent networks are told apart by leg. */
 export async function bothLegs(s: SagaRun, buy: LegWish, sell: LegWish): Promise<[Known, Known]> {
   const { actions } = s.env;
-  const { account } = s.input;
   const deadline = (await s.engine.now()) + s.times.haltSeconds * 1000;
   for (;;) {
     const tried = await s.within(
       "legs",
-      async () => await Promise.all([actions.swap(s.id, account, buy), actions.swap(s.id, account, sell)]),
+      async () => await Promise.all([actions.swap(s.owner, buy), actions.swap(s.owner, sell)]),
     );
     // one of the networks is silent: each leg by itself, one after the other as steps must be
     if (!tried.ok) return [await swapLeg(s, "bought-not-sold", buy), await swapLeg(s, "bought-not-sold", sell)];
@@ -170,7 +169,7 @@ export async function swapLeg(s: SagaRun, state: SagaState, wish: LegWish): Prom
   const { actions } = s.env;
   const deadline = (await s.engine.now()) + s.times.haltSeconds * 1000;
   for (;;) {
-    const tried = await s.within(wish.leg, () => actions.swap(s.id, s.input.account, wish));
+    const tried = await s.within(wish.leg, () => actions.swap(s.owner, wish));
     if (tried.ok) {
       if (tried.value.status !== "open") return tried.value;
       if (await isOver(s, state, [tried.value], deadline)) return { status: "unknown", detail: tried.value.detail };

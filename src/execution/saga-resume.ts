@@ -1,13 +1,13 @@
 /** How a saga that ended as held goes on: what its position is follows from its transactions, its transfers and its books. */
 import { openCalls } from "../transfers/closing.js";
-import type { SagaRow } from "../transfers/store.js";
+import type { SagaRow, TransferRow } from "../transfers/store.js";
 import { bringHome, buyStock, carry, rebalance, sellAtSource, sellAtTarget, sellStock } from "./saga-modes.js";
 import { held, type Holding, planned, type SagaRun } from "./saga-run.js";
-import { fly } from "./saga-transfers.js";
+import { begin, type Begun, fly, wrapped } from "./saga-transfers.js";
 
 export async function resume(s: SagaRun, row: SagaRow): Promise<Holding> {
   const { store } = s.env;
-  await s.steady("own", async () => (await store.reopen(s.id), null));
+  await s.steady("own", async () => (await store.reopen(s.owner), null));
   if (await s.engine.patched("open-ends")) {
     const open = await settled(s);
     if (open !== null) return open;
@@ -24,11 +24,35 @@ export async function resume(s: SagaRun, row: SagaRow): Promise<Holding> {
     const at = { start: "bridge-start" as const, from: fromChainId, to: toChainId, tokenIn, token };
     const flying = home ? ("return-in-flight" as const) : ("in-flight" as const);
     const amount = moving.quote.amountIn;
-    const end = await fly(s, { ...at, flying, amount, capital }, s.name("look"), moving.quote, 0);
+    let dueSeconds = 0;
+    if (moving.startedAt === null && (await s.engine.patched("unstarted"))) {
+      const begun = await startOf(s, moving);
+      if (begun === null) return await fromBooks(s, row, capital);
+      if (begun.status !== "started") return held(begun.detail);
+      dueSeconds = begun.dueSeconds;
+    }
+    const end = await fly(s, { ...at, flying, amount, capital }, s.name("look"), moving.quote, dueSeconds);
     if (end.kind === "none") return held(end.reason);
     if (home) return end.kind === "arrived" ? planned : { outcome: "kept-at-target", reason: "the way home was refunded" };
   }
+  if (await s.engine.patched("coins")) await wrapArrivals(s);
   return await fromBooks(s, row, capital);
+}
+
+/** What arrived as a network's coin, and was not wrapped before it was held: it is the position. */
+async function wrapArrivals(s: SagaRun): Promise<void> {
+  const { store, actions } = s.env;
+  const wrappedOf = (chainId: number) => actions.senders.chain(chainId).network.wrappedNative;
+  const left = await s.steady("coins", async () => [...(await store.unwrapped(s.id, wrappedOf))]);
+  for (const [chainId, amount] of left)
+    await wrapped(s, chainId === s.o.buy.chainId ? "refunded" : "target-leg", s.name("coin"), chainId, amount);
+}
+
+/** What became of a start that was not known to have happened. Null: it never will. */
+async function startOf(s: SagaRun, { leg, quote }: TransferRow): Promise<Exclude<Begun, { status: "failed" }> | null> {
+  if (await s.steady("unstarted", () => s.env.actions.bridges.abandonStart(s.owner, quote))) return null;
+  const begun = await begin(s, leg, quote);
+  return begun.status === "failed" ? null : begun;
 }
 
 /** Signed transactions first: what they did or will do is part of the position. Null: all have their end. */
@@ -65,5 +89,9 @@ async function fromBooks(s: SagaRun, row: SagaRow, capital: bigint): Promise<Hol
   if (here > 0n && there >= 0n) return await carry(s, "refunded", here, capital, row, await s.engine.patched("ways-back"));
   if (here > 0n) return await sellAtSource(s, "refunded", here, capital, row, 0n);
   if (proceeds > 0n) return (await bringHome(s, proceeds, capital, "return-start", "return-in-flight")) ?? planned;
+  if (await s.engine.patched("all-home"))
+    return at(o.buy.chainId, o.buy.tokenIn) === 0n
+      ? { outcome: "no-trade", reason: "nothing was bought" }
+      : { outcome: "as-planned", reason: "all of it is at home" };
   return held("nothing of it is left to be traded");
 }

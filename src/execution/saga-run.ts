@@ -1,13 +1,15 @@
 /** What every part of a saga works with: durable steps, waits, names, what it did so far, and its decisions. */
 import type { BridgeId } from "../bridges/bridge.js";
-import { ArbError } from "../errors.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import type { LegWish } from "../transfers/actions.js";
+import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
 import type { Position } from "../transfers/quotes.js";
 import type { Stand } from "../transfers/store.js";
-import type { SagaResult } from "../transfers/types.js";
+import { workflowOf } from "../transfers/store.js";
+import type { Owner, SagaResult } from "../transfers/types.js";
 import type { Change } from "../transfers/version.js";
 import type { Env } from "./cross-chain-executor.js";
+import { ErrorHandler } from "./error-handler.js";
 import { allowed, type Choice, type ChoiceKind, type Decision, type Failure, type SagaOutcome } from "./recovery-manager.js";
 
 /** What a workflow engine gives: steps that are done once, waits that outlive the process, and what an operator said. */
@@ -39,11 +41,25 @@ export type Times = { haltSeconds: number; holdSeconds: number; finalSeconds: nu
 
 type Tried<T> =
   | { ok: true; value: T }
-  /** `silent`: a network or a bridge gave no answer, or has no new block. */
-  | { ok: false; fault: string; silent?: boolean };
+  /** `silent`: a network or a bridge gave no answer, or has no new block. Steps of earlier versions have no `kind`. */
+  | { ok: false; fault: string; silent?: boolean; kind?: FaultKind };
+
+/** A step that no further try brings on: the saga is held, and an operator continues it. */
+export class NeedsOperator extends Error {
+  constructor(
+    readonly fault: string,
+    readonly tries: number,
+  ) {
+    super(`${fault} (tried ${tries} times)`);
+    this.name = "NeedsOperator";
+  }
+}
 
 /** Where the money of a saga came to rest. */
 export type Holding = { outcome: SagaOutcome | "as-planned"; reason: string };
+
+/** Id of the workflow of a saga's first run, or of one after it was held. */
+export const runOf = (id: string, again: number): string => (again === 0 ? workflowOf(id) : `${workflowOf(id)}/${again}`);
 
 export const planned: Holding = { outcome: "as-planned", reason: "as planned" };
 export const held = (reason: string): Holding => ({ outcome: "held", reason });
@@ -55,6 +71,26 @@ export const timesOf = ({ settings, recovery }: Env): Times => ({
   finalSeconds: settings.finalSeconds,
 });
 
+/** How long a failing step is tried again. Counted by what the steps recorded, so that a run on them gives up at the same try. */
+class Patience {
+  #tries = 0;
+  #faults = 0;
+  #lockedUntil: number | null = null;
+
+  constructor(readonly s: SagaRun) {}
+
+  /** Raises NeedsOperator where it is over. */
+  async lose(tried: { fault: string; kind?: FaultKind }): Promise<void> {
+    this.#tries++;
+    if (tried.kind === "fault" && ++this.#faults >= FAULT_TRIES) throw new NeedsOperator(tried.fault, this.#tries);
+    if (tried.kind !== "locked") return;
+    const now = await this.s.engine.now();
+    const { haltSeconds, holdSeconds } = this.s.times;
+    this.#lockedUntil ??= now + (haltSeconds + holdSeconds) * 1000;
+    if (now >= this.#lockedUntil) throw new NeedsOperator(tried.fault, this.#tries);
+  }
+}
+
 /** One run of a saga. Nothing here reads a clock or a chain but through a step. */
 export class SagaRun {
   tries: Partial<Record<ChoiceKind, number>> = {};
@@ -65,6 +101,7 @@ export class SagaRun {
   decisions: SagaResult["decisions"] = [];
   wish: ChoiceKind | null;
   times: Times;
+  readonly owner: Owner;
   #legs = 0;
   #steps = 0;
 
@@ -74,6 +111,8 @@ export class SagaRun {
     readonly input: SagaInput,
   ) {
     this.wish = input.wish ?? null;
+    const { id } = input.opportunity;
+    this.owner = { saga: id, account: input.account, workflow: runOf(id, input.again) };
     this.times = timesOf(env);
   }
 
@@ -99,7 +138,8 @@ export class SagaRun {
     for (;;) {
       const { choice, reason } = await this.#ask(p, failure, timeLeft);
       const { kind } = choice;
-      if (this.wish !== null && kind === this.wish) this.wish = null;
+      // "hold" stands until something else is said: the next quote must not sell what was to be kept
+      if (kind === this.wish && kind !== "hold") this.wish = null;
       this.note(`${p.state}: ${failure}`, kind, reason);
       if (kind !== "hold" && kind !== "operator") {
         this.tries[kind] = (this.tries[kind] ?? 0) + 1;
@@ -111,7 +151,7 @@ export class SagaRun {
       await this.stand(
         kind === "hold" ? "held" : "operator",
         `${reason}; arb transfers resume ${this.id} --choice with one of: ${can}`,
-        undefined,
+        this.#riskOf(p),
         left,
       );
       await this.pause(Math.min(this.env.settings.recheckSeconds, Math.max(0.05, left)));
@@ -141,6 +181,17 @@ export class SagaRun {
     return Array.isArray(asked.value) ? recovery.decide({ ...situation, choices: asked.value }, true) : asked.value;
   }
 
+  /** What a position is of; undefined where the step before has said it. */
+  #riskOf({ state, amount, proceeds }: Pick<Position, "state" | "amount" | "proceeds">): Stand["risk"] {
+    const { buy, sell } = this.o;
+    if (state === "bridge-start" || state === "refunded" || state === "bought-not-sold")
+      return { chainId: buy.chainId, token: buy.tokenOut, amount };
+    if (state === "target-leg") return { chainId: sell.chainId, token: sell.tokenIn, amount };
+    return state === "sold-not-bought" && proceeds !== undefined
+      ? { chainId: sell.chainId, token: sell.tokenOut, amount: proceeds }
+      : undefined;
+  }
+
   /** For the books: what was decided, once for each time that it changes. */
   note(at: string, choice: ChoiceKind, reason: string): void {
     const last = this.decisions.at(-1);
@@ -158,8 +209,12 @@ export class SagaRun {
   }
 
   name(what: string): string {
-    const again = this.input.again === 0 ? "" : `again${this.input.again}.`;
-    return `${again}${what}.${this.#legs++}`;
+    return `${this.again(what)}.${this.#legs++}`;
+  }
+
+  /** What a saga that goes on signs has names of its own: those of before have their end. */
+  again(what: string): string {
+    return this.input.again === 0 ? what : `again${this.input.again}.${what}`;
   }
 
   notePool(end: { status: string; pool?: string | null; spender?: string | null }): void {
@@ -201,11 +256,16 @@ export class SagaRun {
     await this.steady("stand", async () => (await this.env.store.stand(this.id, stand), null));
   }
 
-  /** A step that is tried until it has an answer: where nothing is known, nothing is decided. Each failure is told. */
+  /**
+   * A step that is tried until it has an answer: where nothing is known, nothing is decided. Each failure is told. Raises NeedsOperator for
+   * failures that are answers, and for an account that another driver does not give away.
+   */
   async steady<T>(name: string, body: () => Promise<T>): Promise<T> {
+    const patience = new Patience(this);
     for (let i = 0; ; i++) {
       const tried = await this.#try(name, body);
       if (tried.ok) return tried.value;
+      await patience.lose(tried);
       await this.#back(i);
     }
   }
@@ -213,9 +273,11 @@ export class SagaRun {
   /** The same, until the network has been silent for so long that it counts as halted (`haltSeconds`); then it gives the last fault. */
   async within<T>(name: string, body: () => Promise<T>): Promise<Tried<T>> {
     let end: number | null = null;
+    const patience = new Patience(this);
     for (let i = 0; ; i++) {
       const tried = await this.#try(name, body);
       if (tried.ok) return tried;
+      await patience.lose(tried);
       if (tried.silent === true && (await this.engine.patched("halts"))) {
         const now = await this.engine.now();
         end ??= now + this.times.haltSeconds * 1000;
@@ -231,8 +293,8 @@ export class SagaRun {
         return { ok: true, value: await body() };
       } catch (error) {
         this.env.onFault(error);
-        const silent = error instanceof ArbError && error.code === "network";
-        return { ok: false, fault: error instanceof Error ? error.message : String(error), silent };
+        const kind = faultKindOf(error);
+        return { ok: false, fault: new ErrorHandler().describe(error).message, silent: kind === "silent", kind };
       }
     });
   }

@@ -1,11 +1,11 @@
 /** The transfers of a saga: chosen, started once, and followed until their money is somewhere. */
-import type { BridgeQuote } from "../bridges/bridge.js";
-import { spedUp } from "../bridges/bridge-executor.js";
+import type { BridgeQuote, RecoverWish } from "../bridges/bridge.js";
+import { spedUp, type Wrapped } from "../bridges/bridge-executor.js";
 import { earlierFailureOf } from "../transfers/failures.js";
-import type { Env } from "./cross-chain-executor.js";
+import { FAULT_TRIES } from "../transfers/faults.js";
 import type { ChoiceKind, Failure, SagaState } from "./recovery-manager.js";
 import { isOver } from "./saga-legs.js";
-import type { SagaRun } from "./saga-run.js";
+import { NeedsOperator, type SagaRun } from "./saga-run.js";
 
 /** What became of a transfer. Amounts in base units of what is there now. */
 export type Moved =
@@ -55,7 +55,7 @@ export async function carryBy(s: SagaRun, t: Carriage): Promise<Moved> {
       if (begun.status === "unknown") return { kind: "none", choice: "held", floor: 0n, reason: begun.detail };
       failure = begun.status === "halted" ? "chain-halted" : "start-reverted";
       detail = begun.detail;
-      s.loose.push(...actions.spenders(quote));
+      s.loose.push(...actions.bridges.spenders(quote));
     }
     const halt = failure === "chain-halted" ? s.times.holdSeconds * 1000 : 0;
     const timeLeft = (await s.engine.now()) < patience + halt;
@@ -70,22 +70,30 @@ export async function carryBy(s: SagaRun, t: Carriage): Promise<Moved> {
   }
 }
 
-type Begun =
+export type Begun =
   | { status: "started"; dueSeconds: number }
   | { status: "failed"; detail: string }
   /** The network is silent, and nothing is signed: the start will never be made. */
   | { status: "halted"; detail: string }
   | { status: "unknown"; detail: string };
 
-async function begin(s: SagaRun, leg: string, quote: BridgeQuote): Promise<Begun> {
-  const { actions } = s.env;
+/** Starts a transfer, or finds out what became of a start that is signed. */
+export async function begin(s: SagaRun, leg: string, quote: BridgeQuote): Promise<Begun> {
+  const { bridges } = s.env.actions;
   const deadline = (await s.engine.now()) + s.times.haltSeconds * 1000;
+  const abandoned = async () => await s.steady(`${leg}.abandon`, () => bridges.abandonStart(s.owner, quote));
   for (;;) {
-    const tried = await s.within(`${leg}.start`, () => actions.start(s.id, s.input.account, leg, quote));
+    let tried;
+    try {
+      tried = await s.within(`${leg}.start`, () => bridges.start(s.owner, leg, quote));
+    } catch (error) {
+      // the position that is held has no transfer then, or one that is under way
+      if (error instanceof NeedsOperator && (await abandoned())) s.loose.push(...bridges.spenders(quote));
+      throw error;
+    }
     if (tried.ok && tried.value.status !== "open") return tried.value;
     const detail = tried.ok ? (tried.value as { detail: string }).detail : tried.fault;
-    if (!tried.ok && (await s.steady(`${leg}.abandon`, () => actions.abandonStart(s.id, s.input.account, quote))))
-      return { status: "halted", detail };
+    if (!tried.ok && (await abandoned())) return { status: "halted", detail };
     if (await isOver(s, "bridge-start", [{ status: "open", detail }], deadline)) return { status: "unknown", detail };
   }
 }
@@ -97,14 +105,13 @@ type Flight = Pick<Carriage, "flying" | "start" | "to" | "from" | "tokenIn" | "a
 /** A started transfer until its money is somewhere. */
 export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote, dueSeconds: number): Promise<Moved> {
   const { actions, settings } = s.env;
-  const { account } = s.input;
   const id = quote.request.id;
   const begun = await s.engine.now();
   const lastWait = begun + (dueSeconds + quote.refundSeconds + s.times.holdSeconds) * 1000;
   const risk = { chainId: t.from, token: t.tokenIn, amount: quote.amountIn };
   let promised = quote.amountOut;
   for (;;) {
-    const tried = await s.within(`${leg}.track`, () => actions.track(account, id));
+    const tried = await s.within(`${leg}.track`, () => actions.track(s.owner, id));
     const seen = tried.ok ? tried.value : null;
     const waitsFor = tried.ok ? tried.value.waitsFor : tried.fault;
     const now = await s.engine.now();
@@ -112,7 +119,7 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
     if (seen !== null && (seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
       const amount = seen.amount;
       const refunded = seen.state === "refunded";
-      if (seen.native) await wrapped(s, leg, refunded ? t.from : t.to, amount);
+      if (seen.native) await wrapped(s, t.flying, leg, refunded ? t.from : t.to, amount);
       if (refunded && !s.exceptBridges.includes(quote.bridge)) s.exceptBridges.push(quote.bridge);
       // steps of saga-1 did not look
       const partial = seen.failure !== undefined && amount < (refunded ? quote.amountIn : promised);
@@ -125,7 +132,7 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
     }
     if (seen?.state === "not-started" && !seen.startPossible) {
       // a reorganisation took the start back, and the bridge takes it no more: the money never left
-      await s.steady(`${leg}.lost`, async () => (await s.env.store.notStarted(id), null));
+      await s.steady(`${leg}.lost`, async () => (await s.env.store.notStarted(s.owner, id, []), null));
       return { kind: "refunded", amount: quote.amountIn, partial: false };
     }
     const failure = seen === null ? "chain-halted" : seen.failure === undefined ? earlierFailureOf(seen) : seen.failure;
@@ -151,28 +158,43 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
   }
 }
 
-/** What came as the native coin, as the token that the trade goes on with. */
-async function wrapped(s: SagaRun, leg: string, chainId: number, amount: bigint): Promise<void> {
+/** What came as the native coin, as the token that the trade goes on with. Raises NeedsOperator where it is not wrapped. */
+export async function wrapped(s: SagaRun, state: SagaState, leg: string, chainId: number, amount: bigint): Promise<void> {
   const { actions, settings } = s.env;
-  for (let i = 0; ; i++) {
+  let deadline: number | null = null;
+  let why = "";
+  for (let i = 0; i < FAULT_TRIES;) {
     // an intent that failed stays failed
     const name = i === 0 ? `${leg}.wrap` : `${leg}.wrap.${i}`;
-    const end = await s.steady(`${leg}.wrap`, async () => {
-      const { done, detail } = await actions.wrap(s.id, s.input.account, name, chainId, amount);
-      if (!done) s.env.onFault(new Error(`${s.id}: what arrived is not wrapped yet: ${detail}`));
-      return done;
+    // earlier versions recorded whether it was done, and nothing else
+    const end = await s.steady(`${leg}.wrap`, async (): Promise<Wrapped | boolean> => {
+      const seen = await actions.bridges.wrap(s.owner, name, chainId, amount);
+      if (seen.status === "failed") s.env.onFault(new Error(`${s.id}: what arrived is not wrapped yet: ${seen.detail}`));
+      return seen;
     });
-    if (end) return;
+    if (end === true || (end !== false && end.status === "done")) return;
+    why = end === false ? "" : end.detail;
+    if (end !== false && end.status === "open") {
+      // a second one would wrap what pays for gas
+      deadline ??= (await s.engine.now()) + s.times.haltSeconds * 1000;
+      if (await isOver(s, state, [end], deadline)) break;
+      continue;
+    }
+    i++;
     await s.pause(settings.mostPollSeconds);
   }
+  throw new NeedsOperator(`what arrived as the coin is not wrapped: ${why}`, FAULT_TRIES);
 }
 
 /** Makes the bridge's call of now. One that fails is followed by a pause, so that it is not paid for again and again at once. */
-async function push(s: SagaRun, leg: string, id: string, wish: Parameters<Env["actions"]["push"]>[4]): Promise<void> {
+async function push(s: SagaRun, leg: string, id: string, wish: RecoverWish | "claim"): Promise<void> {
   const name = s.name(`${leg}.${wish}`);
-  const { actions, settings } = s.env;
+  const { settings } = s.env;
+  const { bridges } = s.env.actions;
   for (;;) {
-    const tried = await s.within(name, () => actions.push(s.id, s.input.account, name, id, wish));
+    const tried = await s.within(name, () =>
+      wish === "claim" ? bridges.claim(s.owner, name, id) : bridges.recover(s.owner, name, id, wish),
+    );
     // a silent network is found by the next look
     if (!tried.ok) return;
     const pushed = tried.value;

@@ -1,14 +1,14 @@
 /** The workflow of one cross-chain trade, in terms of durable steps: from its opening to its books. */
-import { allFinal, closeBooks } from "../transfers/closing.js";
+import { allFinal, closeBooks, type Prices } from "../transfers/closing.js";
 import { judgeStart, noEstimate } from "../transfers/estimate.js";
 import type { SagaRow } from "../transfers/store.js";
 import type { Estimate, SagaResult } from "../transfers/types.js";
 import type { Env } from "./cross-chain-executor.js";
 import { bridgeMode, inventoryMode } from "./saga-modes.js";
 import { resume } from "./saga-resume.js";
-import { type Engine, type SagaInput, SagaRun, type Times, timesOf } from "./saga-run.js";
+import { type Engine, held, type Holding, NeedsOperator, type SagaInput, SagaRun, type Times, timesOf } from "./saga-run.js";
 
-export type { Command, Engine, SagaInput } from "./saga-run.js";
+export { type Command, type Engine, runOf, type SagaInput } from "./saga-run.js";
 
 /** Runs one trade to its books. Run again on an engine with its steps, it goes on where they end. */
 export async function runSaga(env: Env, engine: Engine, input: SagaInput): Promise<SagaResult> {
@@ -17,17 +17,44 @@ export async function runSaga(env: Env, engine: Engine, input: SagaInput): Promi
   if (row.outcome !== null && row.result !== null && input.again === 0) return row.result;
   // steps of saga-1 have none
   s.times = row.times ?? s.times;
-  const end =
-    input.again > 0 ? await resume(s, row) : row.mode === "bridge" ? await bridgeMode(s, row) : await inventoryMode(s, row);
+  const end = await orHeld(s, async () => {
+    if (input.again > 0) return await resume(s, row);
+    return row.mode === "bridge" ? await bridgeMode(s, row) : await inventoryMode(s, row);
+  });
   await revokeAll(s);
-  const final = await isFinal(s);
-  const close = async (lenient: boolean): Promise<SagaResult> => {
-    const result = await closeBooks(env.actions, row, { ...end, final, decisions: s.decisions }, lenient);
-    await env.store.finish(s.id, result.outcome, result);
+  return await close(s, row, end, await isFinal(s, end.outcome === "held"));
+}
+
+/** Where no further try brings it on, it is held: with the reason, and the command that continues it. */
+async function orHeld(s: SagaRun, work: () => Promise<Holding>): Promise<Holding> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof NeedsOperator)) throw error;
+    const reason = `${error.message}; when that is mended: arb transfers resume ${s.id}`;
+    s.note("a step", "operator", error.message);
+    return held(reason);
+  }
+}
+
+/** The books, by prices of now; by those that are to be had where a network is silent; without any where none can be had. */
+async function close(s: SagaRun, row: SagaRow, end: Holding, final: boolean): Promise<SagaResult> {
+  const { actions, store } = s.env;
+  const by = async (prices: Prices, holding = end): Promise<SagaResult> => {
+    const result = await closeBooks(actions, row, { ...holding, final, decisions: s.decisions }, prices);
+    await store.finish(s.owner, result.outcome, result);
     return result;
   };
-  const closed = await s.within("close", async () => await close(false));
-  return closed.ok ? closed.value : await s.steady("close-halted", async () => await close(true));
+  let fault = "";
+  try {
+    const closed = await s.within("close", async () => await by("now"));
+    return closed.ok ? closed.value : await s.steady("close-halted", async () => await by("any"));
+  } catch (error) {
+    if (!(error instanceof NeedsOperator)) throw error;
+    fault = error.message;
+  }
+  const reason = `${end.reason}; its books have no prices: ${fault}; when that is mended: arb transfers resume ${s.id}`;
+  return await s.steady("close-unpriced", async () => await by("none", held(reason)));
 }
 
 type Opened = SagaRow & { times?: Times };
@@ -48,34 +75,55 @@ async function openSaga(s: SagaRun): Promise<Opened> {
     await store.refuse(opportunity, account, estimate, result);
     return await opened(s);
   };
-  const tried = await s.within("open", async () => {
+  const refused = async (fault: string) =>
+    await s.steady("not-opened", async () => await refuse(fault, noEstimate(opportunity.mode ?? "bridge")));
+  const open = async (): Promise<Opened> => {
     if (await store.saga(opportunity.id)) return await opened(s);
     const start = await judgeStart(opportunity, account, s.env);
     if (!start.ok) return await refuse(start.reason, start.estimate);
     const { estimate, wanted } = start;
     const missing = await store.open({ opportunity, mode: estimate.mode, account, estimate }, wanted);
     return missing === null ? await opened(s) : await refuse(missing, estimate);
-  });
-  if (tried.ok) return tried.value;
-  return await s.steady("not-opened", async () => await refuse(tried.fault, noEstimate(opportunity.mode ?? "bridge")));
+  };
+  try {
+    const tried = await s.within("open", open);
+    return tried.ok ? tried.value : await refused(tried.fault);
+  } catch (error) {
+    if (!(error instanceof NeedsOperator)) throw error;
+    return await refused(error.message);
+  }
 }
 
-/** What failed steps may have left approved. A silent network keeps no saga from its end: it is told. */
+/** What failed steps may have left approved. What keeps it from that keeps no saga from its end: it is told. */
 async function revokeAll(s: SagaRun): Promise<void> {
   for (const [i, at] of s.loose.entries())
-    for (;;) {
-      const tried = await s.within(`revoke.${i}`, async () => await s.env.actions.revoke(s.id, s.input.account, i, at));
-      if (!tried.ok || tried.value) break;
-      await s.pause(s.env.settings.pollSeconds);
-    }
+    await unlessFaulty(null, async () => {
+      for (;;) {
+        const tried = await s.within(`revoke.${i}`, async () => await s.env.actions.revoke(s.owner, s.again(`revoke.${i}`), at));
+        if (!tried.ok || tried.value) return null;
+        await s.pause(s.env.settings.pollSeconds);
+      }
+    });
 }
 
-async function isFinal(s: SagaRun): Promise<boolean> {
-  const until = (await s.engine.now()) + s.times.finalSeconds * 1000;
-  for (;;) {
-    if (await s.steady("final", () => allFinal(s.env.actions, s.id))) return true;
-    if ((await s.engine.now()) >= until) return false;
-    await s.stand("closing", "final blocks for its transactions", null);
-    await s.pause(s.env.settings.pollSeconds);
+async function unlessFaulty<T>(otherwise: T, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof NeedsOperator)) throw error;
+    return otherwise;
   }
+}
+
+/** `atRisk`: it ends with a position, which stays shown. */
+async function isFinal(s: SagaRun, atRisk: boolean): Promise<boolean> {
+  const until = (await s.engine.now()) + s.times.finalSeconds * 1000;
+  return await unlessFaulty(false, async () => {
+    for (;;) {
+      if (await s.steady("final", () => allFinal(s.env.actions, s.id))) return true;
+      if ((await s.engine.now()) >= until) return false;
+      await s.stand("closing", "final blocks for its transactions", atRisk ? undefined : null);
+      await s.pause(s.env.settings.pollSeconds);
+    }
+  });
 }

@@ -137,11 +137,13 @@ async function isOver(sql: Sql, id: string): Promise<boolean> {
 
 /**
  * Sets what a saga owns and expects at several places, all at once, within the caller's transaction. One that has ended owns nothing,
- * whatever a driver that was frozen in one of its steps wants to write when it wakes.
+ * whatever a driver that was frozen in one of its steps wants to write when it wakes. `mustCarry` raises where it is another's to write.
  */
-export async function setWithin(sql: Sql, saga: string, changes: Change[]): Promise<void> {
+export async function setWithin(sql: Sql, saga: string, changes: Change[], mustCarry: () => Promise<void>): Promise<void> {
   await lockPlaces(sql, changes);
   if (await isOver(sql, saga)) return;
+  // under the locks: who carries it now writes after us, and its values stand
+  await mustCarry();
   for (const change of changes) await changeWithin(sql, saga, change);
 }
 

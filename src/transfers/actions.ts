@@ -2,27 +2,21 @@
  * What a saga does in one step. Every action may run again at any point: what it signs goes by an intent of its own name, what it writes
  * is absolute or written once, and a transfer stands in the database before its first call is sent.
  */
-import type { BridgeQuote, RecoverWish, TransferStatus } from "../bridges/bridge.js";
-import {
-  BridgeExecutor,
-  type BridgeSettings,
-  intentOf,
-  type Pushed,
-  type Seen,
-  type StartEnd,
-} from "../bridges/bridge-executor.js";
+import type { TransferStatus } from "../bridges/bridge.js";
+import { BridgeExecutor, type BridgeSettings, intentOf, type Seen } from "../bridges/bridge-executor.js";
 import { ArbError } from "../errors.js";
 import type { Failure } from "../execution/recovery-manager.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import type { Ownership } from "../journal/owner.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
-import { TransactionBuilder } from "../plan/transaction-builder.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
+import { approve } from "./approvals.js";
 import type { Quotes } from "./quotes.js";
 import type { Senders } from "./senders.js";
 import { failureOf } from "./failures.js";
 import type { TransferRow, TransferStore } from "./store.js";
 import { turnOf, Turns } from "./turns.js";
+import type { Owner } from "./types.js";
 
 export interface ActionSettings extends BridgeSettings {
   slippagePpm: number;
@@ -84,15 +78,16 @@ export class Actions {
   }
 
   /** One swap of a balance of ours, in the best pool of now. */
-  async swap(saga: string, account: string, wish: LegWish): Promise<LegEnd> {
-    return await this.#turns.take(turnOf(wish.chainId, account), async () => await this.#swap(saga, account, wish));
+  async swap(owner: Owner, wish: LegWish): Promise<LegEnd> {
+    return await this.#turns.take(turnOf(wish.chainId, owner.account), async () => await this.#swap(owner, wish));
   }
 
-  async #swap(saga: string, account: string, wish: LegWish): Promise<LegEnd> {
+  async #swap(owner: Owner, wish: LegWish): Promise<LegEnd> {
+    const { saga, account, workflow } = owner;
     const { chainId, tokenIn, tokenOut, amountIn, leg } = wish;
     const venue = this.senders.venue(chainId, account);
     const intentId = intentOf(saga, leg);
-    const sender = { chainId, account, intentId, holder: venue.holder };
+    const sender = { chainId, account, intentId, workflow, holder: venue.holder };
     let pool: string | null = null;
     let spender: string | null = null;
     let call = { to: account, data: "0x", value: 0n };
@@ -117,13 +112,15 @@ export class Actions {
       const minOut = tolerated > wish.floor ? tolerated : wish.floor;
       spender = venue.spender(best.hop);
       if (spender !== null) {
-        const approved = await this.#approve(saga, account, leg, chainId, tokenIn, spender, amountIn);
-        if (approved.status === "open") return approved;
-        if (approved.status === "failed") return failed("leg-failed", approved.detail);
+        const approval = { chainId, token: tokenIn, spender, amount: amountIn };
+        const nameOf = (i: number) => intentOf(saga, `${leg}.approve.${i}`);
+        const end = await approve(this.senders, owner, approval, nameOf, this.settings.legMs);
+        if (end?.status === "open") return end;
+        if (end !== null) return failed("leg-failed", end.detail);
       }
       // what will come belongs to this saga from the block that brings it
       const place = { chainId, holder: venue.holder };
-      await this.store.own(saga, [
+      await this.store.own(owner, [
         { ...place, token: tokenOut, expected: best.amountOut },
         { ...place, token: tokenIn, amount: amountIn },
       ]);
@@ -135,7 +132,7 @@ export class Actions {
     const place = { chainId, holder: venue.holder };
     if (landing.status === "open") return landing;
     if (landing.status === "failed") {
-      await this.store.own(saga, [
+      await this.store.own(owner, [
         { ...place, token: tokenOut },
         { ...place, token: tokenIn, amount: amountIn },
       ]);
@@ -144,56 +141,22 @@ export class Actions {
     const change = await this.store.changeOf(chainId, intentId, venue.holder);
     const [paid, got] = [-(change.get(tokenIn.toLowerCase()) ?? 0n), change.get(tokenOut.toLowerCase()) ?? 0n];
     if (got <= 0n) throw new ArbError("network", `the journal has not booked ${landing.hash} yet`, { where: landing.hash });
-    await this.store.own(saga, [
+    await this.store.own(owner, [
       { ...place, token: tokenIn, amount: amountIn - paid },
       { ...place, token: tokenOut, amount: got },
     ]);
     return { status: "done", amountIn: paid, amountOut: got, pool, hash: landing.hash };
   }
 
-  /** Approvals of exactly the amount, each a transaction of its own; those of an earlier run are settled first. */
-  async #approve(
-    saga: string,
-    account: string,
-    leg: string,
-    chainId: number,
-    token: string,
-    spender: string,
-    amount: bigint,
-  ): Promise<{ status: "done" } | { status: "failed"; detail: string } | { status: "open"; detail: string }> {
-    const { network, provider } = this.senders.chain(chainId);
-    let next = 0;
-    const idle = { to: account, data: "0x", value: 0n };
-    const name = (i: number) => intentOf(saga, `${leg}.approve.${i}`);
-    for (; await this.senders.isKnown(chainId, name(next)); next++) {
-      const end = await this.senders.execute({ chainId, account, intentId: name(next), call: idle }, this.settings.legMs);
-      if (end.status !== "landed") return end;
-    }
-    for (const call of await new TransactionBuilder(network, provider).approvals(token, account, spender, amount)) {
-      const end = await this.senders.execute({ chainId, account, intentId: name(next++), call }, this.settings.legMs);
-      if (end.status !== "landed") return end;
-    }
-    return { status: "done" };
-  }
-
   /** Takes back what a contract of a failed step may still take. */
-  async revoke(
-    saga: string,
-    account: string,
-    i: number,
-    at: { chainId: number; token: string; spender: string },
-  ): Promise<boolean> {
+  async revoke(owner: Owner, name: string, at: { chainId: number; token: string; spender: string }): Promise<boolean> {
     const { chainId, token, spender } = at;
-    const intentId = intentOf(saga, `revoke.${i}`);
+    const { saga, account, workflow } = owner;
+    const intentId = intentOf(saga, name);
     const contract = IERC20__factory.connect(token, this.senders.chain(chainId).provider);
     if (!(await this.senders.isKnown(chainId, intentId)) && (await contract.allowance(account, spender)) === 0n) return true;
     const call = { to: token, data: contract.interface.encodeFunctionData("approve", [spender, 0n]), value: 0n };
-    return (await this.senders.execute({ chainId, account, intentId, call }, this.settings.legMs)).status !== "open";
-  }
-
-  /** What follows is done by the BridgeExecutor, for the account of a saga. */
-  async start(saga: string, account: string, leg: string, quote: BridgeQuote): Promise<StartEnd> {
-    return await this.bridges.start({ saga, account }, leg, quote);
+    return (await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs)).status !== "open";
   }
 
   /** Whether a leg's swap is signed: one that is not, and whose name is not used again, never happens. */
@@ -201,16 +164,9 @@ export class Actions {
     return await this.senders.isKnown(chainId, intentOf(saga, leg));
   }
 
-  async abandonStart(saga: string, account: string, quote: BridgeQuote): Promise<boolean> {
-    return await this.bridges.abandonStart({ saga, account }, quote);
-  }
-
-  spenders(quote: BridgeQuote): { chainId: number; token: string; spender: string }[] {
-    return this.bridges.spenders(quote);
-  }
-
-  async track(account: string, id: string): Promise<Watched> {
-    const { row, status, seen } = await this.bridges.look(account, id);
+  /** One look at a transfer, with what goes wrong with it. */
+  async track(owner: Owner, id: string): Promise<Watched> {
+    const { row, status, seen } = await this.bridges.look(owner, id);
     const trouble = await this.#trouble(row, status, seen.overdue);
     return { ...seen, failure: failureOf({ bridge: row.bridge, status, overdue: seen.overdue, ...trouble }) };
   }
@@ -230,15 +186,6 @@ export class Actions {
     // a fill that waits for its final block has been paid for
     if (bridge !== "across" || halted !== null || !/relayer/.test(waitsFor)) return { underpaid: false, halted };
     return { underpaid: await this.quotes.asksMore(quote), halted };
-  }
-
-  async wrap(saga: string, account: string, name: string, chainId: number, amount: bigint) {
-    return await this.bridges.wrap({ saga, account }, name, chainId, amount);
-  }
-
-  async push(saga: string, account: string, name: string, id: string, wish: RecoverWish | "claim"): Promise<Pushed> {
-    const owner = { saga, account };
-    return wish === "claim" ? await this.bridges.claim(owner, name, id) : await this.bridges.recover(owner, name, id, wish);
   }
 
   /** Where a trade's tokens are held on a network. */

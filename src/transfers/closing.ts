@@ -1,9 +1,9 @@
 /** How a saga ends: its books, what is left of it, and its net result. */
-import { ArbError } from "../errors.js";
 import type { SagaOutcome } from "../execution/recovery-manager.js";
 import type { SlotState } from "../journal/types.js";
 import { sameAddress } from "../venues/swap.js";
 import type { Actions } from "./actions.js";
+import { faultKindOf } from "./faults.js";
 import { type SagaRow, workflowOf } from "./store.js";
 import type { BookLine, SagaResult } from "./types.js";
 
@@ -32,15 +32,18 @@ async function pending({ store, senders }: Actions, saga: string, states: SlotSt
   return rows.reduce((sum, r) => sum + r.pending, 0);
 }
 
+/** Which prices a result needs: those of "now" on both networks; where one is silent, "any"; "none": what has no price counts as the start had it, gas not at all. */
+export type Prices = "now" | "any" | "none";
+
 /**
  * The result by the books. What is left beside the profit token is valued at the price at which the network of the target leg takes it.
- * Raises "network" where it cannot be read. `lenient`: where one of the networks is silent, prices of the other count.
+ * Raises "network" where a price cannot be read that is needed.
  */
 export async function closeBooks(
   actions: Actions,
   saga: SagaRow,
   end: { outcome: SagaOutcome | "as-planned"; reason: string; final: boolean; decisions: SagaResult["decisions"] },
-  lenient = false,
+  prices: Prices = "now",
 ): Promise<SagaResult> {
   const { opportunity: o, account, estimate } = saga;
   const { quotes, store } = actions;
@@ -62,10 +65,11 @@ export async function closeBooks(
   const profit = books.filter(isProfit).reduce((sum, b) => sum + b.amount, 0n);
   const costIn = async (chainId: number, wei: bigint, token: string): Promise<bigint> => {
     const [other] = [...profitTokens].filter(([id]) => id !== chainId);
+    if (prices === "none") return 0n;
     try {
       return await quotes.costIn(chainId, wei, token);
     } catch (error) {
-      if (!lenient || !isSilence(error) || !other) throw error;
+      if (prices === "now" || !isSilence(error) || !other) throw error;
       // the coin of both networks is the same, and so is the profit token
       return await quotes.costIn(other[0], wei, other[1]);
     }
@@ -79,7 +83,7 @@ export async function closeBooks(
     gasCost += wei >= 0n ? await costIn(b.chainId, wei, token) : -(await costIn(b.chainId, -wei, token));
   }
   const left = books.filter((b) => !isProfit(b) && b.asset !== "native").reduce((sum, b) => sum + b.amount, 0n);
-  const residual = await worthOf(actions, saga, left, lenient);
+  const residual = await worthOf(actions, saga, left, prices);
   const net = profit + residual - gasCost;
   const outcome = end.outcome === "as-planned" ? (net > 0n ? "profit" : "loss") : end.outcome;
   const { reason, final, decisions } = end;
@@ -91,7 +95,7 @@ async function worthOf(
   actions: Actions,
   { opportunity: o, account, estimate }: SagaRow,
   amount: bigint,
-  lenient: boolean,
+  prices: Prices,
 ): Promise<bigint> {
   if (amount === 0n) return 0n;
   const size = amount > 0n ? amount : -amount;
@@ -100,11 +104,12 @@ async function worthOf(
     [o.sell.chainId, o.sell.tokenIn, o.sell.tokenOut],
     [o.buy.chainId, o.buy.tokenOut, o.buy.tokenIn],
   ] as const) {
+    if (prices === "none") break;
     let best;
     try {
       [best] = await actions.quotes.sales(account, chainId, { tokenIn, tokenOut, amountIn: size });
     } catch (error) {
-      if (!lenient || !isSilence(error)) throw error;
+      if (prices === "now" || !isSilence(error)) throw error;
     }
     if (best) worths.push(best.amountOut);
   }
@@ -114,4 +119,4 @@ async function worthOf(
   return amount > 0n ? worth : -worth;
 }
 
-const isSilence = (error: unknown): boolean => error instanceof ArbError && error.code === "network";
+const isSilence = (error: unknown): boolean => faultKindOf(error) === "silent";

@@ -85,10 +85,15 @@ export class RebalancingStore {
     });
   }
 
-  async row(id: string): Promise<RebalancingRow> {
+  async find(id: string): Promise<RebalancingRow | null> {
     const [row] = await this.#run(`select * from crosschain.rebalancing where id = $1`, [id]);
+    return row ? rowOf(row) : null;
+  }
+
+  async row(id: string): Promise<RebalancingRow> {
+    const row = await this.find(id);
     if (!row) throw new ArbError("internal", `the rebalancing ${id} is not in the database`);
-    return rowOf(row);
+    return row;
   }
 
   /** The one of a token that is under way. */

@@ -43,6 +43,8 @@ export interface Order {
   chainId: number;
   account: string;
   intentId: string;
+  /** That it is part of. */
+  workflow?: string;
   call: Call;
   /** Contract whose balances move, where it is not the account. */
   holder?: string;
@@ -61,8 +63,8 @@ export class Senders {
   readonly #senders = new Map<string, Promise<TransactionExecutor>>();
   readonly #watchedAt = new Map<string, number>();
   #closed = false;
-  /** Whether this driver still does what an intent is part of. It asks nobody for an account otherwise, and signs nothing. */
-  carries: (intentId: string) => Promise<boolean> = () => Promise.resolve(true);
+  /** Whether this driver still carries a workflow. It asks nobody for an account otherwise, and signs nothing. */
+  carries: (workflow: string) => Promise<boolean> = () => Promise.resolve(true);
 
   /** `shares`: asks the drivers that have an account to hand it over; for programs that look at what others ask for, too. */
   constructor(
@@ -223,9 +225,9 @@ export class Senders {
    * Makes a call once: a known intent gives its attempt again, the same bytes. Waits for its receipt until the deadline. Raises "network"
    * and "locked" where it must be tried again.
    */
-  async execute({ chainId, account, intentId, call, holder }: Order, deadlineMs: number): Promise<Landing> {
+  async execute({ chainId, account, intentId, workflow, call, holder }: Order, deadlineMs: number): Promise<Landing> {
     const { chain, fees } = this.network(chainId);
-    if (!(await this.carries(intentId)))
+    if (workflow !== undefined && !(await this.carries(workflow)))
       throw new ArbError("locked", `${intentId} is done by another driver now`, { where: chain.network.name });
     const sender = await this.sender(chainId, account);
     const intent = { id: intentId, ...(holder === undefined || holder === account ? {} : { holder }) };

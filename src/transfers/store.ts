@@ -5,9 +5,10 @@ import type { ChoiceKind, SagaOutcome } from "../execution/recovery-manager.js";
 import { type Change, type Providers, releaseWithin, reserveWithin, setWithin } from "../inventory/inventory.js";
 import { fromStored, toStored } from "../inventory/stored.js";
 import { amount } from "../journal/slots.js";
-import { databaseError, inTransaction, type JournalDatabase, keyOf } from "../journal/sql.js";
+import { databaseError, inTransaction, type JournalDatabase, keyOf, type Sql } from "../journal/sql.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
-import type { Estimate, SagaResult } from "./types.js";
+import type { Estimate, Owner, SagaResult } from "./types.js";
+import { ENGINE_SCHEMA } from "./version.js";
 
 /** Name of a saga's workflow; intents are `<this>:<leg>`. The slash keeps it apart from every opportunity's id. */
 export const workflowOf = (id: string): string => `saga/${id}`;
@@ -24,6 +25,8 @@ export interface SagaRow {
   risk: { chainId: number; token: string; amount: bigint } | null;
   outcome: SagaOutcome | null;
   result: SagaResult | null;
+  /** Of a held one: what it is to go on with, once a driver has heard it. */
+  wish: ChoiceKind | "look" | null;
   createdAt: Date;
   updatedAt: Date;
   finishedAt: Date | null;
@@ -51,10 +54,34 @@ export interface Stand {
 }
 
 export class TransferStore {
+  /** `driverId`: whose steps these are; null for a program that runs no trades. */
   constructor(
     readonly db: JournalDatabase,
     readonly providers: Providers,
+    readonly driverId: string | null = null,
   ) {}
+
+  /** Whether this driver carries a workflow: not where it woke up in a step that another driver does now. */
+  async carries(workflow: string, sql: Sql = this.db.pool): Promise<boolean> {
+    if (this.driverId === null) return true;
+    try {
+      const { rows } = await sql.query(
+        `select 1 from ${ENGINE_SCHEMA}.workflow_status where workflow_uuid = $1 and executor_id = $2 and status = 'PENDING'`,
+        [workflow, this.driverId],
+      );
+      return rows.length > 0;
+    } catch (error) {
+      throw databaseError(error, `who carries ${workflow} is not known`);
+    }
+  }
+
+  async #mustCarry({ workflow }: Owner, sql: Sql): Promise<void> {
+    if (!(await this.carries(workflow, sql))) throw new ArbError("locked", `${workflow} is done by another driver now`);
+  }
+
+  async #set(sql: Sql, owner: Owner, changes: Change[]): Promise<void> {
+    await setWithin(sql, owner.saga, changes, async () => await this.#mustCarry(owner, sql));
+  }
 
   /**
    * Writes a saga down and reserves what it needs, all or nothing. A saga that is there already stays as it is. Gives what is missing,
@@ -96,9 +123,11 @@ export class TransferStore {
     );
   }
 
-  /** Ends a saga and gives back what it had reserved, in one transaction. The first end stands. */
-  async finish(id: string, outcome: SagaOutcome, result: SagaResult): Promise<void> {
+  /** Ends a saga and gives back what it had reserved, in one transaction. The first end stands. Raises "locked" where another driver carries it. */
+  async finish(owner: Owner, outcome: SagaOutcome, result: SagaResult): Promise<void> {
+    const id = owner.saga;
     await inTransaction(this.db.pool, `${id} cannot be ended`, async (sql) => {
+      await this.#mustCarry(owner, sql);
       const { rowCount } = await sql.query(
         `update crosschain.saga set state = 'done', outcome = $2, result = $3, waits_for = '', due = null, finished_at = clock_timestamp(),
            updated_at = clock_timestamp() where id = $1 and finished_at is null`,
@@ -108,13 +137,19 @@ export class TransferStore {
     });
   }
 
-  /** A held saga goes on: it is open again, and what was wished of it is taken. One that is open stays as it is. */
-  async reopen(id: string): Promise<void> {
-    await this.#run(
-      `update crosschain.saga set outcome = null, finished_at = null, wish = null, wished_at = null, updated_at = clock_timestamp()
-       where id = $1 and outcome = 'held'`,
-      [id],
-    );
+  /**
+   * A held saga goes on: it is open again, and what was wished of it is taken. One that is open stays as it is. Raises "locked" where another
+   * driver carries it.
+   */
+  async reopen(owner: Owner): Promise<void> {
+    await inTransaction(this.db.pool, `${owner.saga} cannot be opened again`, async (sql) => {
+      await this.#mustCarry(owner, sql);
+      await sql.query(
+        `update crosschain.saga set outcome = null, finished_at = null, wish = null, wished_at = null, updated_at = clock_timestamp()
+         where id = $1 and outcome = 'held'`,
+        [owner.saga],
+      );
+    });
   }
 
   /** Notes that a held saga is to go on, for whatever driver has its account, now or when one starts. False where it is not held. */
@@ -144,10 +179,10 @@ export class TransferStore {
     );
   }
 
-  /** Sets what a saga owns and expects at the given places. */
-  async own(id: string, changes: Change[]): Promise<void> {
-    await inTransaction(this.db.pool, `the reservations of ${id} cannot be changed`, async (sql) => {
-      await setWithin(sql, id, changes);
+  /** Sets what a saga owns and expects at the given places. Raises "locked" where another driver carries it. */
+  async own(owner: Owner, changes: Change[]): Promise<void> {
+    await inTransaction(this.db.pool, `the reservations of ${owner.saga} cannot be changed`, async (sql) => {
+      await this.#set(sql, owner, changes);
     });
   }
 
@@ -193,14 +228,14 @@ export class TransferStore {
   }
 
   /** The start is on the chain: what left is no longer the saga's there, and what will arrive is expected. */
-  async started(row: TransferRow, key: TransferKey, changes: Change[]): Promise<void> {
+  async started(owner: Owner, row: TransferRow, key: TransferKey, changes: Change[]): Promise<void> {
     await inTransaction(this.db.pool, `the start of ${row.id} cannot be noted`, async (sql) => {
       const { rowCount } = await sql.query(
         `update crosschain.transfer set key = $2, state = 'initiated', started_at = clock_timestamp(),
            due = clock_timestamp() + (due - recorded_at) where id = $1 and started_at is null`,
         [row.id, toStored(key)],
       );
-      if (rowCount === 1) await setWithin(sql, row.saga, changes);
+      if (rowCount === 1) await this.#set(sql, owner, changes);
     });
   }
 
@@ -208,16 +243,22 @@ export class TransferStore {
     await this.#run(`update crosschain.transfer set state = $2 where id = $1`, [id, state]);
   }
 
-  /** It was never started, and never will be. */
-  async notStarted(id: string): Promise<void> {
-    await this.#run(
-      `update crosschain.transfer set state = 'not-started', ended = 'not-started', ended_at = clock_timestamp() where id = $1 and ended is null`,
-      [id],
-    );
+  /** It was never started, and never will be: what it was to bring is not expected any more. */
+  async notStarted(owner: Owner, id: string, changes: Change[]): Promise<void> {
+    await inTransaction(this.db.pool, `the end of ${id} cannot be noted`, async (sql) => {
+      await this.#mustCarry(owner, sql);
+      await this.#set(sql, owner, changes);
+      await sql.query(
+        `update crosschain.transfer set state = 'not-started', ended = 'not-started', ended_at = clock_timestamp()
+         where id = $1 and ended is null`,
+        [id],
+      );
+    });
   }
 
   /** Books an arrival or a refund, once: one log pays one transfer, and one transfer is paid by one log. */
   async arrived(
+    owner: Owner,
     row: TransferRow,
     ended: "delivered" | "refunded",
     holder: string,
@@ -245,7 +286,7 @@ export class TransferStore {
           arrival.blockHash,
         ],
       );
-      await setWithin(sql, row.saga, changes);
+      await this.#set(sql, owner, changes);
     });
   }
 
@@ -277,6 +318,30 @@ export class TransferStore {
       [chainId, intentId, keyOf(holder)],
     );
     return new Map(rows.map((r) => [String(r["asset"]), amount(r["sum"])]));
+  }
+
+  /** What arrived for a saga as a network's coin and stands unwrapped yet, wei by network. */
+  async unwrapped(saga: string, wrappedOf: (chainId: number) => string): Promise<Map<number, bigint>> {
+    const arrived = await this.#run(
+      `select r.chain_id, sum(r.amount)::numeric as sum from crosschain.arrival r join crosschain.transfer t on t.id = r.transfer
+       where t.saga = $1 and r.asset = 'native' group by r.chain_id`,
+      [saga],
+    );
+    const left = new Map(arrived.map((r) => [Number(r["chain_id"]), amount(r["sum"])]));
+    for (const [chainId, sum] of left) left.set(chainId, sum - (await this.wrappedBy(saga, chainId, wrappedOf(chainId))));
+    return new Map([...left].filter(([, sum]) => sum > 0n));
+  }
+
+  /** What the wraps of a saga gave on a network, by the journal. */
+  async wrappedBy(saga: string, chainId: number, token: string): Promise<bigint> {
+    const rows = await this.#run(
+      `select coalesce(sum(l.amount), 0)::numeric as sum from journal.ledger l join journal.inclusion i on i.id = l.inclusion
+       join journal.attempt a on a.hash = i.hash
+       where a.chain_id = $1 and starts_with(a.intent_id, $2) and substr(a.intent_id, length($2) + 1) like '%.wrap%' and l.asset = $3
+         and i.taken_back_at is null`,
+      [chainId, `${workflowOf(saga)}:`, keyOf(token)],
+    );
+    return amount(rows[0]?.["sum"]);
   }
 
   /** Everything that a saga changed: its own transactions by the journal, and what others brought. By network and asset. */
@@ -331,6 +396,7 @@ function sagaOf(r: Record<string, unknown>): SagaRow {
     risk,
     outcome: r["outcome"] as SagaOutcome | null,
     result: r["result"] === null ? null : fromStored(r["result"]),
+    wish: r["wish"] as SagaRow["wish"],
     createdAt: r["created_at"] as Date,
     updatedAt: r["updated_at"] as Date,
     finishedAt: r["finished_at"] as Date | null,

@@ -93,16 +93,6 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether this driver carries the workflow that an intent is part of: not one that woke up within a step which another driver does. */
-export async function carries(db: Pick<Database, "pool">, driverId: string, intentId: string): Promise<boolean> {
-  const { rows } = await db.pool.query(
-    `select 1 from ${ENGINE_SCHEMA}.workflow_status where executor_id = $2 and status = 'PENDING'
-       and (workflow_uuid = $1 or starts_with(workflow_uuid, $1 || '/')) limit 1`,
-    [intentId.slice(0, intentId.lastIndexOf(":")), driverId],
-  );
-  return rows.length > 0;
-}
-
 export interface StrandedSaga {
   /** Name of its workflow. */
   id: string;

@@ -1,6 +1,15 @@
 import type { BridgeId } from "../bridges/bridge.js";
 import type { Choice, SagaOutcome } from "../execution/recovery-manager.js";
 
+/** Whose step it is: what is signed and reserved in it counts only while this driver carries the workflow. */
+export interface Owner {
+  /** Id of the trade. */
+  saga: string;
+  account: string;
+  /** Id of the workflow that runs the trade now. */
+  workflow: string;
+}
+
 /** What was expected when a saga was opened. Amounts in base units of the profit token, but `bought`. */
 export interface Estimate {
   mode: "bridge" | "inventory";

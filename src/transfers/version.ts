@@ -12,6 +12,9 @@ export const CHANGES = {
   "open-ends": "a transaction without an end holds the saga after its time",
   "failed-calls": "a call of the bridge that failed is followed by a pause, and counted",
   "ways-back": "what a failed leg is decided to do by a bridge is done",
+  unstarted: "a held trade that goes on asks what became of a start that had no end",
+  coins: "a held trade that goes on wraps what arrived as the coin",
+  "all-home": "a held trade of which nothing is left elsewhere ends by its books",
 } as const;
 export type Change = keyof typeof CHANGES;
 /** Schema of the workflow engine's own tables. */

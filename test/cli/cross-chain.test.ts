@@ -1,9 +1,12 @@
 import { expect } from "chai";
+import { Client } from "pg";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { Secret } from "../../src/config/secrets.js";
 import type { CrossChainJson } from "../../src/opportunity/cross-chain.js";
 import { type CrossChainDesk, openCrossChainDesk, type PoolName, unequal } from "../../src/sim/cross-chain-desk.js";
+import { tokenOf } from "../../src/sim/protocols/tokens.js";
+import { movePrice, shareOf } from "../../src/sim/trader.js";
 import { type LocalWorld, startLocalWorld } from "../../src/sim/world.js";
 import type { BookLine } from "../../src/transfers/types.js";
 import { importKey } from "../../src/wallet/keystore.js";
@@ -13,6 +16,15 @@ import { freshDatabaseUrl } from "../helpers/database.js";
 const [BASE, ARBITRUM] = [8453, 42161];
 const ETHER = 10n ** 18n;
 const POOL: PoolName = ["uniswap-v2", "WETH", "USDC", 3000];
+const CROSS_CHAIN = {
+  enabled: true,
+  minProfit: ["0.001 WETH"],
+  maxLoss: ["0.5 WETH"],
+  holdLimit: ["20 WETH"],
+  arrivalBlocks: { base: 0, arbitrum: 0 },
+  // these chains make no blocks that nobody asks for: nothing becomes final
+  finalWithin: "1 s",
+};
 /** Trades of several transactions, in processes of their own, beside two chains in this one. */
 const RUN_MS = 240_000;
 
@@ -22,6 +34,7 @@ describe("arb: trades across local chains over loopback", function () {
   let world: LocalWorld;
   let desk: CrossChainDesk;
   let operator: string;
+  let databaseUrl: string;
   let relayed = true;
   const closing = new AbortController();
   let stepping: Promise<void>;
@@ -42,7 +55,8 @@ describe("arb: trades across local chains over loopback", function () {
     });
     await world.chain(BASE).fund(operator, { eth: ETHER, tokens: { WETH: 20n * ETHER } });
     await world.chain(ARBITRUM).fund(operator, { eth: ETHER });
-    write("database-url", await freshDatabaseUrl());
+    databaseUrl = await freshDatabaseUrl();
+    write("database-url", databaseUrl);
     writeConfig("dry.jsonc", {});
     writeConfig("live.jsonc", { mode: "live" });
     await desk.move(BASE, POOL, "USDC", 200_000);
@@ -75,15 +89,7 @@ describe("arb: trades across local chains over loopback", function () {
           across: { schedule: [{ token: "WETH", ...fees }] },
           cctp: { url: desk.counterparts.cctp.url, speed: "fast" },
         },
-        crossChain: {
-          enabled: true,
-          minProfit: ["0.001 WETH"],
-          maxLoss: ["0.5 WETH"],
-          holdLimit: ["20 WETH"],
-          arrivalBlocks: { base: 0, arbitrum: 0 },
-          // these chains make no blocks that nobody asks for: nothing becomes final
-          finalWithin: "1 s",
-        },
+        crossChain: CROSS_CHAIN,
         ...change,
       }),
     );
@@ -105,6 +111,15 @@ describe("arb: trades across local chains over loopback", function () {
     };
     write(file, JSON.stringify(json));
     return file;
+  }
+
+  /** The trader sells a token in every pool of a network that trades WETH for USDC. */
+  async function everywhere(chainId: number, sold: "WETH" | "USDC", ppm: number): Promise<void> {
+    const chain = world.chain(chainId);
+    const [weth, usdc] = ["WETH", "USDC"].map((symbol) => tokenOf(chain.network, symbol).address) as [string, string];
+    const token = sold === "WETH" ? weth : usdc;
+    for (const pool of chain.pools.filter((p) => [p.token0, p.token1].every((t) => [weth, usdc].includes(t))))
+      await movePrice(chain, pool, token, await shareOf(chain, pool, token, ppm));
   }
 
   const run = async (command: string, config: string, args: string[] = [], options: Partial<RunOptions> = {}): Promise<Run> =>
@@ -171,6 +186,35 @@ describe("arb: trades across local chains over loopback", function () {
     );
   });
 
+  it("inventory: the stock, without a key, with the transfer that its shares ask for and what that costs", async () => {
+    writeConfig("shares.jsonc", {
+      wallet: undefined,
+      crossChain: { ...CROSS_CHAIN, rebalancing: [{ token: "WETH", shares: { base: "75 %", arbitrum: "25 %" } }] },
+    });
+    const [seen, text, wrong] = await Promise.all([
+      run("inventory", "shares.jsonc", ["--account", operator, "--json"]),
+      run("inventory", "shares.jsonc", ["--account", operator]),
+      run("inventory", "shares.jsonc", ["--account", "0x12"]),
+    ]);
+    expect(seen.code, seen.stderr).to.equal(0);
+    const found = jsonLines(seen)[0]! as Record<string, any[]>;
+    expect(found).to.deep.include({ account: operator, inFlight: [], limits: {}, rebalancings: [] });
+    const held = (found["stock"] as { token: string; held: Record<string, unknown>[] }[]).find((s) => s.token === "WETH")!.held;
+    expect(held.map((h) => [h["chainId"], h["balance"], h["free"], h["sharePpm"]])).to.have.deep.members([
+      [BASE, String(20n * ETHER), String(20n * ETHER), 750_000],
+      [ARBITRUM, "0", "0", 250_000],
+    ]);
+    const [plan] = found["plans"] as { moves: Record<string, unknown>[] }[];
+    const [move] = plan!.moves;
+    expect(move).to.include({ fromChainId: BASE, toChainId: ARBITRUM, bridge: "across", amount: String(5n * ETHER) });
+    expect(BigInt(move!["cost"] as string) > 0n).to.equal(true);
+    expect(text.stdout).to.match(/Base +20 WETH +20 WETH .* 75 %/);
+    expect(text.stdout).to.match(/plan: 5 WETH from Base to Arbitrum One by across for 0\.\d+ WETH\n$/);
+    expect([wrong.code, wrong.stderr]).to.satisfy(
+      ([code, words]: [number, string]) => code === 2 && /"0x12" is no address \(at --account\)/.test(words),
+    );
+  });
+
   it("execute live: runs it to its end, by CCTP and home by Across, with books equal to the chains", async () => {
     const before = await desk.balances(operator);
     const seen = await run("execute", "live.jsonc", [opportunity("live-1"), "--json"]);
@@ -231,13 +275,70 @@ describe("arb: trades across local chains over loopback", function () {
     expect(unequal(before, await desk.balances(operator), booksOf(outcome))).to.deep.equal([]);
   });
 
-  it("--detach returns when it has begun, and the next execute ends it", async () => {
-    const begun = await run("execute", "live.jsonc", [opportunity("off-1"), "--detach", "--json"]);
+  it("--detach returns when it has begun; held by a later run, it goes on as it was told, and the next execute follows it", async () => {
+    const before = await desk.balances(operator);
+    const base = world.chain(BASE);
+    // the gap is between the networks: what is sold back on the first one loses its fees
+    await desk.move(BASE, POOL, "WETH", 200_000);
+    await everywhere(ARBITRUM, "WETH", 200_000);
+    // nothing of it is in a block before the price of its target is gone
+    await base.rpc("evm_setAutomine", [false]);
+    // how long it is held is a trade's own from its start, what it may lose is the driver's of now
+    writeConfig("short.jsonc", { mode: "live", crossChain: { ...CROSS_CHAIN, holdFor: "1 s" } });
+    const begun = await run("execute", "short.jsonc", [opportunity("off-1"), "--detach", "--json"]);
     expect(begun.code, begun.stderr).to.equal(0);
     expect(jsonLines(begun)[0]).to.include({ status: "started", opportunityId: "off-1", outcome: null });
-    const ended = await run("execute", "live.jsonc", ["--json"]);
-    expect(jsonLines(ended)[0], ended.stderr).to.include({ status: "ended", opportunityId: "off-1", outcome: "profit" });
+    await everywhere(ARBITRUM, "USDC", 500_000);
+    await base.rpc("evm_setAutomine", [true]);
+    await base.rpc("evm_mine");
+
+    writeConfig("tight.jsonc", { mode: "live", crossChain: { ...CROSS_CHAIN, maxLoss: ["0.0001 WETH"] } });
+    const held = await run("execute", "tight.jsonc", ["--json"]);
+    expect(held.code, held.stderr).to.equal(10);
+    expect(jsonLines(held)[0]).to.include({ status: "ended", opportunityId: "off-1", outcome: "held" });
+
+    const sql = new Client({ connectionString: databaseUrl });
+    await sql.connect();
+    try {
+      await sql.query(
+        `insert into dbos.workflow_status (workflow_uuid, status, name, application_version) values ('saga/old', 'PENDING', 'x', 'saga-0')`,
+      );
+      const [listed, text, wrong, none] = await Promise.all([
+        run("transfers list", "live.jsonc", ["--json"]),
+        run("transfers list", "live.jsonc"),
+        run("transfers resume live-1", "live.jsonc", ["--json"]),
+        run("transfers resume rebalance/WETH/1", "live.jsonc"),
+      ]);
+      expect([listed.code, text.code]).to.deep.equal([7, 7]);
+      const { trades, otherVersions } = jsonLines(listed)[0]! as {
+        trades: { id: string; outcome: string }[];
+        otherVersions: object[];
+      };
+      expect(trades.map((t) => [t.id, t.outcome])).to.deep.equal([["off-1", "held"]]);
+      expect(otherVersions).to.deep.equal([{ id: "saga/old", version: "saga-0", status: "PENDING" }]);
+      expect(text.stdout).to.match(
+        /^off-1 \(bridge, \d+ s\): held, waits for the operator: .*; arb transfers resume off-1, at risk 2\d{3}\.\d+ USDC on Base\nSTANDS STILL: saga\/old was started by/,
+      );
+      expect([wrong.code, wrong.stderr]).to.satisfy(
+        ([code, words]: [number, string]) => code === 2 && /live-1 has ended: profit/.test(words),
+      );
+      expect([none.code, none.stderr]).to.satisfy(
+        ([code, words]: [number, string]) => code === 2 && /there is no rebalancing/.test(words),
+      );
+      await sql.query(`delete from dbos.workflow_status where workflow_uuid = 'saga/old'`);
+    } finally {
+      await sql.end();
+    }
+
+    const told = await run("transfers resume off-1", "live.jsonc", ["--choice", "sell-at-source"]);
+    expect(told.code, told.stderr).to.equal(0);
+    expect(told.stdout).to.match(/^off-1 is held, and goes on \(sell-at-source\) with the driver/);
+    const ended = await run("execute", "tight.jsonc", ["--json"]);
+    expect(ended.code, ended.stderr).to.equal(0);
+    const [outcome] = jsonLines(ended) as [Record<string, any>];
+    expect(outcome, ended.stderr).to.include({ status: "ended", opportunityId: "off-1", outcome: "sold-at-source" });
+    expect(unequal(before, await desk.balances(operator), booksOf(outcome))).to.deep.equal([]);
     const listed = await run("transfers list", "live.jsonc");
-    expect(listed.stdout).to.equal("no cross-chain trade is under way\n");
+    expect(listed).to.include({ code: 0, stdout: "no cross-chain trade is under way\n" });
   });
 });

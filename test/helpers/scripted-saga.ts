@@ -2,7 +2,7 @@
  * Sagas on scripted networks: the program's own saga, actions, quotes, bridge monitor, recovery and database; below them, in place of
  * chains, pools and bridges, what a test says happens. Money is counted here by itself, to be compared with the books.
  */
-import type { Provider, TransactionReceipt } from "ethers";
+import { type Provider, type TransactionReceipt, type TransactionRequest, ZeroAddress } from "ethers";
 import type { Bridge, BridgeId, BridgeQuote, RecoverWish, TransferKey, TransferState } from "../../src/bridges/bridge.js";
 import { BridgeMonitor } from "../../src/bridges/monitor.js";
 import { networkById } from "../../src/config/networks.js";
@@ -11,13 +11,14 @@ import { ArbError } from "../../src/errors.js";
 import { DEFAULT_SETTINGS, type Env } from "../../src/execution/cross-chain-executor.js";
 import type { LegQuote } from "../../src/execution/legs.js";
 import { RecoveryManager, type RecoveryPolicy } from "../../src/execution/recovery-manager.js";
-import { type Command, type Engine, runSaga } from "../../src/execution/saga.js";
+import { type Command, type Engine, runSaga, type SagaInput } from "../../src/execution/saga.js";
 import type { CrossChainOpportunity } from "../../src/opportunity/cross-chain.js";
 import { Actions } from "../../src/transfers/actions.js";
 import { Quotes } from "../../src/transfers/quotes.js";
 import type { Landing, Order, Senders } from "../../src/transfers/senders.js";
 import { TransferStore } from "../../src/transfers/store.js";
 import type { BookLine, SagaResult } from "../../src/transfers/types.js";
+import { IERC20__factory } from "../../types/contracts/index.js";
 
 export const A = 1;
 export const B = 42161;
@@ -35,6 +36,8 @@ export interface Shown {
   facts?: Record<string, string>;
   amount?: bigint;
   waitsFor?: string;
+  /** It comes as the network's coin. */
+  native?: boolean;
 }
 
 /** What a bridge does with one transfer: by how often it was looked at, and which calls it got. */
@@ -66,6 +69,14 @@ export class ScriptedWorld {
   readonly halted = new Map<number, number>();
   /** Names of calls that revert: the leg or transfer's name, and how often (Infinity: for good). */
   readonly reverts = new Map<string, number>();
+  /** Names of calls that are signed and in no block for so many looks. */
+  readonly pending = new Map<string, number>();
+  /** What keeps a call from being signed at all, by its name. */
+  broken: (name: string) => Error | null = () => null;
+  /** What bridges may take, by network, token and spender; null: anything, and their starts have no approval. */
+  allowances: Map<string, bigint> | null = null;
+  /** Whether gas has no price, for good. */
+  unpriced = false;
   /** Whether all bridges refuse to quote for a transfer; its name is "out.1", or "again?" and the like where it is only asked about. */
   refuses: (transfer: string) => boolean = () => false;
   /** Called before a swap is quoted. */
@@ -90,6 +101,7 @@ export class ScriptedWorld {
   >();
   seconds = 0;
   readonly #known = new Map<string, Landing>();
+  readonly #signed = new Set<string>();
 
   move(chainId: number, asset: string, amount: bigint): void {
     const key = `${chainId} ${asset.toLowerCase()}`;
@@ -100,26 +112,41 @@ export class ScriptedWorld {
     if (this.seconds < (this.silent.get(chainId) ?? 0)) throw new ArbError("network", `chain ${chainId} does not answer`);
   }
 
-  isKnown = (intent: string): boolean => this.#known.has(intent);
+  isKnown = (intent: string): boolean => this.#known.has(intent) || this.#signed.has(intent);
 
   /** One call, once for each intent. */
   execute({ chainId, intentId, call }: Order): Landing {
     const before = this.#known.get(intentId);
     this.answer(chainId);
     if (before !== undefined) return before;
-    const name = nameOf(intentId);
+    const name = call.data.startsWith(APPROVE) ? "approve" : nameOf(intentId);
+    const why = this.broken(name);
+    if (why !== null) throw why;
+    this.#signed.add(intentId);
+    const looks = this.pending.get(name) ?? 0;
+    if (looks > 0) {
+      this.pending.set(name, looks - 1);
+      return { status: "open", detail: `${name} is in no block yet` };
+    }
     const left = this.reverts.get(name) ?? 0;
     const entry = (asset: string, amount: bigint, gas = 0n): void => {
       this.ledger.push({ intent: intentId, chainId, asset: asset.toLowerCase(), amount, gas });
       this.move(chainId, asset, amount - gas);
     };
     entry("native", -call.value, GAS);
+    const isShort = this.allowances !== null && call.data.includes('"do":"start"') && !this.#take(JSON.parse(call.data).id);
     let end: Landing;
-    if (left > 0) {
+    if (left > 0 || isShort) {
       this.reverts.set(name, left - 1);
       // the value comes back with the revert
       entry("native", call.value);
       end = { status: "failed", detail: `${name} reverted`, sent: true };
+    } else if (name === "approve") {
+      this.allowances?.set(`${chainId} ${call.to.toLowerCase()}`, BigInt(`0x${call.data.slice(74)}`));
+      end = { status: "landed", hash: `0x${intentId}`, blockNumber: 1 };
+    } else if (name === "wrap") {
+      entry(tokenOf(chainId, "WETH"), call.value);
+      end = { status: "landed", hash: `0x${intentId}`, blockNumber: 1 };
     } else {
       const done = JSON.parse(call.data) as { do: string; from?: string; to?: string; pay?: string; get?: string; id?: string };
       if (done.do === "swap") {
@@ -137,7 +164,22 @@ export class ScriptedWorld {
     this.on.get(name)?.();
     return end;
   }
+
+  /** Whether a start may take its tokens; what it takes it may take once. */
+  #take(transfer: string): boolean {
+    const { route, amountIn } = this.transfers.get(transfer)!.quote.request;
+    const key = `${route.fromChainId} ${route.tokenIn.toLowerCase()}`;
+    const allowed = this.allowances!.get(key) ?? 0n;
+    if (allowed < amountIn) return false;
+    this.allowances!.set(key, allowed - amountIn);
+    return true;
+  }
 }
+
+const erc20 = IERC20__factory.createInterface();
+const APPROVE = erc20.getFunction("approve").selector;
+/** Who takes the tokens of every scripted bridge. */
+const SPENDER = "0x00000000000000000000000000000000000b41d9";
 
 /** What a pool gives: whoever sells pays a fee of 0.3 %. */
 const given = (selling: boolean, amountIn: bigint, price: bigint): bigint =>
@@ -146,6 +188,7 @@ const given = (selling: boolean, amountIn: bigint, price: bigint): bigint =>
 /** "out" of "saga/x:out.1" and of its start "saga/x:out.1.0": what the test calls it. */
 const nameOf = (intent: string): string => {
   const own = intent.slice(intent.indexOf(":") + 1).replace(/^again\d+\./, "");
+  if (own.includes(".wrap") || own.startsWith("coin")) return "wrap";
   const push = /\.(claim|speed-up|retry|re-attest|claim-refund)\.\d+$/.exec(own);
   return push ? push[1]! : own.split(".")[0]!;
 };
@@ -198,18 +241,23 @@ const bridgeOf = (world: ScriptedWorld, id: BridgeId, eta: number): Bridge => ({
       sourceTx: null,
       data: {},
     };
-    return { calls: [{ ...call, purpose: "start" }], key };
+    const data = erc20.encodeFunctionData("approve", [SPENDER, quote.amountIn]);
+    const approval = { chainId: route.fromChainId, to: route.tokenIn, data, value: 0n, purpose: "approve" };
+    return { calls: [...(world.allowances === null ? [] : [approval]), { ...call, purpose: "start" }], key };
   },
   started: (key, receipt) => ({ ...key, sourceTx: receipt.hash }),
   track: (key) => {
     world.answer(key.fromChainId);
     world.answer(key.toChainId);
     const t = world.transfers.get(key.id)!;
+    if (!t.paid && !world.bridged.has(key.id))
+      return Promise.resolve({ state: "not-started", arrival: null, waitsFor: "its start", checkAgainSeconds: 60, facts: {} });
     const {
       state,
       facts = {},
       amount,
       waitsFor = "a relayer",
+      native = false,
     } = t.script({ looks: t.looks++, calls: t.calls, seconds: world.seconds - t.since });
     const over = state === "delivered" || state === "refunded";
     const { route } = t.quote.request;
@@ -218,9 +266,10 @@ const bridgeOf = (world: ScriptedWorld, id: BridgeId, eta: number): Bridge => ({
     if (over && !t.paid) {
       t.paid = true;
       world.bridged.delete(key.id);
-      world.move(chainId, token, got);
+      world.move(chainId, native ? "native" : token, got);
     }
-    const arrival = { chainId, txHash: `0xarrival ${key.id}`, blockNumber: 1, blockHash: "0x1", logIndex: 0, token, amount: got };
+    const log = { txHash: `0xarrival ${key.id}`, blockNumber: 1, blockHash: "0x1", logIndex: 0 };
+    const arrival = { ...log, chainId, token: native ? ZeroAddress : token, amount: got };
     return Promise.resolve({ state, arrival: over ? arrival : null, waitsFor, checkAgainSeconds: 60, facts });
   },
   claim: (key) => Promise.resolve(pushOf(key, "claim")),
@@ -270,6 +319,7 @@ class ScriptedQuotes extends Quotes {
 
   override costIn(chainId: number, wei: bigint, token: string): Promise<bigint> {
     this.world.answer(chainId);
+    if (this.world.unpriced) throw new TypeError("gas has no price");
     if (token.toLowerCase() === tokenOf(chainId, "WETH").toLowerCase()) return Promise.resolve(wei);
     return Promise.resolve((wei * 3_000n * USDC) / ETHER);
   }
@@ -287,6 +337,12 @@ class ScriptedStore extends TransferStore {
     db: Database,
   ) {
     super(db, () => providerOf(world));
+  }
+
+  override wrappedBy(saga: string, chainId: number, token: string): Promise<bigint> {
+    const own = this.world.ledger.filter((e) => e.intent.startsWith(`saga/${saga}:`) && e.chainId === chainId);
+    const gains = own.filter((e) => nameOf(e.intent) === "wrap" && e.asset === token.toLowerCase());
+    return Promise.resolve(gains.reduce((sum, e) => sum + e.amount, 0n));
   }
 
   override changeOf(_chainId: number, intentId: string): Promise<Map<string, bigint>> {
@@ -319,7 +375,14 @@ const providerOf = (world: ScriptedWorld, chainId = A): Provider =>
       return Promise.resolve({ timestamp: 1, baseFeePerGas: 1n });
     },
     getBalance: () => Promise.resolve(0n),
-    call: () => Promise.resolve(`0x${(10n ** 30n).toString(16).padStart(64, "0")}`),
+    // of allowances and balances
+    call: ({ to, data }: TransactionRequest) => {
+      const { allowances } = world;
+      const isAllowance = String(data).startsWith(erc20.getFunction("allowance").selector);
+      const value =
+        allowances !== null && isAllowance ? (allowances.get(`${chainId} ${(to as string).toLowerCase()}`) ?? 0n) : 10n ** 30n;
+      return Promise.resolve(`0x${value.toString(16).padStart(64, "0")}`);
+    },
   }) as unknown as Provider;
 
 function sendersOf(world: ScriptedWorld): Senders {
@@ -434,7 +497,7 @@ export interface ScriptedSite {
   env: Env;
   opportunity: CrossChainOpportunity;
   faults: string[];
-  run(engine?: Engine): Promise<SagaResult>;
+  run(engine?: Engine, more?: Partial<SagaInput>): Promise<SagaResult>;
 }
 
 const hop = (chainId: number, pool: string, from: string, to: string) => ({
@@ -509,8 +572,8 @@ export async function scriptedSaga(
   const wanted = [{ chainId: A, holder: ACCOUNT, token: opportunity.buy.tokenIn, amount: opportunity.amountIn }];
   const missing = await store.open({ opportunity, mode, account: ACCOUNT, estimate }, wanted);
   if (missing !== null) throw new Error(missing);
-  const run = async (engine: Engine = new ScriptedEngine([], world)): Promise<SagaResult> =>
-    await runSaga(env, engine, { opportunity, account: ACCOUNT, again: 0 });
+  const run = async (engine: Engine = new ScriptedEngine([], world), more: Partial<SagaInput> = {}): Promise<SagaResult> =>
+    await runSaga(env, engine, { opportunity, account: ACCOUNT, again: 0, ...more });
   return { world, env, opportunity, faults, run };
 }
 

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { brokenLimit, imbalances, inventoryPays, rebalancingPlan } from "../../src/inventory/index.js";
+import { keepLooking, stockHolders } from "../../src/execution/rebalancing.js";
 import { fromStored, toStored } from "../../src/inventory/stored.js";
 
 const RULES = { tolerancePpm: 50_000, maxCostPpm: 2_000 };
@@ -51,5 +52,37 @@ describe("inventory: rebalancing and limits", () => {
     const value = { a: 2n ** 255n, b: [-1n, { c: "1", d: null }], bigint: "text beside others", e: { bigint: 1, x: 2 } };
     expect(fromStored(toStored(value))).to.deep.equal(value);
     expect(fromStored(JSON.parse(toStored(value)))).to.deep.equal(value);
+  });
+
+  it("looks at the stock of every account, each time another one first, and once at one that several operate", async () => {
+    const config = {
+      token: "USDC",
+      shares: new Map([
+        [1, 500_000],
+        [10, 500_000],
+      ]),
+      ...RULES,
+      everyMs: 1,
+    };
+    const vaultOf = (_: number, account: string) => (account === "0xc" ? "0xown" : "0xvault");
+    expect(stockHolders(config, ["0xa", "0xB", "0xc"], vaultOf)).to.deep.equal(["0xa", "0xc"]);
+    expect(stockHolders(config, ["0xa", "0xB"], (_, account) => account)).to.deep.equal(["0xa", "0xB"]);
+    const looked: string[] = [];
+    const faults: unknown[] = [];
+    await new Promise<void>((resolve) => {
+      const stop = keepLooking(
+        [config],
+        () => ["0xa", "0xb"],
+        async (_, account) => {
+          looked.push(account);
+          if (looked.length === 4) void stop().then(resolve);
+          // a look that fails keeps nobody from the next
+          await Promise.reject(new Error(account));
+        },
+        (e) => faults.push(e),
+      );
+    });
+    expect(looked).to.deep.equal(["0xa", "0xb", "0xb", "0xa"]);
+    expect(faults).to.have.length(4);
   });
 });

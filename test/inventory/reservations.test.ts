@@ -14,6 +14,7 @@ import { journalDatabase } from "../helpers/journal.js";
 import { A, B, USDC } from "../helpers/cross-chain-settings.js";
 
 const HOLDER = `0x${"ab".repeat(20)}`;
+const ownerOf = (saga: string) => ({ saga, account: HOLDER, workflow: `saga/${saga}` });
 
 describe("inventory: reservations and bridges in the database, balances of a real chain", () => {
   let local: LocalChain;
@@ -56,12 +57,12 @@ describe("inventory: reservations and bridges in the database, balances of a rea
 
   it("counts what is expected as taken, and gives back what a saga had when it ends", async () => {
     const id = (await store.sagas(true))[0]!.id;
-    await store.own(id, [{ ...place(), amount: 200n * USDC, expected: 50n * USDC }]);
+    await store.own(ownerOf(id), [{ ...place(), amount: 200n * USDC, expected: 50n * USDC }]);
     expect(await free()).to.equal(150n * USDC);
     // absolute: a step that runs again changes nothing
-    await store.own(id, [{ ...place(), amount: 200n * USDC, expected: 50n * USDC }]);
+    await store.own(ownerOf(id), [{ ...place(), amount: 200n * USDC, expected: 50n * USDC }]);
     expect(await free()).to.equal(150n * USDC);
-    await store.finish(id, "no-trade", {} as never);
+    await store.finish(ownerOf(id), "no-trade", {} as never);
     expect(await free()).to.equal(400n * USDC);
   });
 
@@ -94,10 +95,10 @@ describe("inventory: reservations and bridges in the database, balances of a rea
     expect((await store.record(saga, "out.0", { ...quote("t-1"), amountIn: 5n }, key("t-1"), 60)).quote.amountIn).to.equal(
       1_000_000n,
     );
-    await store.started(row, { ...key("t-1"), sourceTx: `0x${"1".repeat(64)}` }, []);
+    await store.started(ownerOf(saga), row, { ...key("t-1"), sourceTx: `0x${"1".repeat(64)}` }, []);
     expect((await inFlight(db.pool)).map((f) => [f.bridge, f.amount])).to.deep.equal([["across", 1_000_000n]]);
     const arrival = { chainId: B, txHash: "0x1", blockNumber: 1, blockHash: "0x2", logIndex: 0, token, amount: 990_000n };
-    for (let i = 0; i < 2; i++) await store.arrived(row, "delivered", HOLDER, arrival, []);
+    for (let i = 0; i < 2; i++) await store.arrived(ownerOf(saga), row, "delivered", HOLDER, arrival, []);
     expect(await inFlight(db.pool)).to.deep.equal([]);
     expect((await store.books(saga, HOLDER)).map((b) => [b.chainId, b.amount])).to.deep.equal([[B, 990_000n]]);
   });
@@ -128,7 +129,7 @@ describe("inventory: reservations and bridges in the database, balances of a rea
       expect(await monitor.judge("across"), `${i} misses`).to.equal(null);
       const id = `late-${i}`;
       const row = await store.record(saga, `out.${i + 1}`, quote(id), key(id), -60);
-      await store.started(row, key(id), []);
+      await store.started(ownerOf(saga), row, key(id), []);
     }
     expect(await monitor.judge("across")).to.match(/last 3 transfers missed/);
     expect([...(await monitor.stopped()).keys()]).to.deep.equal(["across"]);
@@ -142,14 +143,51 @@ describe("inventory: reservations and bridges in the database, balances of a rea
     const row = await store.record("woken", "out.0", quote("t-woken"), key("t-woken"), 60);
     const stale = [{ ...place(), amount: 10n * USDC, expected: 5n * USDC }];
     await Promise.all([
-      store.finish("woken", "no-trade", {} as never),
-      ...Array.from({ length: 6 }, async () => await store.own("woken", stale)),
+      store.finish(ownerOf("woken"), "no-trade", {} as never),
+      ...Array.from({ length: 6 }, async () => await store.own(ownerOf("woken"), stale)),
     ]);
-    await store.own("woken", stale);
-    await store.started(row, { ...key("t-woken"), sourceTx: `0x${"2".repeat(64)}` }, stale);
+    await store.own(ownerOf("woken"), stale);
+    await store.started(ownerOf("woken"), row, { ...key("t-woken"), sourceTx: `0x${"2".repeat(64)}` }, stale);
     const arrival = { chainId: B, txHash: "0x3", blockNumber: 1, blockHash: "0x4", logIndex: 0, token, amount: 990_000n };
-    await store.arrived(row, "delivered", HOLDER, arrival, stale);
+    await store.arrived(ownerOf("woken"), row, "delivered", HOLDER, arrival, stale);
     expect(await free()).to.equal(before);
     expect((await db.pool.query(`select 1 from crosschain.reservation where saga = 'woken'`)).rows).to.deep.equal([]);
+  });
+
+  it("what a woken driver writes of a trade that another carries, or that goes on under its own next run, is refused", async () => {
+    // as the workflow engine keeps it
+    await db.pool.query(`create schema dbos`);
+    await db.pool.query(`create table dbos.workflow_status (workflow_uuid text primary key, executor_id text, status text)`);
+    await db.pool.query(`insert into dbos.workflow_status values ('saga/taken', 'b', 'PENDING'), ('saga/again', 'a', 'SUCCESS'),
+      ('saga/again/1', 'a', 'PENDING')`);
+    const [a, b] = ["a", "b"].map((driver) => new TransferStore(db, providers, driver)) as [TransferStore, TransferStore];
+    for (const id of ["taken", "again"]) {
+      expect(await open(id, 10n * USDC)).to.equal(null);
+      const [carrier, owner] = id === "taken" ? [b, ownerOf(id)] : [a, { ...ownerOf(id), workflow: `saga/${id}/1` }];
+      const row = await store.record(id, "out.0", quote(`t-${id}`), key(`t-${id}`), 60);
+      await carrier.own(owner, [{ ...place(), amount: 7n * USDC }]);
+      const rows = async () => (await db.pool.query(`select * from crosschain.reservation where saga = $1`, [id])).rows;
+      const now = await rows();
+      const stale = [{ ...place(), amount: 10n * USDC, expected: 5n * USDC }];
+      const arrival = { chainId: B, txHash: `0x${id}`, blockNumber: 1, blockHash: "0x5", logIndex: 0, token, amount: 990_000n };
+      const writes: Record<string, () => Promise<void>> = {
+        own: async () => await a.own(ownerOf(id), stale),
+        started: async () => await a.started(ownerOf(id), row, key(`t-${id}`), stale),
+        notStarted: async () => await a.notStarted(ownerOf(id), row.id, stale),
+        arrived: async () => await a.arrived(ownerOf(id), row, "delivered", HOLDER, arrival, stale),
+        finish: async () => await a.finish(ownerOf(id), "held", {} as never),
+        reopen: async () => await a.reopen(ownerOf(id)),
+      };
+      for (const [name, write] of Object.entries(writes)) {
+        const error = await write().then(
+          () => null,
+          (e: unknown) => e,
+        );
+        expect(error, `${id}: ${name}`).to.include({ code: "locked" });
+      }
+      expect(await rows()).to.deep.equal(now);
+      const kept = await store.transfer(row.id);
+      expect([kept?.startedAt, kept?.ended, (await store.saga(id))?.outcome]).to.deep.equal([null, null, null]);
+    }
   });
 });

@@ -1,0 +1,38 @@
+/** Approvals of exactly an amount, each a transaction of its own. */
+import { TransactionBuilder } from "../plan/transaction-builder.js";
+import type { Landing, Senders } from "./senders.js";
+import type { Owner } from "./types.js";
+
+export interface Approval {
+  chainId: number;
+  token: string;
+  spender: string;
+  amount: bigint;
+}
+
+/**
+ * Sees to it that `spender` may take `amount`. Those of an earlier run are settled first; what another trade has used up since is
+ * approved again. `nameOf` gives the intents' names, each once. Gives what keeps it from that; null when it may.
+ */
+export async function approve(
+  senders: Senders,
+  { account, workflow }: Owner,
+  { chainId, token, spender, amount }: Approval,
+  nameOf: (i: number) => string,
+  legMs: number,
+): Promise<Exclude<Landing, { status: "landed" }> | null> {
+  const { network, provider } = senders.chain(chainId);
+  const order = { chainId, account, workflow };
+  // known bytes are sent again as they are, whatever call stands here
+  const idle = { to: account, data: "0x", value: 0n };
+  let next = 0;
+  for (; await senders.isKnown(chainId, nameOf(next)); next++) {
+    const end = await senders.execute({ ...order, intentId: nameOf(next), call: idle }, legMs);
+    if (end.status !== "landed") return end;
+  }
+  for (const call of await new TransactionBuilder(network, provider).approvals(token, account, spender, amount)) {
+    const end = await senders.execute({ ...order, intentId: nameOf(next++), call }, legMs);
+    if (end.status !== "landed") return end;
+  }
+  return null;
+}

@@ -1,0 +1,185 @@
+import { expect } from "chai";
+import type { Database } from "../../src/database/open.js";
+import { ArbError } from "../../src/errors.js";
+import { FAULT_TRIES } from "../../src/transfers/faults.js";
+import type { SagaResult } from "../../src/transfers/types.js";
+import { journalDatabase } from "../helpers/journal.js";
+import { A, B, POLICY, scriptedSaga, ScriptedEngine, type ScriptedSite, unbalanced } from "../helpers/scripted-saga.js";
+
+const FOREVER = Number.POSITIVE_INFINITY;
+
+describe("sagas: what no further try brings on, what others use up, and what is refused for a while", function () {
+  this.timeout(60_000);
+  let db: Database;
+  let count = 0;
+  before(async () => (db = await journalDatabase()));
+  beforeEach(
+    async () => void (await db.pool.query(`truncate crosschain.saga, crosschain.transfer, crosschain.stopped_bridge cascade`)),
+  );
+  after(async () => await db.close());
+
+  const open = async (): Promise<ScriptedSite> => await scriptedSaga(db, `fault-${count++}`);
+  /** To its end, whose books are the world's, and the same again by its own steps. */
+  const run = async (site: ScriptedSite, again = 0): Promise<SagaResult> => {
+    const engine = new ScriptedEngine([], site.world);
+    const result = await site.run(engine, { again });
+    expect(unbalanced(site, result), result.reason).to.deep.equal([]);
+    expect((await db.pool.query(`select 1 from crosschain.reservation`)).rows).to.deep.equal([]);
+    const recorded = new ScriptedEngine(engine.made, site.world);
+    // a run that goes on opens its trade again by a step, which is recorded
+    expect(await site.run(recorded, { again })).to.deep.equal(result);
+    return result;
+  };
+  const landed = ({ world }: ScriptedSite, name: RegExp): number =>
+    new Set(world.ledger.filter((e) => name.test(e.intent) && e.amount > 0n).map((e) => e.intent)).size;
+
+  it("approves again what another trade used up while this one was between its approval and its start", async () => {
+    const site = await open();
+    const { world } = site;
+    world.allowances = new Map();
+    world.on.set("approve", () => {
+      world.on.delete("approve");
+      world.allowances!.clear();
+      throw new Error("killed");
+    });
+    const result = await run(site);
+    expect([result.outcome, result.decisions]).to.deep.equal(["profit", []]);
+    expect([...world.allowances.values()]).to.deep.equal([0n, 0n]);
+  });
+
+  it("without its key it is held with nothing bought, and ends without a trade when it goes on", async () => {
+    const site = await open();
+    site.world.broken = () => new ArbError("secrets", "this driver has no key of 0xa11ce");
+    const { outcome, reason } = await run(site);
+    expect(outcome).to.equal("held");
+    expect(reason).to.match(/no key of 0xa11ce \(tried 12 times\); when that is mended: arb transfers resume fault-\d+$/);
+    expect(site.faults.length).to.equal(FAULT_TRIES);
+    site.world.broken = () => null;
+    expect((await run(site, 1)).outcome).to.equal("no-trade");
+  });
+
+  it("without its key at the bridge it is held with what was bought, which goes on when it is there", async () => {
+    const site = await open();
+    site.world.broken = (name) => (name === "out" ? new ArbError("secrets", "this driver has no key of it") : null);
+    const { outcome, reason } = await run(site);
+    expect(outcome).to.equal("held");
+    expect(reason).to.match(/no key of it \(tried 12 times\)/);
+    site.world.broken = () => null;
+    expect((await run(site, 1)).outcome).to.equal("profit");
+  });
+
+  it("an account that another driver keeps is waited for as long as a halt and a held position, then it is held", async () => {
+    const site = await open();
+    site.world.broken = (name) => (name === "sell" ? new ArbError("locked", "another driver has 0xa11ce") : null);
+    const { outcome, reason } = await run(site);
+    expect([outcome, /another driver has 0xa11ce/.test(reason)]).to.deep.equal(["held", true]);
+    expect(site.world.seconds).to.be.within(120 + POLICY.holdSeconds, 120 + POLICY.holdSeconds + 400);
+    site.world.broken = () => null;
+    expect((await run(site, 1)).outcome).to.equal("profit");
+  });
+
+  it("a silent node is no fault: it is waited for as before", async () => {
+    const site = await open();
+    const silence = new ArbError("timeout", "no answer after 5000 ms");
+    site.world.broken = (name) => (name === "sell" && site.world.seconds < 400 ? silence : null);
+    const { outcome, decisions } = await run(site);
+    expect(outcome, JSON.stringify(decisions)).to.equal("profit");
+  });
+
+  it("a wrap that reverts holds the coin that arrived; it is wrapped and sold when the trade goes on", async () => {
+    const site = await open();
+    site.world.scripts.set("out", [() => ({ state: "delivered", native: true })]);
+    site.world.reverts.set("wrap", FOREVER);
+    const { outcome, reason } = await run(site);
+    expect(outcome).to.equal("held");
+    expect(reason).to.match(/not wrapped: wrap reverted \(tried 12 times\)/);
+    site.world.reverts.delete("wrap");
+    expect((await run(site, 1)).outcome).to.equal("profit");
+    expect(landed(site, /coin/)).to.equal(1);
+  });
+
+  it("a wrap that no block takes for a while is not signed a second time", async () => {
+    const site = await open();
+    site.world.scripts.set("out", [() => ({ state: "delivered", native: true })]);
+    site.world.pending.set("wrap", 5);
+    const { outcome } = await run(site);
+    expect(outcome).to.equal("profit");
+    expect(landed(site, /wrap/)).to.equal(1);
+  });
+
+  it("books without a price end as held, and as what they are when there is one", async () => {
+    const site = await open();
+    site.world.on.set("home", () => (site.world.unpriced = true));
+    const { outcome, reason, gasCost } = await run(site);
+    expect([outcome, gasCost]).to.deep.equal(["held", 0n]);
+    expect(reason).to.match(/its books have no prices: gas has no price/);
+    site.world.unpriced = false;
+    const mended = await run(site, 1);
+    expect(mended.outcome).to.equal("profit");
+    expect(mended.gasCost > 0n).to.equal(true);
+  });
+
+  for (const [how, seconds] of [
+    ["passes", 60],
+    ["stays", FOREVER],
+  ] as const) {
+    it(`a refund that no pool takes, as by the vault's oracle, which ${how}: waits as long as a position is held`, async () => {
+      const site = await open();
+      const { world } = site;
+      world.scripts.set("out", [() => ({ state: "refunded" })]);
+      world.refuses = (transfer) => /again/.test(transfer);
+      const pools = world.pools[A]!;
+      let from: number | null = null;
+      world.on.set("out", () => (from = world.seconds));
+      world.beforeSale = (chainId) =>
+        void (world.pools[A] = chainId === A && from !== null && world.seconds < from + seconds ? [] : pools);
+      const { outcome } = await run(site);
+      expect(outcome).to.equal(how === "passes" ? "sold-at-source" : "held");
+      if (how === "stays") expect(world.seconds).to.be.at.least(POLICY.holdSeconds);
+    });
+
+    it(`a sale at the target that no pool takes, which ${how}: waits as long as a position is held`, async () => {
+      const site = await open();
+      const { world } = site;
+      world.refuses = (transfer) => /back/.test(transfer);
+      const pools = world.pools[B]!;
+      let from: number | null = null;
+      world.on.set("out", () => (from = world.seconds));
+      world.beforeSale = (chainId) =>
+        void (world.pools[B] = chainId === B && from !== null && world.seconds < from + seconds ? [] : pools);
+      const { outcome } = await run(site);
+      expect(outcome).to.equal(how === "passes" ? "profit" : "held");
+      if (how === "stays") expect(world.seconds).to.be.at.least(POLICY.holdSeconds);
+    });
+  }
+
+  it("what the operator told it to hold is not sold at the next quote", async () => {
+    const site = await open();
+    const { world } = site;
+    world.scripts.set("out", [() => ({ state: "refunded" })]);
+    const engine = new ScriptedEngine([], world);
+    engine.said = { choice: "hold" };
+    // heard at a wait
+    world.pending.set("out", 1);
+    const { outcome, decisions } = await site.run(engine);
+    expect(outcome, JSON.stringify(decisions)).to.equal("held");
+    expect(world.seconds).to.be.at.least(POLICY.holdSeconds);
+  });
+
+  for (const how of ["reverted", "landed"])
+    it(`a start that had no end when it was held, and has ${how} since, is no transfer to wait for any more`, async () => {
+      const site = await open();
+      const { world } = site;
+      world.pending.set("out", FOREVER);
+      // fewer looks in the same time
+      site.env.settings.pollSeconds = 30;
+      const held = await run(site);
+      expect([held.outcome, /in no block yet/.test(held.reason)]).to.deep.equal(["held", true]);
+      world.pending.clear();
+      if (how === "reverted") world.reverts.set("out", 1);
+      const before = world.seconds;
+      const again = await run(site, 1);
+      expect(again.outcome, again.reason).to.equal("profit");
+      expect(world.seconds - before).to.be.below(POLICY.holdSeconds);
+    });
+});
