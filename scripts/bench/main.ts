@@ -9,7 +9,7 @@ const progress = (what: string) => process.stderr.write(`${what} ...\n`);
 const BENCHES: Record<string, () => Promise<object>> = {
   gas: () => measureGas({ progress }),
   replay: () => measureReplays(progress),
-  sagas: () => measureSagas(sagas, progress),
+  sagas: () => measureSagas(sagas, databases, progress),
   send: () => measureSending(progress),
   sign: async () => ({ name: "sign", rows: await measureSigning() }),
 };
@@ -18,8 +18,13 @@ const [name = "", ...flags] = process.argv.slice(2);
 const bench = BENCHES[name];
 const counted = flags.find((flag) => /^--sagas=[1-9]\d{0,4}$/.test(flag));
 const sagas = Number(counted?.slice("--sagas=".length) ?? 1_000);
-if (bench === undefined || flags.some((flag) => flag !== "--json" && flag !== counted)) {
-  process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--sagas=N] [--json]\n`);
+const chosen = flags.find((flag) => /^--database=(embedded|debian)$/.test(flag));
+const databases =
+  chosen === undefined ? (["embedded", "debian"] as const) : ([chosen.endsWith("debian") ? "debian" : "embedded"] as const);
+if (bench === undefined || flags.some((flag) => flag !== "--json" && flag !== counted && flag !== chosen)) {
+  process.stderr.write(
+    `usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--sagas=N] [--database=embedded|debian] [--json]\n`,
+  );
   process.exit(2);
 }
 const report = await bench().catch((error: unknown) => {

@@ -149,6 +149,12 @@ export function memoryOf(pids: readonly number[]): number {
   return Math.round(kb / 1024);
 }
 
+/** Most memory that a process has had, MB. Linux. */
+export function peakOf(pid: number): number {
+  const kb = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Math.round(Number(kb ?? 0) / 1_024);
+}
+
 const BLOCK = Buffer.alloc(8_192);
 
 /** How often a disk makes 8 kB durable in a second: what no engine that commits can exceed without grouping commits. */

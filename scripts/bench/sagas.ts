@@ -13,7 +13,7 @@ import { findPool, movePrice, shareOf } from "../../src/sim/trader.js";
 import { type LocalWorld, startLocalWorld } from "../../src/sim/world.js";
 import { bundleDriver, startTalker, type Talker, treeOf } from "../faults/process.js";
 import type { DriverWorld, Order, Said } from "./sagas-driver.js";
-import { debianServer, embeddedServer, memoryOf, newDatabase, type Server, syncsPerSecond } from "./sagas-postgres.js";
+import { debianServer, embeddedServer, memoryOf, newDatabase, peakOf, type Server, syncsPerSecond } from "./sagas-postgres.js";
 
 const CHAINS = [1, 42161] as const;
 const ACCOUNTS = 20;
@@ -40,8 +40,18 @@ interface SagaRow {
   /** While all are in flight: looks and notes per second, and the driver's share of one processor. */
   waitingStepsPerSecond: number;
   waitingCpu: number;
+  /** Processor's seconds of the driver for a saga, without what it takes while all wait. */
+  cpuSecondsPerSaga: number;
   driverRssMb: number;
+  driverPeakMb: number;
   postgresMb: number;
+  /** Of the driver, while all are in flight. */
+  connections: number;
+  /** When all have ended: tables and indexes, and what each saga has of it. */
+  databaseMb: number;
+  kbPerSaga: number;
+  /** Load average of a minute at the start and at the end: what else ran on the machine. */
+  load: string;
   /** Bare DBOS workflows with as many steps that do nothing, on the same server. */
   bareStepsPerSecond: number;
   bareRssMb: number;
@@ -52,13 +62,17 @@ export interface SagaReport {
   name: "sagas";
   chains: string;
   rows: (SagaRow | { database: string; skipped: string })[];
-  /** Of the run on the embedded database: steps by name. */
+  /** Of the run on the first database: steps by name. */
   steps: object[];
   faults: Record<string, number>;
 }
 
 /** Runs many sagas at once on each kind of database: the real workflow, engine, journal and bridges' own contracts, on local chains. */
-export async function measureSagas(count: number, progress: (what: string) => void): Promise<SagaReport> {
+export async function measureSagas(
+  count: number,
+  databases: readonly ("embedded" | "debian")[],
+  progress: (what: string) => void,
+): Promise<SagaReport> {
   const report: SagaReport = {
     name: "sagas",
     chains: "two local chains (EDR) and a relayer in this process, the driver and PostgreSQL in their own",
@@ -66,7 +80,7 @@ export async function measureSagas(count: number, progress: (what: string) => vo
     steps: [],
     faults: {},
   };
-  for (const kind of ["embedded", "Debian's"] as const) {
+  for (const kind of databases) {
     const folder = mkdtempSync(path.join(os.tmpdir(), "arb-sagas-"));
     let server: Server | null = null;
     try {
@@ -78,7 +92,8 @@ export async function measureSagas(count: number, progress: (what: string) => vo
       progress(`${count} sagas, PostgreSQL ${server.name}`);
       const { row, steps, faults } = await measureOn(server, folder, count, progress);
       report.rows.push(row);
-      if (kind === "embedded") Object.assign(report, { steps, faults });
+      // of the first
+      if (report.steps.length === 0) Object.assign(report, { steps, faults });
     } finally {
       await server?.stop();
       rmSync(folder, { recursive: true, force: true });
@@ -113,6 +128,8 @@ async function measureOn(server: Server, folder: string, count: number, progress
     await need(driver, () => driver!.said.some((s) => "ready" in s), "the driver is not ready");
     const inFlight = new Pool({ connectionString: url, max: 1 });
     try {
+      const loadBefore = loadOf();
+      const emptyBytes = await numberOf(inFlight, `select pg_database_size('sagas') as n`);
       const started = performance.now();
       driver.tell({ sagas: toStored(wishes) });
       for (;;) {
@@ -130,12 +147,25 @@ async function measureOn(server: Server, folder: string, count: number, progress
       const waiting = await tell(driver);
       const driverRssMb = memoryOf([driver.child.pid!]);
       const postgresMb = memoryOf(treeOf(server.pid));
-      progress("all are in flight; the bridge delivers");
+      const connections = await numberOf(inFlight, `select count(*) as n from pg_stat_activity where datname = 'sagas'`);
+      progress(
+        `all are in flight after ${sendSeconds.toFixed(0)} s: ${driverRssMb} MB and ${round(first.cpuSeconds / count)} processor seconds each of the driver, ` +
+          `${postgresMb} MB of PostgreSQL, ${connections - 1} connections, ` +
+          `${round((waiting.total.n * 1_000) / HOLD_MS)} steps and ${round((waiting.cpuSeconds * 1_000) / HOLD_MS)} processors while they wait; the bridge delivers`,
+      );
+      const telling = setInterval(() => progress(`${outcomes.size} have ended`), 10_000);
       const released = performance.now();
       bridges.across.run(20);
-      await need(driver, () => outcomes.size >= count, "the sagas have no end");
+      try {
+        await need(driver, () => outcomes.size >= count, "the sagas have no end");
+      } finally {
+        clearInterval(telling);
+      }
       const endSeconds = (performance.now() - released) / 1_000;
       const last = await tell(driver);
+      const driverPeakMb = peakOf(driver.child.pid!);
+      const bytes = await numberOf(inFlight, `select pg_database_size('sagas') as n`);
+      const load = `${loadBefore} to ${loadOf()}`;
       const stepsDone = first.total.n + last.total.n;
       const seconds = sendSeconds + endSeconds;
       const stepsPerSaga = Math.round((stepsDone + waiting.total.n) / count);
@@ -152,8 +182,15 @@ async function measureOn(server: Server, folder: string, count: number, progress
         stepP99Ms: last.total.p99Ms,
         waitingStepsPerSecond: round((waiting.total.n * 1_000) / HOLD_MS),
         waitingCpu: round((waiting.cpuSeconds * 1_000) / HOLD_MS),
+        cpuSecondsPerSaga: round((first.cpuSeconds + last.cpuSeconds) / count),
         driverRssMb,
+        driverPeakMb,
         postgresMb,
+        // one of them is ours, which counts
+        connections: connections - 1,
+        databaseMb: round(bytes / 2 ** 20),
+        kbPerSaga: round((bytes - emptyBytes) / count / 1_024),
+        load,
         bareStepsPerSecond: round((count * stepsPerSaga) / bare.seconds),
         bareRssMb: bare.rssMb,
         syncsPerSecond: syncsPerSecond(folder),
@@ -222,6 +259,12 @@ async function tell(driver: Driver): Promise<Told> {
   driver.tell({ tell: true });
   await need(driver, () => answer() !== undefined, "the driver does not tell");
   return answer()!;
+}
+
+const loadOf = (): string => os.loadavg()[0]!.toFixed(1);
+
+async function numberOf(pool: Pool, query: string): Promise<number> {
+  return Number((await pool.query<{ n: string }>(query)).rows[0]!.n);
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;

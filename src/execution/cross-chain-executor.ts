@@ -15,6 +15,7 @@ import { Senders, type TradingNetwork } from "../transfers/senders.js";
 import { TransferStore, workflowOf } from "../transfers/store.js";
 import { pruneSagas } from "../transfers/retention.js";
 import { keepTakingOver, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
+import { Slots } from "../transfers/turns.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import { forVaults } from "../vault/vault-bridge.js";
@@ -28,6 +29,8 @@ const WORKFLOW = "cross-chain";
 const RECOVERY_ATTEMPTS = 1_000_000;
 /** The engine keeps half of them for waiting workflows. */
 const ENGINE_CONNECTIONS = 10;
+/** Trades that are judged at once: a thousand that ask for every price together would all wait until none is answered in time. */
+const OPENINGS = 16;
 const PRUNE_MS = 3_600_000;
 
 export interface SagaSettings extends ActionSettings {
@@ -91,6 +94,8 @@ export interface Env {
   recovery: RecoveryManager;
   rules: StartRules;
   settings: SagaSettings;
+  /** In which trades are judged and opened. */
+  openings: Slots;
   onFault: (error: unknown) => void;
   onStep: OnSagaStep;
   closed: boolean;
@@ -177,6 +182,7 @@ export function partsOf(options: CrossChainOptions): { env: Env; senders: Sender
     recovery: new RecoveryManager(policy),
     rules,
     settings,
+    openings: new Slots(OPENINGS),
     onFault,
     onStep,
     closed: false,

@@ -2,7 +2,7 @@
 import type { Provider } from "ethers";
 import type { Network } from "../config/network.js";
 import { ArbError } from "../errors.js";
-import { loadSnapshot } from "../market/market.js";
+import { type BlockHead, type LoadedSnapshot, loadSnapshot, readBlock } from "../market/market.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
 import { type Call, TransactionBuilder } from "../plan/transaction-builder.js";
 import { priceImpactPpm, quoteExactIn, sameAddress } from "../venues/swap.js";
@@ -65,15 +65,38 @@ export interface LegQuote {
 /** Bitmap words on either side of the price that are read, until the quote needs no more. */
 const TICK_WORDS = [2, 8, 32, 128];
 
-/** Exact output of one pool on the newest block; null where it cannot take the amount or is not there. Raises ArbError "network". */
-export async function quoteLeg(provider: Provider, hop: OpportunityHop, amountIn: bigint): Promise<LegQuote | null> {
+/** What was read of pools at a provider's newest block, for everybody who asks at that block: many trades quote the same pools. */
+const readAt = new WeakMap<Provider, { hash: string; pools: Map<string, Promise<LoadedSnapshot>> }>();
+
+async function poolAt(provider: Provider, head: BlockHead, id: PoolId, tickWords: number): Promise<LoadedSnapshot> {
+  const load = async () => await loadSnapshot(provider, [id], head.number, () => ({ tickWords }));
+  const last = readAt.get(provider);
+  const { pools } = last?.hash === head.hash ? last : { pools: new Map<string, Promise<LoadedSnapshot>>() };
+  if (last?.pools !== pools) readAt.set(provider, { hash: head.hash, pools });
+  const key = `${id.venue} ${id.address} ${id.token0} ${id.token1} ${id.feePips} ${tickWords}`;
+  const known = pools.get(key) ?? load();
+  pools.set(key, known);
+  try {
+    const snapshot = await known;
+    // the block was replaced while it was read
+    if (snapshot.blockHash !== head.hash) pools.delete(key);
+    return snapshot;
+  } catch (error) {
+    // that there is no such pool is an answer
+    if (!(error instanceof ArbError) || error.code !== "refused") pools.delete(key);
+    throw error;
+  }
+}
+
+/** Exact output of one pool at a block; null where it cannot take the amount or is not there. Raises ArbError "network". */
+async function quoteLeg(provider: Provider, head: BlockHead, hop: OpportunityHop, amountIn: bigint): Promise<LegQuote | null> {
   if (amountIn <= 0n) return null;
   const [token0, token1] = sortTokens(hop.tokenIn, hop.tokenOut);
   const id: PoolId = { venue: hop.venue, address: hop.pool, token0, token1, feePips: hop.feePips };
   for (const tickWords of TICK_WORDS) {
     let snapshot;
     try {
-      snapshot = await loadSnapshot(provider, [id], "latest", () => ({ tickWords }));
+      snapshot = await poolAt(provider, head, id, tickWords);
     } catch (error) {
       if (error instanceof ArbError && error.code === "refused") return null;
       throw error;
@@ -124,7 +147,8 @@ export async function quoteAll(provider: Provider, network: Network, venue: LegV
       ? [preferred, ...known]
       : known;
   const usable = hops.filter((h) => !except.some((e) => sameAddress(e, h.pool)));
-  const asked = await Promise.all(usable.map(async (hop) => await quoteLeg(provider, hop, amountIn)));
+  const head = await readBlock(provider, "latest");
+  const asked = await Promise.all(usable.map(async (hop) => await quoteLeg(provider, head, hop, amountIn)));
   const quotes = asked.filter((q) => q !== null);
   const refusals = quotes.length === 0 ? [] : ((await venue.refusals?.(quotes, amountIn)) ?? []);
   order.refused?.push(...refusals.filter((reason) => reason !== null));

@@ -110,12 +110,17 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
   const lastWait = begun + (dueSeconds + quote.refundSeconds + s.times.holdSeconds) * 1000;
   const risk = { chainId: t.from, token: t.tokenIn, amount: quote.amountIn };
   let promised = quote.amountOut;
+  // a thousand that wait write down what changes, not that they have looked
+  const quiet = await s.engine.patched("quiet");
+  let stood: string | null = null;
   for (;;) {
     const tried = await s.within(`${leg}.track`, () => actions.track(s.owner, id));
     const seen = tried.ok ? tried.value : null;
     const waitsFor = tried.ok ? tried.value.waitsFor : tried.fault;
     const now = await s.engine.now();
-    await s.stand(t.flying, waitsFor, risk, Math.max(0, Math.round(dueSeconds - (now - begun) / 1000)));
+    if (!quiet || waitsFor !== stood)
+      await s.stand(t.flying, waitsFor, risk, Math.max(0, Math.round(dueSeconds - (now - begun) / 1000)));
+    stood = waitsFor;
     if (seen !== null && (seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
       const amount = seen.amount;
       const refunded = seen.state === "refunded";
@@ -147,7 +152,10 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
       if (kind === "re-attest") await push(s, leg, id, "re-attest");
       else if (kind === "retry-delivery") await push(s, leg, id, "retry");
       else if (kind === "claim-refund") await push(s, leg, id, "claim-refund");
-      else if (kind !== "wait" && kind !== "speed-up") await s.stand("operator", waitsFor, risk);
+      else if (kind !== "wait" && kind !== "speed-up") {
+        await s.stand("operator", waitsFor, risk);
+        stood = null;
+      }
       if (!timeLeft) return { kind: "none", choice: "held", floor: 0n, reason: `the transfer ${id} has no end yet: ${waitsFor}` };
     }
     // what has been away for long is looked at less often: a thousand transfers at every bridge's pace would be a storm of questions

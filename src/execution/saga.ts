@@ -68,7 +68,8 @@ async function opened(s: SagaRun): Promise<Opened> {
 
 async function openSaga(s: SagaRun): Promise<Opened> {
   const { account, opportunity } = s.input;
-  const { store } = s.env;
+  const { env } = s;
+  const { store } = env;
   const refuse = async (reason: string, estimate: Estimate): Promise<Opened> => {
     const nothing = { profit: 0n, residual: 0n, gasCost: 0n, net: 0n, books: [], final: true, decisions: [] };
     const result: SagaResult = { outcome: "no-trade", reason, expected: estimate.profit, ...nothing };
@@ -86,7 +87,7 @@ async function openSaga(s: SagaRun): Promise<Opened> {
     return missing === null ? await opened(s) : await refuse(missing, estimate);
   };
   try {
-    const tried = await s.within("open", open);
+    const tried = await s.within("open", async () => await env.openings.take(open));
     return tried.ok ? tried.value : await refused(tried.fault);
   } catch (error) {
     if (!(error instanceof NeedsOperator)) throw error;

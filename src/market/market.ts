@@ -170,7 +170,15 @@ async function requireSameBlock(provider: Provider, { blockNumber, blockHash }: 
   throw new ArbError("network", `block ${blockNumber} was replaced while it was read`, { hint: "quote again" });
 }
 
-async function readBlock(provider: Provider, tag: BlockTag): Promise<{ number: number; hash: string; timestamp: number }> {
+export interface BlockHead {
+  number: number;
+  hash: string;
+  /** Unix seconds. */
+  timestamp: number;
+}
+
+/** A block's head. Raises ArbError "network" and "timeout". */
+export async function readBlock(provider: Provider, tag: BlockTag): Promise<BlockHead> {
   const block = await withDeadline(provider.getBlock(tag), DEFAULT_TIMEOUT_MS, `block ${String(tag)}`);
   if (block?.hash == null)
     throw new ArbError("network", `the node does not have block ${String(tag)}`, { hint: "it may not be synced yet" });

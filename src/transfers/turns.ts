@@ -15,6 +15,28 @@ export class Turns {
   }
 }
 
+/** Work of which so much is done at once; what comes later waits, in the order of its coming. */
+export class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next();
+    }
+  }
+}
+
 /**
  * The turn of an account on a network: approvals are exact, and two trades that give the same token to the same contract would use up
  * each other's. An account has one driver, so a queue in this process is enough.

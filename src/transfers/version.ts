@@ -13,6 +13,7 @@ export const CHANGES = {
   "failed-calls": "a call of the bridge that failed is followed by a pause, and counted",
   "ways-back": "what a failed leg is decided to do by a bridge is done",
   unstarted: "a held trade that goes on asks what became of a start that had no end",
+  quiet: "a transfer's wait is written down when it changes",
   coins: "a held trade that goes on wraps what arrived as the coin",
   "all-home": "a held trade of which nothing is left elsewhere ends by its books",
 } as const;
