@@ -115,6 +115,22 @@ describe("ArbExecutor: bits that nothing else looks at", function () {
     }
   });
 
+  it("Aave hears true from a plan whose token answers nothing to an approval", async function () {
+    const { world } = arena;
+    const token = await new EvasiveToken__factory(world.deployer).deploy();
+    const lender = await new PullLender__factory(world.deployer).deploy();
+    for (const holder of [world.deployer, lender]) await token.mint(holder, 10n ** 30n);
+    const b = await world.token("B");
+    const path = [
+      await world.addV2(token, b, 500n * ETHER, 1_030_000n * ETHER, 0),
+      await world.addV2(token, b, 500n * ETHER, 970_000n * ETHER, 1),
+    ];
+    const funding = { source: "aave-v3", lender: await lender.getAddress(), maxFee: ETHER } as const;
+    const terms = { profitToken: await token.getAddress(), funding, minProfit: 1n };
+    await token.hush();
+    expect(await arena.refusal(encodePlan(await world.planFor(path, ETHER, terms)))).to.equal("landed");
+  });
+
   it("a token that answers with a word only behind the swaps is none either", async function () {
     const { world } = arena;
     const token = await new EvasiveToken__factory(world.deployer).deploy();
