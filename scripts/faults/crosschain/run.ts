@@ -309,7 +309,10 @@ async function takeFrozen(
   other: Running,
   result: RoundResult,
 ): Promise<OpenSagas> {
-  victim.driver.child.kill("SIGSTOP");
+  // at a label it stops itself: one that were stopped just before would do so after it is woken, and sleep for ever
+  if (result.at === "time" || result.at === null) victim.driver.child.kill("SIGSTOP");
+  const { pid } = victim.driver.child;
+  while (!victim.driver.over && !isStopped(pid!)) await sleep(5);
   const at = Date.now();
   const ids = await sagasOf(state, victim.id);
   const end = Date.now() + SETTLE_MS;
@@ -325,6 +328,12 @@ async function takeFrozen(
   result.takeovers.push(...(await times()));
   victim.driver.child.kill("SIGCONT");
   return { ids, at };
+}
+
+/** Whether a process stands still, by the state behind its name. */
+function isStopped(pid: number): boolean {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
 }
 
 /** For each saga that went on: milliseconds from then to its first step since, by what the engine wrote down. */
@@ -349,6 +358,8 @@ async function settle(state: State, plan: RoundPlan, result: RoundResult): Promi
       [ids],
     );
     if (rows[0]?.open === ids.length && rows[0].slots === 0) break;
+    // one that was frozen before its label stops itself there once it is awake
+    for (const { driver } of state.drivers) if (!driver.over && isStopped(driver.child.pid!)) driver.child.kill("SIGCONT");
     if (state.drivers.every(({ driver }) => driver.over)) break;
     await sleep(80);
   }
