@@ -353,7 +353,7 @@ async function settle(state: State, plan: RoundPlan, result: RoundResult): Promi
   while (Date.now() < end) {
     const { rows } = await state.pool!.query<{ open: number; slots: number }>(
       `select (select count(*)::int from crosschain.saga s join dbos.workflow_status w on w.workflow_uuid = 'saga/' || s.id
-               where s.id = any($1) and s.outcome is not null and w.status <> 'PENDING') as open,
+               where s.id = any($1) and s.outcome is not null and w.status not in ('PENDING', 'ENQUEUED', 'DELAYED')) as open,
          (select count(*)::int from journal.slot where state <> 'final') as slots`,
       [ids],
     );
