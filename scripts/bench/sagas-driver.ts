@@ -70,7 +70,8 @@ const executor = await CrossChainExecutor.open({
   rules: { minProfit: { USDC: 1n }, minimumCapital: {}, limits: {} },
   policy: { maxLoss: 100n * USDC, holdLimit: 5_000n * USDC, holdSeconds: 3_600, timeCostPpb: 1_000n, tries: 2 },
   // the product's own waits, but for how long an answer may take when a thousand ask at once
-  settings: { legMs: 60_000, haltSeconds: 3_600 },
+  // and when a transfer counts as late: the first ones wait until the last have started
+  settings: { legMs: 60_000, haltSeconds: 3_600, graceSeconds: 3_600 },
   onFault: (error) => {
     const told = (error instanceof Error ? error.message : JSON.stringify(error))
       .replaceAll(/0x[0-9a-f]+|\d+/gi, "N")

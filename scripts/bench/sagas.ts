@@ -23,6 +23,8 @@ const AMOUNT = 20n * USDC;
 /** How long all of them wait for their bridge, before it delivers. */
 const HOLD_MS = 20_000;
 const DEADLINE_MS = 3_600_000;
+/** Of the pool on the first network that is sold before: so that the last of a thousand trades pays, too. */
+const GAP_PPM = 250_000;
 /** Blocks without a transaction until gas costs next to nothing, so that small trades pay. */
 const EMPTY_BLOCKS = 256;
 
@@ -109,6 +111,8 @@ async function measureOn(server: Server, folder: string, count: number, progress
   let bridges: Counterparts | undefined;
   let driver: Driver | undefined;
   let program: string | undefined;
+  let relaying: Promise<void> | undefined;
+  const stop = new AbortController();
   try {
     bridges = await openCounterparts(world);
     const keys = Array.from({ length: ACCOUNTS }, () => hexlify(randomBytes(32)));
@@ -155,7 +159,7 @@ async function measureOn(server: Server, folder: string, count: number, progress
       );
       const telling = setInterval(() => progress(`${outcomes.size} have ended`), 10_000);
       const released = performance.now();
-      bridges.across.run(20);
+      relaying = relay(bridges, stop.signal, progress);
       try {
         await need(driver, () => outcomes.size >= count, "the sagas have no end");
       } finally {
@@ -200,6 +204,8 @@ async function measureOn(server: Server, folder: string, count: number, progress
       await inFlight.end();
     }
   } finally {
+    stop.abort();
+    await relaying;
     driver?.tell({ stop: true });
     await Promise.race([driver?.ended, sleep(10_000, undefined, { ref: false })]);
     driver?.child.kill("SIGKILL");
@@ -209,12 +215,20 @@ async function measureOn(server: Server, folder: string, count: number, progress
   }
 }
 
+/** Fills what was sent, again and again; a chain that is too busy to answer is asked again. */
+async function relay({ across }: Counterparts, stop: AbortSignal, progress: (what: string) => void): Promise<void> {
+  while (!stop.aborted) {
+    await across.step().catch((error: unknown) => progress(`the relayer goes on after: ${String(error)}`));
+    await sleep(20);
+  }
+}
+
 /** A gap between the two networks, accounts with capital, and as many trades as are asked for, each account's in turn. */
 async function prepare(world: LocalWorld, keys: string[], count: number) {
   const [source, target] = CHAINS.map((chainId) => world.chain(chainId)) as [LocalWorld["chains"][0], LocalWorld["chains"][0]];
   const pool = findPool(source, "uniswap-v2", "WETH", "USDC", 3000)!;
   const weth = tokenOf(source.network, "WETH").address;
-  await movePrice(source, pool, weth, await shareOf(source, pool, weth, 60_000));
+  await movePrice(source, pool, weth, await shareOf(source, pool, weth, GAP_PPM));
   const accounts = keys.map((key) => new Wallet(key).address);
   const capital = (BigInt(Math.ceil(count / keys.length)) + 1n) * AMOUNT;
   for (const account of accounts) {
