@@ -78,7 +78,10 @@ async function fromBooks(s: SagaRun, row: SagaRow, capital: bigint): Promise<Hol
     books.filter((b) => b.chainId === chainId && b.asset === token.toLowerCase()).reduce((sum, b) => sum + b.amount, 0n);
   const [here, there] = [at(o.buy.chainId, o.buy.tokenOut), at(o.sell.chainId, o.sell.tokenIn)];
   const proceeds = at(o.sell.chainId, o.sell.tokenOut);
-  if (row.mode === "inventory" && there < 0n) {
+  // what came back of the stock is less by the bridge's fee, and no sale that waits for its purchase: the capital is spent
+  const isBought = at(o.buy.chainId, o.buy.tokenIn) !== 0n;
+  const restocked = row.mode === "inventory" && there < 0n && here <= 0n && isBought && (await s.engine.patched("restocked"));
+  if (row.mode === "inventory" && there < 0n && !restocked) {
     if (here <= 0n) return await buyStock(s, row, { proceeds, failure: "leg-failed" });
     return (await rebalance(s, here, proceeds, capital)) ?? planned;
   }

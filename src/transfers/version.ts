@@ -14,6 +14,7 @@ export const CHANGES = {
   "ways-back": "what a failed leg is decided to do by a bridge is done",
   unstarted: "a held trade that goes on asks what became of a start that had no end",
   coins: "a held trade that goes on wraps what arrived as the coin",
+  restocked: "inventory whose stock was brought back is not bought again when it goes on",
   "all-home": "a held trade of which nothing is left elsewhere ends by its books",
 } as const;
 export type Change = keyof typeof CHANGES;

@@ -119,6 +119,15 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect(mended.gasCost > 0n).to.equal(true);
   });
 
+  it("inventory that was brought back less the bridge's fee is not bought a second time when it goes on", async () => {
+    const site = await scriptedSaga(db, `fault-${count++}`, { mode: "inventory" });
+    site.world.on.set("home", () => (site.world.unpriced = true));
+    expect((await run(site)).outcome).to.equal("held");
+    site.world.unpriced = false;
+    expect((await run(site, 1)).outcome).to.equal("profit");
+    expect(landed(site, /:(again1\.)?(buy|again|rebuy)\.\d+$|:buy$/)).to.equal(1);
+  });
+
   for (const [how, seconds] of [
     ["passes", 60],
     ["stays", FOREVER],
