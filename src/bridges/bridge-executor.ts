@@ -246,14 +246,19 @@ export class BridgeExecutor {
     return { outputAmount: String(outputAmount), signature: wallet.signTypedData(domain, types, value) };
   }
 
-  /** Wraps what arrived as the native coin. */
+  /** Wraps what arrived as the native coin; "done" when it is booked. */
   async wrap({ saga, account, workflow }: Owner, name: string, chainId: number, amount: bigint): Promise<Wrapped> {
     const { network } = this.senders.chain(chainId);
     const data = IWETH9__factory.createInterface().encodeFunctionData("deposit");
     const call = { to: network.wrappedNative, data, value: amount };
     const intentId = intentOf(saga, name);
     const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
-    return end.status === "landed" ? { status: "done" } : { status: end.status, detail: end.detail };
+    if (end.status !== "landed") return { status: end.status, detail: end.detail };
+    const change = await this.store.changeOf(chainId, intentId, account);
+    // by the books the coin would still be there: who goes on by them would wrap it again
+    if (!change.has(network.wrappedNative.toLowerCase()))
+      throw new ArbError("network", `the journal has not booked ${end.hash} yet`, { where: end.hash });
+    return { status: "done" };
   }
 
   #bridge(id: BridgeId): Bridge {

@@ -107,6 +107,18 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect(landed(site, /wrap/)).to.equal(1);
   });
 
+  it("a wrap that landed and is not booked yet is not signed a second time when a held trade goes on", async () => {
+    const site = await open();
+    const { world } = site;
+    let isHere = false;
+    world.scripts.set("out", [() => (isHere ? { state: "delivered", native: true } : { state: "slow" })]);
+    expect((await run(site)).outcome).to.equal("held");
+    isHere = true;
+    world.unbooked.set("wrap", 2);
+    expect((await run(site, 1)).outcome).to.equal("profit");
+    expect(landed(site, /wrap|coin/)).to.equal(1);
+  });
+
   it("books without a price end as held, and as what they are when there is one", async () => {
     const site = await open();
     site.world.on.set("home", () => (site.world.unpriced = true));

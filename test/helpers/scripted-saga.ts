@@ -75,6 +75,8 @@ export class ScriptedWorld {
   broken: (name: string) => Error | null = () => null;
   /** What bridges may take, by network, token and spender; null: anything, and their starts have no approval. */
   allowances: Map<string, bigint> | null = null;
+  /** For how many questions the journal has not booked what landed, by the name of its call. */
+  readonly unbooked = new Map<string, number>();
   /** Whether gas has no price, for good. */
   unpriced = false;
   /** Whether all bridges refuse to quote for a transfer; its name is "out.1", or "again?" and the like where it is only asked about. */
@@ -339,14 +341,23 @@ class ScriptedStore extends TransferStore {
     super(db, () => providerOf(world));
   }
 
+  /** Whether the journal's round that books it has not come yet. */
+  #isUnbooked(intent: string): boolean {
+    const left = this.world.unbooked.get(nameOf(intent)) ?? 0;
+    if (left > 0) this.world.unbooked.set(nameOf(intent), left - 1);
+    return left > 0;
+  }
+
   override wrappedBy(saga: string, chainId: number, token: string): Promise<bigint> {
     const own = this.world.ledger.filter((e) => e.intent.startsWith(`saga/${saga}:`) && e.chainId === chainId);
-    const gains = own.filter((e) => nameOf(e.intent) === "wrap" && e.asset === token.toLowerCase());
+    const wraps = own.filter((e) => nameOf(e.intent) === "wrap" && e.asset === token.toLowerCase());
+    const gains = wraps.filter((e) => !this.#isUnbooked(e.intent));
     return Promise.resolve(gains.reduce((sum, e) => sum + e.amount, 0n));
   }
 
   override changeOf(_chainId: number, intentId: string): Promise<Map<string, bigint>> {
     const change = new Map<string, bigint>();
+    if (this.#isUnbooked(intentId)) return Promise.resolve(change);
     for (const e of this.world.ledger.filter((entry) => entry.intent === intentId))
       change.set(e.asset, (change.get(e.asset) ?? 0n) + e.amount);
     return Promise.resolve(change);
