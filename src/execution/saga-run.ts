@@ -136,10 +136,10 @@ export class SagaRun {
   ): Promise<Choice> {
     const until = (await this.engine.now()) + this.times.holdSeconds * 1000;
     for (;;) {
-      const { choice, reason } = await this.#ask(p, failure, timeLeft);
+      const { choice, reason, earlier } = await this.#ask(p, failure, timeLeft);
       const { kind } = choice;
-      // "hold" stands until something else is said: the next quote must not sell what was to be kept
-      if (kind === this.wish && kind !== "hold") this.wish = null;
+      // "hold" stands until something else is said: the next quote must not sell what was to be kept. In saga-1 it was taken once
+      if (kind === this.wish && (kind !== "hold" || earlier)) this.wish = null;
       this.note(`${p.state}: ${failure}`, kind, reason);
       if (kind !== "hold" && kind !== "operator") {
         this.tries[kind] = (this.tries[kind] ?? 0) + 1;
@@ -166,7 +166,7 @@ export class SagaRun {
     p: Omit<Position, "exceptPools" | "exceptBridges">,
     failure: Failure,
     timeLeft: boolean,
-  ): Promise<{ choice: Choice; reason: string }> {
+  ): Promise<{ choice: Choice; reason: string; earlier: boolean }> {
     const { quotes, recovery } = this.env;
     const position: Position = { ...p, exceptPools: this.exceptPools, exceptBridges: this.exceptBridges };
     const token = quotes.senders.symbol(this.o.buy.chainId, this.o.buy.tokenIn);
@@ -176,9 +176,14 @@ export class SagaRun {
       const choices = await quotes.waysOut(this.o, this.input.account, position, allowed(p.state, failure), lenient);
       return recovery.decide({ ...situation, choices });
     });
-    if (!asked.ok) return await this.steady("no-ways", () => Promise.resolve(recovery.decide({ ...situation, choices: [] })));
+    if (!asked.ok) {
+      const none = await this.steady("no-ways", () => Promise.resolve(recovery.decide({ ...situation, choices: [] })));
+      return { ...none, earlier: false };
+    }
     // steps of saga-1 hold the quotes alone
-    return Array.isArray(asked.value) ? recovery.decide({ ...situation, choices: asked.value }, true) : asked.value;
+    const earlier = Array.isArray(asked.value);
+    const decided = Array.isArray(asked.value) ? recovery.decide({ ...situation, choices: asked.value }, true) : asked.value;
+    return { ...decided, earlier };
   }
 
   /** What a position is of; undefined where the step before has said it. */
