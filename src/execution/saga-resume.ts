@@ -50,9 +50,12 @@ async function wrapArrivals(s: SagaRun): Promise<void> {
 
 /** What became of a start that was not known to have happened. Null: it never will. */
 async function startOf(s: SagaRun, { leg, quote }: TransferRow): Promise<Exclude<Begun, { status: "failed" }> | null> {
-  if (await s.steady("unstarted", () => s.env.actions.bridges.abandonStart(s.owner, quote))) return null;
-  const begun = await begin(s, leg, quote);
-  return begun.status === "failed" ? null : begun;
+  const { bridges } = s.env.actions;
+  const isAbandoned = await s.steady("unstarted", () => bridges.abandonStart(s.owner, quote));
+  const begun = isAbandoned ? null : await begin(s, leg, quote);
+  if (begun !== null && begun.status !== "failed") return begun;
+  s.loose.push(...bridges.spenders(quote));
+  return null;
 }
 
 /** Signed transactions first: what they did or will do is part of the position. Null: all have their end. */

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { BridgeExecutor } from "../../src/bridges/bridge-executor.js";
 import type { Database } from "../../src/database/open.js";
 import { ArbError } from "../../src/errors.js";
 import { FAULT_TRIES } from "../../src/transfers/faults.js";
@@ -202,5 +203,26 @@ describe("sagas: what no further try brings on, what others use up, and what is 
       const again = await run(site, 1);
       expect(again.outcome, again.reason).to.equal("profit");
       expect(world.seconds - before).to.be.below(POLICY.holdSeconds);
+    });
+
+  for (const how of ["reverted", "was never signed"])
+    it(`what a start may take that ${how} is taken back when the held trade goes on another way`, async () => {
+      const site = await open();
+      const { world } = site;
+      world.allowances = new Map();
+      site.env.settings.pollSeconds = 30;
+      if (how === "reverted") world.pending.set("out", FOREVER);
+      else world.broken = (name) => (name === "out" ? new ArbError("locked", "another driver has 0xa11ce") : null);
+      // what the driver that was killed had noted is lost
+      site.env.actions.bridges.abandonStart = async () => await Promise.resolve(false);
+      expect((await run(site)).outcome).to.equal("held");
+      site.env.actions.bridges.abandonStart = BridgeExecutor.prototype.abandonStart.bind(site.env.actions.bridges);
+      world.pending.clear();
+      world.broken = () => null;
+      if (how === "reverted") world.reverts.set("out", 1);
+      world.refuses = () => true;
+      const { outcome, reason } = await run(site, 1);
+      expect(outcome, reason).to.equal("sold-at-source");
+      expect([...world.allowances.values()]).to.deep.equal([0n]);
     });
 });

@@ -136,7 +136,9 @@ export class ScriptedWorld {
       this.move(chainId, asset, amount - gas);
     };
     entry("native", -call.value, GAS);
-    const isShort = this.allowances !== null && call.data.includes('"do":"start"') && !this.#take(JSON.parse(call.data).id);
+    // what reverts takes nothing
+    const isShort =
+      left <= 0 && this.allowances !== null && call.data.includes('"do":"start"') && !this.#take(JSON.parse(call.data).id);
     let end: Landing;
     if (left > 0 || isShort) {
       this.reverts.set(name, left - 1);
