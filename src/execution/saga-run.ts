@@ -1,7 +1,7 @@
 /** What every part of a saga works with: durable steps, waits, names, what it did so far, and its decisions. */
 import type { BridgeId } from "../bridges/bridge.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
-import type { LegWish } from "../transfers/actions.js";
+import type { LegWish, Loose } from "../transfers/actions.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
 import type { Position } from "../transfers/quotes.js";
 import type { Stand } from "../transfers/store.js";
@@ -97,7 +97,7 @@ export class SagaRun {
   exceptPools: string[] = [];
   exceptBridges: BridgeId[] = [];
   /** Approvals that failed steps may have left. */
-  loose: { chainId: number; token: string; spender: string }[] = [];
+  loose: Loose[] = [];
   decisions: SagaResult["decisions"] = [];
   wish: ChoiceKind | null;
   times: Times;
@@ -222,8 +222,9 @@ export class SagaRun {
     return this.input.again === 0 ? what : `again${this.input.again}.${what}`;
   }
 
-  notePool(end: { status: string; pool?: string | null; spender?: string | null }): void {
+  notePool(end: { status: string; pool?: string | null; spender?: string | null; approved?: Loose }): void {
     if (end.status !== "failed" || end.pool === undefined || end.spender === undefined) return;
+    if (end.approved !== undefined) this.loose.push(end.approved);
     if (end.pool !== null && !this.exceptPools.includes(end.pool)) this.exceptPools.push(end.pool);
     const chainId = end.pool === null ? null : this.chainOf(end.pool);
     if (end.spender !== null && chainId !== null) this.loose.push({ ...chainId, spender: end.spender });

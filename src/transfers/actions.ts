@@ -10,7 +10,7 @@ import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import type { Ownership } from "../journal/owner.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
-import { approve } from "./approvals.js";
+import { type Approval, approve, approvalIn } from "./approvals.js";
 import type { Quotes } from "./quotes.js";
 import type { Senders } from "./senders.js";
 import { failureOf } from "./failures.js";
@@ -23,6 +23,9 @@ export interface ActionSettings extends BridgeSettings {
   /** Longest that a swap may wait for its block, seconds. */
   swapSeconds: number;
 }
+
+/** A contract that may take a token of ours. */
+export type Loose = Pick<Approval, "chainId" | "token" | "spender">;
 
 export interface LegWish {
   /** Name of the leg, unique in its saga: part of its intents. */
@@ -39,7 +42,15 @@ export interface LegWish {
 
 export type LegEnd =
   | { status: "done"; amountIn: bigint; amountOut: bigint; pool: string | null; hash: string }
-  | { status: "failed"; failure: "leg-failed" | "price-gone"; detail: string; pool: string | null; spender: string | null }
+  | {
+      status: "failed";
+      failure: "leg-failed" | "price-gone";
+      detail: string;
+      pool: string | null;
+      spender: string | null;
+      /** What a look before this one let take tokens for it, where that is not `spender`. */
+      approved?: Loose;
+    }
   | { status: "open"; detail: string };
 
 /** A transfer as a saga sees it. */
@@ -136,7 +147,11 @@ export class Actions {
         { ...place, token: tokenOut },
         { ...place, token: tokenIn, amount: amountIn },
       ]);
-      return { status: "failed", failure: "leg-failed", detail: landing.detail, pool, spender };
+      const end = { status: "failed", failure: "leg-failed", detail: landing.detail, pool, spender } as const;
+      // signed by an earlier look, which knew its pool
+      const signed = spender === null ? await this.senders.signed(chainId, intentOf(saga, `${leg}.approve.0`)) : null;
+      const approved = signed && approvalIn({ chainId, ...signed });
+      return approved === null ? end : { ...end, approved };
     }
     const change = await this.store.changeOf(chainId, intentId, venue.holder);
     const [paid, got] = [-(change.get(tokenIn.toLowerCase()) ?? 0n), change.get(tokenOut.toLowerCase()) ?? 0n];
@@ -149,7 +164,7 @@ export class Actions {
   }
 
   /** Takes back what a contract of a failed step may still take. */
-  async revoke(owner: Owner, name: string, at: { chainId: number; token: string; spender: string }): Promise<boolean> {
+  async revoke(owner: Owner, name: string, at: Loose): Promise<boolean> {
     const { chainId, token, spender } = at;
     const { saga, account, workflow } = owner;
     const intentId = intentOf(saga, name);

@@ -225,4 +225,15 @@ describe("sagas: what no further try brings on, what others use up, and what is 
       expect(outcome, reason).to.equal("sold-at-source");
       expect([...world.allowances.values()]).to.deep.equal([0n]);
     });
+
+  it("what a swap may take that reverted after a look at it had no end is taken back", async () => {
+    const site = await open();
+    const { world } = site;
+    [world.routers, world.allowances] = [true, new Map()];
+    world.pending.set("buy", 1);
+    world.reverts.set("buy", 1);
+    world.on.set("buy", () => (world.pools[A] = []));
+    expect((await run(site)).outcome).to.equal("no-trade");
+    expect([...world.allowances.values()]).to.deep.equal([0n]);
+  });
 });

@@ -73,6 +73,10 @@ export class ScriptedWorld {
   readonly pending = new Map<string, number>();
   /** What keeps a call from being signed at all, by its name. */
   broken: (name: string) => Error | null = () => null;
+  /** Whether pools take tokens by an approval, too. */
+  routers = false;
+  /** What each intent called. */
+  readonly calls = new Map<string, Order["call"]>();
   /** What bridges may take, by network, token and spender; null: anything, and their starts have no approval. */
   allowances: Map<string, bigint> | null = null;
   /** For how many questions the journal has not booked what landed, by the name of its call. */
@@ -125,6 +129,7 @@ export class ScriptedWorld {
     const why = this.broken(name);
     if (why !== null) throw why;
     this.#signed.add(intentId);
+    this.calls.set(intentId, call);
     const looks = this.pending.get(name) ?? 0;
     if (looks > 0) {
       this.pending.set(name, looks - 1);
@@ -413,7 +418,7 @@ function sendersOf(world: ScriptedWorld): Senders {
       id: "scripted",
       holder: ACCOUNT,
       serves: () => true,
-      spender: () => null,
+      spender: () => (world.routers ? SPENDER : null),
       call: ({ hop, amountIn, minOut }) => {
         // at the price of the moment when it is signed; below the least output it reverts
         const pool = world.pools[chainId]!.find((p) => p.address === hop.pool)!;
@@ -432,6 +437,7 @@ function sendersOf(world: ScriptedWorld): Senders {
       provider: providerOf(world, chainId),
       finalBlock: () => Promise.resolve(1n),
     }),
+    signed: (_chainId, intent) => Promise.resolve(world.calls.get(intent) ?? null),
     isKnown: (_chainId, intent) => Promise.resolve(world.isKnown(intent)),
     execute: async (order) => await Promise.resolve(order).then((o) => world.execute(o)),
     receipt: (_chainId, hash) => Promise.resolve({ hash } as TransactionReceipt),
