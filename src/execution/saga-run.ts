@@ -224,13 +224,12 @@ export class SagaRun {
 
   notePool(end: { status: string; pool?: string | null; spender?: string | null; approved?: Loose }): void {
     if (end.status !== "failed" || end.pool === undefined || end.spender === undefined) return;
-    if (end.approved !== undefined) this.loose.push(end.approved);
     if (end.pool !== null && !this.exceptPools.includes(end.pool)) this.exceptPools.push(end.pool);
-    const chainId = end.pool === null ? null : this.chainOf(end.pool);
-    if (end.spender !== null && chainId !== null) this.loose.push({ ...chainId, spender: end.spender });
+    if (end.approved !== undefined) this.loose.push(end.approved);
+    else if (end.spender !== null && end.pool !== null) this.loose.push({ ...this.chainOf(end.pool), spender: end.spender });
   }
 
-  /** The network and input token of a failed leg, by the pool that it was in. */
+  /** The network and input token of a failed leg, by the pool that it was in: all that earlier steps say of it. */
   chainOf(pool: string): { chainId: number; token: string } {
     const { buy, sell } = this.o;
     return pool === buy.pool ? { chainId: buy.chainId, token: buy.tokenIn } : { chainId: sell.chainId, token: sell.tokenIn };

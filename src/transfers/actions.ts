@@ -48,7 +48,7 @@ export type LegEnd =
       detail: string;
       pool: string | null;
       spender: string | null;
-      /** What a look before this one let take tokens for it, where that is not `spender`. */
+      /** What may still take tokens for it. Absent in earlier steps. */
       approved?: Loose;
     }
   | { status: "open"; detail: string };
@@ -114,6 +114,7 @@ export class Actions {
         detail,
         pool,
         spender,
+        ...(spender !== null && { approved: { chainId, token: tokenIn, spender } }),
       });
       if (!best) return failed("leg-failed", ["no pool takes the amount", ...refused].join("; "));
       pool = best.hop.pool;
@@ -147,10 +148,10 @@ export class Actions {
         { ...place, token: tokenOut },
         { ...place, token: tokenIn, amount: amountIn },
       ]);
-      const end = { status: "failed", failure: "leg-failed", detail: landing.detail, pool, spender } as const;
       // signed by an earlier look, which knew its pool
       const signed = spender === null ? await this.senders.signed(chainId, intentOf(saga, `${leg}.approve.0`)) : null;
-      const approved = signed && approvalIn({ chainId, ...signed });
+      const approved = spender === null ? signed && approvalIn({ chainId, ...signed }) : { chainId, token: tokenIn, spender };
+      const end = { status: "failed", failure: "leg-failed", detail: landing.detail, pool, spender } as const;
       return approved === null ? end : { ...end, approved };
     }
     const change = await this.store.changeOf(chainId, intentId, venue.holder);

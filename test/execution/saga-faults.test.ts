@@ -236,4 +236,15 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect((await run(site)).outcome).to.equal("no-trade");
     expect([...world.allowances.values()]).to.deep.equal([0n]);
   });
+
+  it("what a swap in another pool than the planned one may take is taken back on its own network", async () => {
+    const site = await open();
+    const { world } = site;
+    [world.routers, world.allowances] = [true, new Map()];
+    world.pools[A] = world.pools[A]!.slice(1);
+    world.reverts.set("buy", 1);
+    world.on.set("buy", () => (world.pools[A] = []));
+    expect((await run(site)).outcome).to.equal("no-trade");
+    expect([...world.allowances.values()]).to.deep.equal([0n]);
+  });
 });
