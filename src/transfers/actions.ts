@@ -164,15 +164,24 @@ export class Actions {
     return { status: "done", amountIn: paid, amountOut: got, pool, hash: landing.hash };
   }
 
-  /** Takes back what a contract of a failed step may still take. */
+  /** Takes back what a contract of a failed step may still take; false while that has no end. Where it fails, that is told. */
   async revoke(owner: Owner, name: string, at: Loose): Promise<boolean> {
-    const { chainId, token, spender } = at;
-    const { saga, account, workflow } = owner;
+    // another trade may be between its approval of the same contract and the call that takes it
+    return await this.#turns.take(turnOf(at.chainId, owner.account), async () => await this.#revoke(owner, name, at));
+  }
+
+  async #revoke({ saga, account, workflow }: Owner, name: string, { chainId, token, spender }: Loose): Promise<boolean> {
     const intentId = intentOf(saga, name);
     const contract = IERC20__factory.connect(token, this.senders.chain(chainId).provider);
     if (!(await this.senders.isKnown(chainId, intentId)) && (await contract.allowance(account, spender)) === 0n) return true;
     const call = { to: token, data: contract.interface.encodeFunctionData("approve", [spender, 0n]), value: 0n };
-    return (await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs)).status !== "open";
+    const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
+    if (end.status === "failed") {
+      const what = `${saga} has ended, and ${spender} may still take ${token} of ${account}: ${end.detail}`;
+      const { name: where } = this.senders.chain(chainId).network;
+      this.senders.onFault(new ArbError("refused", what, { where, hint: "set its allowance to zero by hand" }));
+    }
+    return end.status !== "open";
   }
 
   /** Whether a leg's swap is signed: one that is not, and whose name is not used again, never happens. */

@@ -410,6 +410,7 @@ function sendersOf(world: ScriptedWorld): Senders {
   };
   const scripted: Partial<Senders> = {
     wallets: [],
+    onFault: () => undefined,
     chain: (chainId) =>
       ({ network: networkById(chainId)!, provider: providerOf(world, chainId) }) as ReturnType<Senders["chain"]>,
     symbol: (chainId, token) =>
