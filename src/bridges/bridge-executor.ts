@@ -2,13 +2,13 @@
  * Transfers by bridges, from their start to their end: started exactly once from what stands in the database, looked at, finished or
  * brought on through the bridge's interface, and booked when the money has arrived.
  */
-import { IERC20__factory, IWETH9__factory } from "../../types/contracts/index.js";
+import { IWETH9__factory } from "../../types/contracts/index.js";
 import { ArbError } from "../errors.js";
 import type { Change } from "../inventory/inventory.js";
 import type { Senders } from "../transfers/senders.js";
 import { type TransferRow, type TransferStore, workflowOf } from "../transfers/store.js";
 import { turnOf, Turns } from "../transfers/turns.js";
-import { type Approval, approve } from "../transfers/approvals.js";
+import { approvalIn, approve } from "../transfers/approvals.js";
 import type { Owner } from "../transfers/types.js";
 import { speedUpToSign } from "./across.js";
 import type {
@@ -59,8 +59,6 @@ export interface Pushed {
 /** What became of a wrap. One that is "open" is looked at again under its own name; a failed one needs another. */
 export type Wrapped = { status: "done" } | { status: "open" | "failed"; detail: string };
 
-const erc20 = IERC20__factory.createInterface();
-
 /**
  * Every method may run again at any point: what it signs goes by an intent of its own name, and what it books is booked once. Raises
  * "network" and "locked" where it must be tried again.
@@ -107,7 +105,7 @@ export class BridgeExecutor {
     let hash = "";
     for (const [i, call] of calls.entries()) {
       const intentId = `${id}.${i}`;
-      const approval = approvalOf(call);
+      const approval = approvalIn(call);
       let end;
       if (approval === null) {
         const order = { chainId: call.chainId, account, intentId, workflow, call, holder: from };
@@ -170,7 +168,7 @@ export class BridgeExecutor {
   /** Contracts that a transfer's start let take tokens. */
   spenders(quote: BridgeQuote): { chainId: number; token: string; spender: string }[] {
     const { calls } = this.#bridge(quote.bridge).start(quote);
-    return calls.flatMap((call) => approvalOf(call) ?? []);
+    return calls.flatMap((call) => approvalIn(call) ?? []);
   }
 
   /** One look at a transfer; what has arrived is booked, once. */
@@ -246,14 +244,19 @@ export class BridgeExecutor {
     return { outputAmount: String(outputAmount), signature: wallet.signTypedData(domain, types, value) };
   }
 
-  /** Wraps what arrived as the native coin. */
+  /** Wraps what arrived as the native coin; "done" when it is booked. */
   async wrap({ saga, account, workflow }: Owner, name: string, chainId: number, amount: bigint): Promise<Wrapped> {
     const { network } = this.senders.chain(chainId);
     const data = IWETH9__factory.createInterface().encodeFunctionData("deposit");
     const call = { to: network.wrappedNative, data, value: amount };
     const intentId = intentOf(saga, name);
     const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
-    return end.status === "landed" ? { status: "done" } : { status: end.status, detail: end.detail };
+    if (end.status !== "landed") return { status: end.status, detail: end.detail };
+    const change = await this.store.changeOf(chainId, intentId, account);
+    // by the books the coin would still be there: who goes on by them would wrap it again
+    if (!change.has(network.wrappedNative.toLowerCase()))
+      throw new ArbError("network", `the journal has not booked ${end.hash} yet`, { where: end.hash });
+    return { status: "done" };
   }
 
   #bridge(id: BridgeId): Bridge {
@@ -265,14 +268,6 @@ export class BridgeExecutor {
     if (!row) throw new ArbError("internal", `the transfer ${id} is not in the database`);
     return row;
   }
-}
-
-/** What a call lets whom take; null where it is no approval. */
-function approvalOf({ chainId, to, data }: BridgeCall): Approval | null {
-  const { selector } = erc20.getFunction("approve");
-  if (!data.startsWith(selector)) return null;
-  const [spender, amount] = erc20.decodeFunctionData("approve", data) as unknown as [string, bigint];
-  return { chainId, token: to, spender, amount };
 }
 
 /** Name in the journal of something that a trade does. */

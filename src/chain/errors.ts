@@ -95,7 +95,7 @@ const PATTERNS: [RegExp, NodeErrorKind][] = [
     /ECONNREFUSED|ECONNRESET|ECONNABORTED|ENOTFOUND|ENOENT|EAI_AGAIN|EPIPE|EHOSTUNREACH|ENETUNREACH|socket hang up|fetch failed|server response [45]\d\d|bad gateway|certificate|upstream|connection (is )?closed/i,
     "unreachable",
   ],
-  [/no JSON|another id than|answer is too long/i, "malformed-answer"],
+  [/no JSON|another id than|answer is too long|malformed answer/i, "malformed-answer"],
   [/internal (server )?error|internal blocking|failed to calculate l1/i, "node-fault"],
   [/invalid (argument|params|request)|missing value for required|parse error/i, "bad-request"],
 ];

@@ -6,6 +6,7 @@ import {
   type Subscriber,
   type Subscription,
 } from "ethers";
+import { ArbError } from "../errors.js";
 import { RpcError } from "./endpoint.js";
 import type { RpcPool } from "./pool.js";
 
@@ -84,7 +85,7 @@ export class PoolProvider extends JsonRpcApiProvider {
     if (verdict.status === "mined") return verdict.receipt;
     // not there yet on one of them is not there yet
     if (verdict.status === "missing" || verdict.why === "lag") return null;
-    throw new Error(`the receipt is not certain: ${verdict.reason}`);
+    throw new ArbError("network", `the receipt is not certain: ${verdict.reason}`, { where: this.pool.network.name });
   }
 
   override destroy(): void {

@@ -1,7 +1,7 @@
 /** The workflow of one transfer of stock, and the schedule that starts them: one at a time for a token. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BridgeQuote } from "../bridges/bridge.js";
-import type { Seen, StartEnd } from "../bridges/bridge-executor.js";
+import type { Seen, StartEnd, Wrapped } from "../bridges/bridge-executor.js";
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { ArbError } from "../errors.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
@@ -25,6 +25,9 @@ const ASK_SECONDS = 3_600;
 const PPM = 1_000_000n;
 
 type Tried<T> = { ok: true; value: T } | { ok: false; kind: FaultKind; fault: string };
+
+/** Steps of earlier versions say only whether it was done. */
+const isWrapped = (end: Wrapped | { done: boolean }): boolean => ("done" in end ? end.done : end.status === "done");
 
 export const rebalancingStore = (env: Env): RebalancingStore => new RebalancingStore(env.store.db, env.store.providers);
 
@@ -125,7 +128,7 @@ export class Rebalancing {
       // one that failed stays failed, one that is open goes on under its own name
       const name = i === 0 ? `${LEG}.wrap` : `${LEG}.wrap.${i}`;
       const end = await this.#steady("wrap", () => bridges.wrap(this.#owner, name, chainId, amount));
-      if (end.status === "done") return;
+      if (isWrapped(end)) return;
       if (end.status === "failed" && ++i % FAULT_TRIES === 0) await this.#ask(`what arrived is not wrapped: ${end.detail}`);
       else await this.engine.pause(this.env.settings.pollSeconds);
     }

@@ -50,9 +50,12 @@ async function wrapArrivals(s: SagaRun): Promise<void> {
 
 /** What became of a start that was not known to have happened. Null: it never will. */
 async function startOf(s: SagaRun, { leg, quote }: TransferRow): Promise<Exclude<Begun, { status: "failed" }> | null> {
-  if (await s.steady("unstarted", () => s.env.actions.bridges.abandonStart(s.owner, quote))) return null;
-  const begun = await begin(s, leg, quote);
-  return begun.status === "failed" ? null : begun;
+  const { bridges } = s.env.actions;
+  const isAbandoned = await s.steady("unstarted", () => bridges.abandonStart(s.owner, quote));
+  const begun = isAbandoned ? null : await begin(s, leg, quote);
+  if (begun !== null && begun.status !== "failed") return begun;
+  s.loose.push(...bridges.spenders(quote));
+  return null;
 }
 
 /** Signed transactions first: what they did or will do is part of the position. Null: all have their end. */
@@ -78,7 +81,10 @@ async function fromBooks(s: SagaRun, row: SagaRow, capital: bigint): Promise<Hol
     books.filter((b) => b.chainId === chainId && b.asset === token.toLowerCase()).reduce((sum, b) => sum + b.amount, 0n);
   const [here, there] = [at(o.buy.chainId, o.buy.tokenOut), at(o.sell.chainId, o.sell.tokenIn)];
   const proceeds = at(o.sell.chainId, o.sell.tokenOut);
-  if (row.mode === "inventory" && there < 0n) {
+  // what came back of the stock is less by the bridge's fee, and no sale that waits for its purchase: the capital is spent
+  const isBought = at(o.buy.chainId, o.buy.tokenIn) !== 0n;
+  const restocked = row.mode === "inventory" && there < 0n && here <= 0n && isBought && (await s.engine.patched("restocked"));
+  if (row.mode === "inventory" && there < 0n && !restocked) {
     if (here <= 0n) return await buyStock(s, row, { proceeds, failure: "leg-failed" });
     return (await rebalance(s, here, proceeds, capital)) ?? planned;
   }

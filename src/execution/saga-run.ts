@@ -1,7 +1,7 @@
 /** What every part of a saga works with: durable steps, waits, names, what it did so far, and its decisions. */
 import type { BridgeId } from "../bridges/bridge.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
-import type { LegWish } from "../transfers/actions.js";
+import type { LegWish, Loose } from "../transfers/actions.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
 import type { Position } from "../transfers/quotes.js";
 import type { Stand } from "../transfers/store.js";
@@ -97,7 +97,7 @@ export class SagaRun {
   exceptPools: string[] = [];
   exceptBridges: BridgeId[] = [];
   /** Approvals that failed steps may have left. */
-  loose: { chainId: number; token: string; spender: string }[] = [];
+  loose: Loose[] = [];
   decisions: SagaResult["decisions"] = [];
   wish: ChoiceKind | null;
   times: Times;
@@ -136,10 +136,10 @@ export class SagaRun {
   ): Promise<Choice> {
     const until = (await this.engine.now()) + this.times.holdSeconds * 1000;
     for (;;) {
-      const { choice, reason } = await this.#ask(p, failure, timeLeft);
+      const { choice, reason, earlier } = await this.#ask(p, failure, timeLeft);
       const { kind } = choice;
-      // "hold" stands until something else is said: the next quote must not sell what was to be kept
-      if (kind === this.wish && kind !== "hold") this.wish = null;
+      // "hold" stands until something else is said: the next quote must not sell what was to be kept. In saga-1 it was taken once
+      if (kind === this.wish && (kind !== "hold" || earlier)) this.wish = null;
       this.note(`${p.state}: ${failure}`, kind, reason);
       if (kind !== "hold" && kind !== "operator") {
         this.tries[kind] = (this.tries[kind] ?? 0) + 1;
@@ -166,7 +166,7 @@ export class SagaRun {
     p: Omit<Position, "exceptPools" | "exceptBridges">,
     failure: Failure,
     timeLeft: boolean,
-  ): Promise<{ choice: Choice; reason: string }> {
+  ): Promise<{ choice: Choice; reason: string; earlier: boolean }> {
     const { quotes, recovery } = this.env;
     const position: Position = { ...p, exceptPools: this.exceptPools, exceptBridges: this.exceptBridges };
     const token = quotes.senders.symbol(this.o.buy.chainId, this.o.buy.tokenIn);
@@ -176,9 +176,14 @@ export class SagaRun {
       const choices = await quotes.waysOut(this.o, this.input.account, position, allowed(p.state, failure), lenient);
       return recovery.decide({ ...situation, choices });
     });
-    if (!asked.ok) return await this.steady("no-ways", () => Promise.resolve(recovery.decide({ ...situation, choices: [] })));
+    if (!asked.ok) {
+      const none = await this.steady("no-ways", () => Promise.resolve(recovery.decide({ ...situation, choices: [] })));
+      return { ...none, earlier: false };
+    }
     // steps of saga-1 hold the quotes alone
-    return Array.isArray(asked.value) ? recovery.decide({ ...situation, choices: asked.value }, true) : asked.value;
+    const earlier = Array.isArray(asked.value);
+    const decided = Array.isArray(asked.value) ? recovery.decide({ ...situation, choices: asked.value }, true) : asked.value;
+    return { ...decided, earlier };
   }
 
   /** What a position is of; undefined where the step before has said it. */
@@ -217,14 +222,14 @@ export class SagaRun {
     return this.input.again === 0 ? what : `again${this.input.again}.${what}`;
   }
 
-  notePool(end: { status: string; pool?: string | null; spender?: string | null }): void {
+  notePool(end: { status: string; pool?: string | null; spender?: string | null; approved?: Loose }): void {
     if (end.status !== "failed" || end.pool === undefined || end.spender === undefined) return;
     if (end.pool !== null && !this.exceptPools.includes(end.pool)) this.exceptPools.push(end.pool);
-    const chainId = end.pool === null ? null : this.chainOf(end.pool);
-    if (end.spender !== null && chainId !== null) this.loose.push({ ...chainId, spender: end.spender });
+    if (end.approved !== undefined) this.loose.push(end.approved);
+    else if (end.spender !== null && end.pool !== null) this.loose.push({ ...this.chainOf(end.pool), spender: end.spender });
   }
 
-  /** The network and input token of a failed leg, by the pool that it was in. */
+  /** The network and input token of a failed leg, by the pool that it was in: all that earlier steps say of it. */
   chainOf(pool: string): { chainId: number; token: string } {
     const { buy, sell } = this.o;
     return pool === buy.pool ? { chainId: buy.chainId, token: buy.tokenIn } : { chainId: sell.chainId, token: sell.tokenIn };

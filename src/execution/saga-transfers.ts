@@ -171,7 +171,7 @@ export async function wrapped(s: SagaRun, state: SagaState, leg: string, chainId
   const { actions, settings } = s.env;
   let deadline: number | null = null;
   let why = "";
-  for (let i = 0; i < FAULT_TRIES;) {
+  for (let i = 0, failures = 0; failures < FAULT_TRIES;) {
     // an intent that failed stays failed
     const name = i === 0 ? `${leg}.wrap` : `${leg}.wrap.${i}`;
     // earlier versions recorded whether it was done, and nothing else
@@ -181,14 +181,19 @@ export async function wrapped(s: SagaRun, state: SagaState, leg: string, chainId
       return seen;
     });
     if (end === true || (end !== false && end.status === "done")) return;
-    why = end === false ? "" : end.detail;
     if (end !== false && end.status === "open") {
+      why = end.detail;
       // a second one would wrap what pays for gas
       deadline ??= (await s.engine.now()) + s.times.haltSeconds * 1000;
       if (await isOver(s, state, [end], deadline)) break;
       continue;
     }
     i++;
+    // steps of earlier versions went on however often it was not done
+    if (end !== false) {
+      why = end.detail;
+      failures++;
+    }
     await s.pause(settings.mostPollSeconds);
   }
   throw new NeedsOperator(`what arrived as the coin is not wrapped: ${why}`, FAULT_TRIES);

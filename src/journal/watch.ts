@@ -3,6 +3,7 @@ import type { Recheck } from "../chain/confirm.js";
 import { classifyNodeError } from "../chain/errors.js";
 import { agreedCount, agreedHead, type AgreedHead, isCanonical, type Witnesses } from "../chain/witnesses.js";
 import type { Network } from "../config/network.js";
+import { ArbError } from "../errors.js";
 import { agreedConsumer } from "./consumer.js";
 import type { Journal } from "./journal.js";
 import type { Ownership } from "./owner.js";
@@ -80,7 +81,8 @@ export async function findReceipt(
     await journal.step("receipt-seen");
     // a receipt of a block that the nodes themselves no longer have is none
     const block = await isCanonical(witnessesOf(watched), receipt.blockNumber, receipt.blockHash);
-    if (block.is === "unknown") throw new Error(`the receipt of ${attempt.hash} is not certain: ${block.why}`);
+    if (block.is === "unknown")
+      throw new ArbError("network", `the receipt of ${attempt.hash} is not certain: ${block.why}`, { where: network.name });
     if (block.is === "replaced") continue;
     await journal.noteReceipt(receipt, entriesOf(receipt, attempt.raw, network, attempt.holder === null ? [] : [attempt.holder]));
     return { attempt, receipt };

@@ -10,7 +10,7 @@ import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import type { Ownership } from "../journal/owner.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
-import { approve } from "./approvals.js";
+import { type Approval, approve, approvalIn } from "./approvals.js";
 import type { Quotes } from "./quotes.js";
 import type { Senders } from "./senders.js";
 import { failureOf } from "./failures.js";
@@ -23,6 +23,9 @@ export interface ActionSettings extends BridgeSettings {
   /** Longest that a swap may wait for its block, seconds. */
   swapSeconds: number;
 }
+
+/** A contract that may take a token of ours. */
+export type Loose = Pick<Approval, "chainId" | "token" | "spender">;
 
 export interface LegWish {
   /** Name of the leg, unique in its saga: part of its intents. */
@@ -39,7 +42,15 @@ export interface LegWish {
 
 export type LegEnd =
   | { status: "done"; amountIn: bigint; amountOut: bigint; pool: string | null; hash: string }
-  | { status: "failed"; failure: "leg-failed" | "price-gone"; detail: string; pool: string | null; spender: string | null }
+  | {
+      status: "failed";
+      failure: "leg-failed" | "price-gone";
+      detail: string;
+      pool: string | null;
+      spender: string | null;
+      /** What may still take tokens for it. Absent in earlier steps. */
+      approved?: Loose;
+    }
   | { status: "open"; detail: string };
 
 /** A transfer as a saga sees it. */
@@ -103,6 +114,7 @@ export class Actions {
         detail,
         pool,
         spender,
+        ...(spender !== null && { approved: { chainId, token: tokenIn, spender } }),
       });
       if (!best) return failed("leg-failed", ["no pool takes the amount", ...refused].join("; "));
       pool = best.hop.pool;
@@ -136,7 +148,11 @@ export class Actions {
         { ...place, token: tokenOut },
         { ...place, token: tokenIn, amount: amountIn },
       ]);
-      return { status: "failed", failure: "leg-failed", detail: landing.detail, pool, spender };
+      // signed by an earlier look, which knew its pool
+      const signed = spender === null ? await this.senders.signed(chainId, intentOf(saga, `${leg}.approve.0`)) : null;
+      const approved = spender === null ? signed && approvalIn({ chainId, ...signed }) : { chainId, token: tokenIn, spender };
+      const end = { status: "failed", failure: "leg-failed", detail: landing.detail, pool, spender } as const;
+      return approved === null ? end : { ...end, approved };
     }
     const change = await this.store.changeOf(chainId, intentId, venue.holder);
     const [paid, got] = [-(change.get(tokenIn.toLowerCase()) ?? 0n), change.get(tokenOut.toLowerCase()) ?? 0n];
@@ -148,15 +164,24 @@ export class Actions {
     return { status: "done", amountIn: paid, amountOut: got, pool, hash: landing.hash };
   }
 
-  /** Takes back what a contract of a failed step may still take. */
-  async revoke(owner: Owner, name: string, at: { chainId: number; token: string; spender: string }): Promise<boolean> {
-    const { chainId, token, spender } = at;
-    const { saga, account, workflow } = owner;
+  /** Takes back what a contract of a failed step may still take; false while that has no end. Where it fails, that is told. */
+  async revoke(owner: Owner, name: string, at: Loose): Promise<boolean> {
+    // another trade may be between its approval of the same contract and the call that takes it
+    return await this.#turns.take(turnOf(at.chainId, owner.account), async () => await this.#revoke(owner, name, at));
+  }
+
+  async #revoke({ saga, account, workflow }: Owner, name: string, { chainId, token, spender }: Loose): Promise<boolean> {
     const intentId = intentOf(saga, name);
     const contract = IERC20__factory.connect(token, this.senders.chain(chainId).provider);
     if (!(await this.senders.isKnown(chainId, intentId)) && (await contract.allowance(account, spender)) === 0n) return true;
     const call = { to: token, data: contract.interface.encodeFunctionData("approve", [spender, 0n]), value: 0n };
-    return (await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs)).status !== "open";
+    const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
+    if (end.status === "failed") {
+      const what = `${saga} has ended, and ${spender} may still take ${token} of ${account}: ${end.detail}`;
+      const { name: where } = this.senders.chain(chainId).network;
+      this.senders.onFault(new ArbError("refused", what, { where, hint: "set its allowance to zero by hand" }));
+    }
+    return end.status !== "open";
   }
 
   /** Whether a leg's swap is signed: one that is not, and whose name is not used again, never happens. */

@@ -1,4 +1,5 @@
 /** Approvals of exactly an amount, each a transaction of its own. */
+import { IERC20__factory } from "../../types/contracts/index.js";
 import { TransactionBuilder } from "../plan/transaction-builder.js";
 import type { Landing, Senders } from "./senders.js";
 import type { Owner } from "./types.js";
@@ -8,6 +9,16 @@ export interface Approval {
   token: string;
   spender: string;
   amount: bigint;
+}
+
+const erc20 = IERC20__factory.createInterface();
+
+/** What a call lets whom take; null where it is no approval. */
+export function approvalIn({ chainId, to, data }: { chainId: number; to: string; data: string }): Approval | null {
+  const { selector } = erc20.getFunction("approve");
+  if (!data.startsWith(selector)) return null;
+  const [spender, amount] = erc20.decodeFunctionData("approve", data) as unknown as [string, bigint];
+  return { chainId, token: to, spender, amount };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** How a saga ends: its books, what is left of it, and its net result. */
 import type { SagaOutcome } from "../execution/recovery-manager.js";
+import { databaseError } from "../journal/sql.js";
 import type { SlotState } from "../journal/types.js";
 import { sameAddress } from "../venues/swap.js";
 import type { Actions } from "./actions.js";
@@ -22,12 +23,15 @@ export async function openCalls(actions: Actions, saga: string): Promise<number>
  * on which the saga has nothing more to send.
  */
 async function pending({ store, senders }: Actions, saga: string, states: SlotState[]): Promise<number> {
-  const { rows } = await store.db.pool.query<{ chain: string; account: string; pending: number }>(
+  const counting = store.db.pool.query<{ chain: string; account: string; pending: number }>(
     `select chain_id as chain, account, count(*)::int as pending
      from journal.intent t join journal.slot s using (chain_id, account, nonce)
      where starts_with(t.id, $1) and s.state = any($2) group by chain_id, account`,
     [`${workflowOf(saga)}:`, states],
   );
+  const { rows } = await counting.catch((error: unknown) => {
+    throw databaseError(error, `the transactions of ${saga} cannot be counted`);
+  });
   for (const { chain, account } of rows) await senders.watch(Number(chain), account);
   return rows.reduce((sum, r) => sum + r.pending, 0);
 }

@@ -1,6 +1,6 @@
 /** Accounts on networks that send journaled transactions, opened when a saga first needs them. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type TransactionReceipt, ZeroAddress } from "ethers";
+import { Transaction, type TransactionReceipt, ZeroAddress } from "ethers";
 import type { Chain } from "../chain/connect.js";
 import type { ChainView } from "../bridges/bridge.js";
 import { ArbError } from "../errors.js";
@@ -219,6 +219,15 @@ export class Senders {
   /** Whether the journal has signed bytes of an intent. */
   async isKnown(chainId: number, intentId: string): Promise<boolean> {
     return (await this.journal.find(chainId, intentId)) !== null;
+  }
+
+  /** The call of an intent as the journal has signed it; null where it has not. */
+  async signed(chainId: number, intentId: string): Promise<{ to: string; data: string } | null> {
+    const slot = await this.journal.find(chainId, intentId);
+    const attempt = slot?.attempts.findLast((a) => a.intentId === intentId);
+    if (!attempt) return null;
+    const { to, data } = Transaction.from(attempt.raw);
+    return to === null ? null : { to, data };
   }
 
   /**

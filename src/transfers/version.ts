@@ -15,6 +15,7 @@ export const CHANGES = {
   unstarted: "a held trade that goes on asks what became of a start that had no end",
   quiet: "a transfer's wait is written down when it changes",
   coins: "a held trade that goes on wraps what arrived as the coin",
+  restocked: "inventory whose stock was brought back is not bought again when it goes on",
   "all-home": "a held trade of which nothing is left elsewhere ends by its books",
 } as const;
 export type Change = keyof typeof CHANGES;

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { BridgeExecutor } from "../../src/bridges/bridge-executor.js";
 import type { Database } from "../../src/database/open.js";
 import { ArbError } from "../../src/errors.js";
 import { FAULT_TRIES } from "../../src/transfers/faults.js";
@@ -107,6 +108,18 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect(landed(site, /wrap/)).to.equal(1);
   });
 
+  it("a wrap that landed and is not booked yet is not signed a second time when a held trade goes on", async () => {
+    const site = await open();
+    const { world } = site;
+    let isHere = false;
+    world.scripts.set("out", [() => (isHere ? { state: "delivered", native: true } : { state: "slow" })]);
+    expect((await run(site)).outcome).to.equal("held");
+    isHere = true;
+    world.unbooked.set("wrap", 2);
+    expect((await run(site, 1)).outcome).to.equal("profit");
+    expect(landed(site, /wrap|coin/)).to.equal(1);
+  });
+
   it("books without a price end as held, and as what they are when there is one", async () => {
     const site = await open();
     site.world.on.set("home", () => (site.world.unpriced = true));
@@ -117,6 +130,15 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     const mended = await run(site, 1);
     expect(mended.outcome).to.equal("profit");
     expect(mended.gasCost > 0n).to.equal(true);
+  });
+
+  it("inventory that was brought back less the bridge's fee is not bought a second time when it goes on", async () => {
+    const site = await scriptedSaga(db, `fault-${count++}`, { mode: "inventory" });
+    site.world.on.set("home", () => (site.world.unpriced = true));
+    expect((await run(site)).outcome).to.equal("held");
+    site.world.unpriced = false;
+    expect((await run(site, 1)).outcome).to.equal("profit");
+    expect(landed(site, /:(again1\.)?(buy|again|rebuy)\.\d+$|:buy$/)).to.equal(1);
   });
 
   for (const [how, seconds] of [
@@ -182,4 +204,47 @@ describe("sagas: what no further try brings on, what others use up, and what is 
       expect(again.outcome, again.reason).to.equal("profit");
       expect(world.seconds - before).to.be.below(POLICY.holdSeconds);
     });
+
+  for (const how of ["reverted", "was never signed"])
+    it(`what a start may take that ${how} is taken back when the held trade goes on another way`, async () => {
+      const site = await open();
+      const { world } = site;
+      world.allowances = new Map();
+      site.env.settings.pollSeconds = 30;
+      if (how === "reverted") world.pending.set("out", FOREVER);
+      else world.broken = (name) => (name === "out" ? new ArbError("locked", "another driver has 0xa11ce") : null);
+      // what the driver that was killed had noted is lost
+      site.env.actions.bridges.abandonStart = async () => await Promise.resolve(false);
+      expect((await run(site)).outcome).to.equal("held");
+      site.env.actions.bridges.abandonStart = BridgeExecutor.prototype.abandonStart.bind(site.env.actions.bridges);
+      world.pending.clear();
+      world.broken = () => null;
+      if (how === "reverted") world.reverts.set("out", 1);
+      world.refuses = () => true;
+      const { outcome, reason } = await run(site, 1);
+      expect(outcome, reason).to.equal("sold-at-source");
+      expect([...world.allowances.values()]).to.deep.equal([0n]);
+    });
+
+  it("what a swap may take that reverted after a look at it had no end is taken back", async () => {
+    const site = await open();
+    const { world } = site;
+    [world.routers, world.allowances] = [true, new Map()];
+    world.pending.set("buy", 1);
+    world.reverts.set("buy", 1);
+    world.on.set("buy", () => (world.pools[A] = []));
+    expect((await run(site)).outcome).to.equal("no-trade");
+    expect([...world.allowances.values()]).to.deep.equal([0n]);
+  });
+
+  it("what a swap in another pool than the planned one may take is taken back on its own network", async () => {
+    const site = await open();
+    const { world } = site;
+    [world.routers, world.allowances] = [true, new Map()];
+    world.pools[A] = world.pools[A]!.slice(1);
+    world.reverts.set("buy", 1);
+    world.on.set("buy", () => (world.pools[A] = []));
+    expect((await run(site)).outcome).to.equal("no-trade");
+    expect([...world.allowances.values()]).to.deep.equal([0n]);
+  });
 });

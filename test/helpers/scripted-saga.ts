@@ -74,8 +74,14 @@ export class ScriptedWorld {
   readonly pending = new Map<string, number>();
   /** What keeps a call from being signed at all, by its name. */
   broken: (name: string) => Error | null = () => null;
+  /** Whether pools take tokens by an approval, too. */
+  routers = false;
+  /** What each intent called. */
+  readonly calls = new Map<string, Order["call"]>();
   /** What bridges may take, by network, token and spender; null: anything, and their starts have no approval. */
   allowances: Map<string, bigint> | null = null;
+  /** For how many questions the journal has not booked what landed, by the name of its call. */
+  readonly unbooked = new Map<string, number>();
   /** Whether gas has no price, for good. */
   unpriced = false;
   /** Whether all bridges refuse to quote for a transfer; its name is "out.1", or "again?" and the like where it is only asked about. */
@@ -124,6 +130,7 @@ export class ScriptedWorld {
     const why = this.broken(name);
     if (why !== null) throw why;
     this.#signed.add(intentId);
+    this.calls.set(intentId, call);
     const looks = this.pending.get(name) ?? 0;
     if (looks > 0) {
       this.pending.set(name, looks - 1);
@@ -135,7 +142,9 @@ export class ScriptedWorld {
       this.move(chainId, asset, amount - gas);
     };
     entry("native", -call.value, GAS);
-    const isShort = this.allowances !== null && call.data.includes('"do":"start"') && !this.#take(JSON.parse(call.data).id);
+    // what reverts takes nothing
+    const isShort =
+      left <= 0 && this.allowances !== null && call.data.includes('"do":"start"') && !this.#take(JSON.parse(call.data).id);
     let end: Landing;
     if (left > 0 || isShort) {
       this.reverts.set(name, left - 1);
@@ -340,14 +349,23 @@ class ScriptedStore extends TransferStore {
     super(db, () => providerOf(world));
   }
 
+  /** Whether the journal's round that books it has not come yet. */
+  #isUnbooked(intent: string): boolean {
+    const left = this.world.unbooked.get(nameOf(intent)) ?? 0;
+    if (left > 0) this.world.unbooked.set(nameOf(intent), left - 1);
+    return left > 0;
+  }
+
   override wrappedBy(saga: string, chainId: number, token: string): Promise<bigint> {
     const own = this.world.ledger.filter((e) => e.intent.startsWith(`saga/${saga}:`) && e.chainId === chainId);
-    const gains = own.filter((e) => nameOf(e.intent) === "wrap" && e.asset === token.toLowerCase());
+    const wraps = own.filter((e) => nameOf(e.intent) === "wrap" && e.asset === token.toLowerCase());
+    const gains = wraps.filter((e) => !this.#isUnbooked(e.intent));
     return Promise.resolve(gains.reduce((sum, e) => sum + e.amount, 0n));
   }
 
   override changeOf(_chainId: number, intentId: string): Promise<Map<string, bigint>> {
     const change = new Map<string, bigint>();
+    if (this.#isUnbooked(intentId)) return Promise.resolve(change);
     for (const e of this.world.ledger.filter((entry) => entry.intent === intentId))
       change.set(e.asset, (change.get(e.asset) ?? 0n) + e.amount);
     return Promise.resolve(change);
@@ -393,6 +411,7 @@ function sendersOf(world: ScriptedWorld): Senders {
   };
   const scripted: Partial<Senders> = {
     wallets: [],
+    onFault: () => undefined,
     chain: (chainId) =>
       ({ network: networkById(chainId)!, provider: providerOf(world, chainId) }) as ReturnType<Senders["chain"]>,
     symbol: (chainId, token) =>
@@ -401,7 +420,7 @@ function sendersOf(world: ScriptedWorld): Senders {
       id: "scripted",
       holder: ACCOUNT,
       serves: () => true,
-      spender: () => null,
+      spender: () => (world.routers ? SPENDER : null),
       call: ({ hop, amountIn, minOut }) => {
         // at the price of the moment when it is signed; below the least output it reverts
         const pool = world.pools[chainId]!.find((p) => p.address === hop.pool)!;
@@ -420,6 +439,7 @@ function sendersOf(world: ScriptedWorld): Senders {
       provider: providerOf(world, chainId),
       finalBlock: () => Promise.resolve(1n),
     }),
+    signed: (_chainId, intent) => Promise.resolve(world.calls.get(intent) ?? null),
     isKnown: (_chainId, intent) => Promise.resolve(world.isKnown(intent)),
     execute: async (order) => await Promise.resolve(order).then((o) => world.execute(o)),
     receipt: (_chainId, hash) => Promise.resolve({ hash } as TransactionReceipt),
