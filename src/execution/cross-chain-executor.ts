@@ -15,7 +15,7 @@ import { Senders, type TradingNetwork } from "../transfers/senders.js";
 import { TransferStore, workflowOf } from "../transfers/store.js";
 import { pruneSagas } from "../transfers/retention.js";
 import { keepTakingOver, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
-import { Slots } from "../transfers/turns.js";
+import { Slots, slotsByKey } from "../transfers/turns.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import { forVaults } from "../vault/vault-bridge.js";
@@ -31,6 +31,8 @@ const RECOVERY_ATTEMPTS = 1_000_000;
 const ENGINE_CONNECTIONS = 10;
 /** Trades that are judged at once: a thousand that ask for every price together would all wait until none is answered in time. */
 const OPENINGS = 16;
+/** Transfers of a route that are looked at at once: a node that is slow would answer none of a thousand in time, and be asked again and again. */
+const LOOKS = 32;
 const PRUNE_MS = 3_600_000;
 
 export interface SagaSettings extends ActionSettings {
@@ -96,6 +98,8 @@ export interface Env {
   settings: SagaSettings;
   /** In which trades are judged and opened. */
   openings: Slots;
+  /** In which transfers are looked at, by their route: a network that is silent holds up those of no other. */
+  looks: (route: string) => Slots;
   onFault: (error: unknown) => void;
   onStep: OnSagaStep;
   closed: boolean;
@@ -183,6 +187,7 @@ export function partsOf(options: CrossChainOptions): { env: Env; senders: Sender
     rules,
     settings,
     openings: new Slots(OPENINGS),
+    looks: slotsByKey(LOOKS),
     onFault,
     onStep,
     closed: false,

@@ -113,8 +113,9 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
   // a thousand that wait write down what changes, not that they have looked
   const quiet = await s.engine.patched("quiet");
   let stood: string | null = null;
+  const looks = s.env.looks(`${t.from} ${t.to}`);
   for (;;) {
-    const tried = await s.within(`${leg}.track`, () => actions.track(s.owner, id));
+    const tried = await s.within(`${leg}.track`, async () => await looks.take(() => actions.track(s.owner, id)));
     const seen = tried.ok ? tried.value : null;
     const waitsFor = tried.ok ? tried.value.waitsFor : tried.fault;
     const now = await s.engine.now();

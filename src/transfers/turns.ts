@@ -37,6 +37,16 @@ export class Slots {
   }
 }
 
+/** Slots for each key, made when they are first asked for. */
+export function slotsByKey(count: number): (key: string) => Slots {
+  const all = new Map<string, Slots>();
+  return (key) => {
+    const slots = all.get(key) ?? new Slots(count);
+    all.set(key, slots);
+    return slots;
+  };
+}
+
 /**
  * The turn of an account on a network: approvals are exact, and two trades that give the same token to the same contract would use up
  * each other's. An account has one driver, so a queue in this process is enough.

@@ -17,7 +17,7 @@ import { Actions } from "../../src/transfers/actions.js";
 import { Quotes } from "../../src/transfers/quotes.js";
 import type { Landing, Order, Senders } from "../../src/transfers/senders.js";
 import { TransferStore } from "../../src/transfers/store.js";
-import { Slots } from "../../src/transfers/turns.js";
+import { Slots, slotsByKey } from "../../src/transfers/turns.js";
 import type { BookLine, SagaResult } from "../../src/transfers/types.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
 
@@ -562,6 +562,7 @@ export async function scriptedSaga(
     rules: { minProfit: {}, minimumCapital: {}, limits: {} },
     settings,
     openings: new Slots(1),
+    looks: slotsByKey(1),
     onFault: (error) => faults.push(error instanceof Error ? error.message : String(error)),
     onStep: () => undefined,
     closed: false,

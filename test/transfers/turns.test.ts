@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Slots, Turns } from "../../src/transfers/turns.js";
+import { Slots, slotsByKey, Turns } from "../../src/transfers/turns.js";
 
 const soon = async (): Promise<void> => await new Promise((resolve) => setImmediate(resolve));
 
@@ -25,6 +25,9 @@ describe("turns and slots: work of many trades that must not be done at once", (
     expect(begun).to.deep.equal([0, 1, 2, 3, 4, 5, 6]);
     expect(ends.map((e) => e.status === "fulfilled")).to.deep.equal([false, true, true, false, true, true, false]);
     expect(await slots.take(async () => await Promise.resolve("free"))).to.equal("free");
+    const of = slotsByKey(1);
+    expect(of("a")).to.equal(of("a"));
+    expect(of("a")).to.not.equal(of("b"));
   });
 
   it("turns: one after another by key, whatever the one before it gave", async () => {
