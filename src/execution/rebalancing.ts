@@ -237,7 +237,15 @@ export function keepLooking<T extends RebalancingConfig>(
 ) {
   const stop = new AbortController();
   const loops = tokens.map(async (r) => {
-    const accounts = accountsOf(r);
+    // a fault that nobody catches here would end the program
+    const accounts = await Promise.resolve(r).then(accountsOf).catch(onFault);
+    if (accounts === undefined) return;
+    if (accounts.length === 0)
+      onFault(
+        new ArbError("config", `no account trades on all networks of the shares of ${r.token}: it is not rebalanced`, {
+          where: "networks.NAME.wallets",
+        }),
+      );
     for (let first = 0; !stop.signal.aborted; first++) {
       for (let i = 0; i < accounts.length && !stop.signal.aborted; i++)
         await look(r, accounts[(first + i) % accounts.length]!).catch(onFault);
