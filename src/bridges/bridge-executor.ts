@@ -79,7 +79,7 @@ export class BridgeExecutor {
   }
 
   async #start(owner: Owner, leg: string, quote: BridgeQuote): Promise<StartEnd> {
-    const { saga, account, workflow } = owner;
+    const { account, workflow } = owner;
     const { route } = quote.request;
     const bridge = this.#bridge(quote.bridge);
     const id = quote.request.id;
@@ -91,7 +91,7 @@ export class BridgeExecutor {
       await this.senders.mustMove(route.fromChainId, this.settings.haltSeconds);
       await this.senders.mustMove(route.toChainId, this.settings.haltSeconds);
       if (quote.expiresAt <= now) return failed("the quote ran out before it could be used");
-      row = await this.store.record(saga, leg, quote, bridge.start(quote).key, quote.etaSeconds + this.settings.graceSeconds);
+      row = await this.store.record(owner, leg, quote, bridge.start(quote).key, quote.etaSeconds + this.settings.graceSeconds);
     }
     const recorded = row.quote;
     const dueSeconds = recorded.etaSeconds + this.settings.graceSeconds;
