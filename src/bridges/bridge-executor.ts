@@ -180,7 +180,7 @@ export class BridgeExecutor {
   async look(owner: Owner, id: string): Promise<{ row: TransferRow; status: TransferStatus; seen: Seen }> {
     const row = await this.#row(id);
     const status = await this.#bridge(row.bridge).track(row.key, (chainId) => this.senders.view(chainId));
-    const overdue = row.due.getTime() < Date.now();
+    const { overdue } = row;
     if (row.state !== status.state && row.ended === null && status.arrival === null) await this.store.noteState(id, status.state);
     if (overdue) await this.monitor.judge(row.bridge);
     const { arrival } = status;

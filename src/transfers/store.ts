@@ -41,6 +41,8 @@ export interface TransferRow {
   key: TransferKey;
   state: string;
   due: Date;
+  /** By the database's clock, which set it: a driver's own may be set otherwise. */
+  overdue: boolean;
   recordedAt: Date;
   startedAt: Date | null;
   ended: "delivered" | "refunded" | "not-started" | null;
@@ -223,16 +225,26 @@ export class TransferStore {
   }
 
   async transfer(id: string): Promise<TransferRow | null> {
-    const rows = await this.#run(`select * from crosschain.transfer where id = $1`, [id]);
+    const rows = await this.#run(`select *, due < clock_timestamp() as overdue from crosschain.transfer where id = $1`, [id]);
     return rows[0] ? transferOf(rows[0]) : null;
   }
 
   async transfersOf(saga: string): Promise<TransferRow[]> {
-    return (await this.#run(`select * from crosschain.transfer where saga = $1 order by recorded_at`, [saga])).map(transferOf);
+    return (
+      await this.#run(
+        `select *, due < clock_timestamp() as overdue from crosschain.transfer where saga = $1 order by recorded_at`,
+        [saga],
+      )
+    ).map(transferOf);
   }
 
   async openTransfers(): Promise<TransferRow[]> {
-    return (await this.#run(`select * from crosschain.transfer where ended is null order by recorded_at`, [])).map(transferOf);
+    return (
+      await this.#run(
+        `select *, due < clock_timestamp() as overdue from crosschain.transfer where ended is null order by recorded_at`,
+        [],
+      )
+    ).map(transferOf);
   }
 
   /** The start is on the chain: what left is no longer the saga's there, and what will arrive is expected. */
@@ -422,6 +434,7 @@ function transferOf(r: Record<string, unknown>): TransferRow {
     key: fromStored(r["key"]),
     state: String(r["state"]),
     due: r["due"] as Date,
+    overdue: r["overdue"] as boolean,
     recordedAt: r["recorded_at"] as Date,
     startedAt: r["started_at"] as Date | null,
     ended: r["ended"] as TransferRow["ended"],

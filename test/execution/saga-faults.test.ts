@@ -247,4 +247,16 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect((await run(site)).outcome).to.equal("no-trade");
     expect([...world.allowances.values()]).to.deep.equal([0n]);
   });
+
+  it("a driver whose clock is fast does not take a transfer for overdue", async () => {
+    const site = await open();
+    site.world.scripts.set("out", [({ looks }) => ({ state: looks < 3 ? "initiated" : "delivered" })]);
+    const now = Date.now.bind(Date);
+    Date.now = () => now() + 3_600_000;
+    try {
+      expect((await run(site)).decisions).to.deep.equal([]);
+    } finally {
+      Date.now = now;
+    }
+  });
 });
