@@ -52,7 +52,10 @@ export class Rebalancing {
     const quote = await this.#steady("quote", () => this.#quote());
     if (quote.quote === null) return await this.#end("not-started", quote.reason);
     const started = await this.#begin(quote.quote);
-    if (started.status === "failed") return await this.#end("not-started", started.detail);
+    if (started.status === "failed") {
+      if (await this.engine.patched("stock-approvals")) await this.#revoke(quote.quote);
+      return await this.#end("not-started", started.detail);
+    }
     return await this.#fly(quote.quote);
   }
 
@@ -78,6 +81,14 @@ export class Rebalancing {
       await this.#stand("starting", `a receipt: ${begun.detail}`);
       await this.engine.pause(this.env.settings.pollSeconds);
     }
+  }
+
+  /** What a start that failed may have left approved. */
+  async #revoke(quote: BridgeQuote): Promise<void> {
+    const { actions, settings } = this.env;
+    for (const [i, at] of actions.bridges.spenders(quote).entries())
+      while (!(await this.#steady("revoke", () => actions.revoke(this.#owner, `${LEG}.revoke.${i}`, at))))
+        await this.engine.pause(settings.pollSeconds);
   }
 
   async #fly(quote: BridgeQuote): Promise<RebalancingEnd> {

@@ -2,10 +2,11 @@ import { expect } from "chai";
 import { BridgeExecutor } from "../../src/bridges/bridge-executor.js";
 import type { Database } from "../../src/database/open.js";
 import { ArbError } from "../../src/errors.js";
+import { Rebalancing, type RebalancingInput } from "../../src/execution/rebalancing.js";
 import { FAULT_TRIES } from "../../src/transfers/faults.js";
 import type { SagaResult } from "../../src/transfers/types.js";
 import { journalDatabase } from "../helpers/journal.js";
-import { A, B, POLICY, scriptedSaga, ScriptedEngine, type ScriptedSite, unbalanced } from "../helpers/scripted-saga.js";
+import { A, ACCOUNT, B, POLICY, scriptedSaga, ScriptedEngine, type ScriptedSite, unbalanced } from "../helpers/scripted-saga.js";
 
 const FOREVER = Number.POSITIVE_INFINITY;
 
@@ -258,5 +259,18 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     } finally {
       Date.now = now;
     }
+  });
+
+  it("what a transfer of stock may take is taken back where its start reverted", async () => {
+    const site = await open();
+    const { world, opportunity } = site;
+    world.allowances = new Map();
+    world.reverts.set("move", FOREVER);
+    const route = { fromChainId: A, toChainId: B, tokenIn: opportunity.buy.tokenIn, tokenOut: opportunity.sell.tokenOut };
+    const move = { ...route, amount: 10n ** 9n, bridge: "across", maxCostPpm: 900_000 } as unknown as RebalancingInput["move"];
+    const input = { id: "rebalance/USDC/1", account: ACCOUNT, move };
+    const engine = new ScriptedEngine([], world);
+    expect(await new Rebalancing(site.env, engine, input).run()).to.equal("not-started");
+    expect([...world.allowances.values()]).to.deep.equal([0n]);
   });
 });
