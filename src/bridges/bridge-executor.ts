@@ -8,7 +8,7 @@ import type { Change } from "../inventory/inventory.js";
 import type { Senders } from "../transfers/senders.js";
 import { type TransferRow, type TransferStore, workflowOf } from "../transfers/store.js";
 import { turnOf, Turns } from "../transfers/turns.js";
-import { approvalIn, approve } from "../transfers/approvals.js";
+import { approvalIn, approve, type Loose } from "../transfers/approvals.js";
 import type { Owner } from "../transfers/types.js";
 import { speedUpToSign } from "./across.js";
 import type {
@@ -165,10 +165,16 @@ export class BridgeExecutor {
     return true;
   }
 
-  /** Contracts that a transfer's start let take tokens. */
-  spenders(quote: BridgeQuote): { chainId: number; token: string; spender: string }[] {
-    const { calls } = this.#bridge(quote.bridge).start(quote);
-    return calls.flatMap((call) => approvalIn(call) ?? []);
+  /** Contracts that a transfer's start let take tokens; none, which is told, where its bridge is not set up any more. Never raises. */
+  spenders(quote: BridgeQuote): Loose[] {
+    try {
+      const { calls } = this.#bridge(quote.bridge).start(quote);
+      return calls.flatMap((call) => approvalIn(call) ?? []);
+    } catch (error) {
+      // it is asked for between the steps of a trade, whose workflow would end by it with the trade where it is
+      this.senders.onFault(error);
+      return [];
+    }
   }
 
   /** One look at a transfer; what has arrived is booked, once. */

@@ -273,4 +273,18 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect(await new Rebalancing(site.env, engine, input).run()).to.equal("not-started");
     expect([...world.allowances.values()]).to.deep.equal([0n]);
   });
+
+  it("a bridge that is taken out of the configuration does not end the workflow of a trade whose start by it failed", async () => {
+    const site = await open();
+    site.world.reverts.set("out", 1);
+    const engine = new ScriptedEngine([], site.world);
+    await site.run(engine);
+    const before = engine.made.slice(0, 1 + engine.made.findIndex(([step]) => /^out\.\d+\.start#/.test(step)));
+    const without = await scriptedSaga(db, `fault-${count++}`, { bridges: ["stargate"] });
+    const told: unknown[] = [];
+    Object.assign(without.env.actions.senders, { onFault: (error: unknown) => told.push(error) });
+    const again = new ScriptedEngine(before, without.world);
+    expect((await without.run(again)).outcome).to.equal("profit");
+    expect(told.map(String).join()).to.match(/the bridge across is not set up/);
+  });
 });
