@@ -8,7 +8,7 @@ import type { Change } from "../inventory/inventory.js";
 import type { Senders } from "../transfers/senders.js";
 import { type TransferRow, type TransferStore, workflowOf } from "../transfers/store.js";
 import { turnOf, Turns } from "../transfers/turns.js";
-import { approvalIn, approve } from "../transfers/approvals.js";
+import { approvalIn, approve, type Loose } from "../transfers/approvals.js";
 import type { Owner } from "../transfers/types.js";
 import { speedUpToSign } from "./across.js";
 import type {
@@ -79,7 +79,7 @@ export class BridgeExecutor {
   }
 
   async #start(owner: Owner, leg: string, quote: BridgeQuote): Promise<StartEnd> {
-    const { saga, account, workflow } = owner;
+    const { account, workflow } = owner;
     const { route } = quote.request;
     const bridge = this.#bridge(quote.bridge);
     const id = quote.request.id;
@@ -91,7 +91,7 @@ export class BridgeExecutor {
       await this.senders.mustMove(route.fromChainId, this.settings.haltSeconds);
       await this.senders.mustMove(route.toChainId, this.settings.haltSeconds);
       if (quote.expiresAt <= now) return failed("the quote ran out before it could be used");
-      row = await this.store.record(saga, leg, quote, bridge.start(quote).key, quote.etaSeconds + this.settings.graceSeconds);
+      row = await this.store.record(owner, leg, quote, bridge.start(quote).key, quote.etaSeconds + this.settings.graceSeconds);
     }
     const recorded = row.quote;
     const dueSeconds = recorded.etaSeconds + this.settings.graceSeconds;
@@ -165,10 +165,16 @@ export class BridgeExecutor {
     return true;
   }
 
-  /** Contracts that a transfer's start let take tokens. */
-  spenders(quote: BridgeQuote): { chainId: number; token: string; spender: string }[] {
-    const { calls } = this.#bridge(quote.bridge).start(quote);
-    return calls.flatMap((call) => approvalIn(call) ?? []);
+  /** Contracts that a transfer's start let take tokens; none, which is told, where its bridge is not set up any more. Never raises. */
+  spenders(quote: BridgeQuote): Loose[] {
+    try {
+      const { calls } = this.#bridge(quote.bridge).start(quote);
+      return calls.flatMap((call) => approvalIn(call) ?? []);
+    } catch (error) {
+      // it is asked for between the steps of a trade, whose workflow would end by it with the trade where it is
+      this.senders.onFault(error);
+      return [];
+    }
   }
 
   /** One look at a transfer; what has arrived is booked, once. */
@@ -180,7 +186,7 @@ export class BridgeExecutor {
   async look(owner: Owner, id: string): Promise<{ row: TransferRow; status: TransferStatus; seen: Seen }> {
     const row = await this.#row(id);
     const status = await this.#bridge(row.bridge).track(row.key, (chainId) => this.senders.view(chainId));
-    const overdue = row.due.getTime() < Date.now();
+    const { overdue } = row;
     if (row.state !== status.state && row.ended === null && status.arrival === null) await this.store.noteState(id, status.state);
     if (overdue) await this.monitor.judge(row.bridge);
     const { arrival } = status;

@@ -52,7 +52,10 @@ export class Rebalancing {
     const quote = await this.#steady("quote", () => this.#quote());
     if (quote.quote === null) return await this.#end("not-started", quote.reason);
     const started = await this.#begin(quote.quote);
-    if (started.status === "failed") return await this.#end("not-started", started.detail);
+    if (started.status === "failed") {
+      if (await this.engine.patched("stock-approvals")) await this.#revoke(quote.quote);
+      return await this.#end("not-started", started.detail);
+    }
     return await this.#fly(quote.quote);
   }
 
@@ -78,6 +81,14 @@ export class Rebalancing {
       await this.#stand("starting", `a receipt: ${begun.detail}`);
       await this.engine.pause(this.env.settings.pollSeconds);
     }
+  }
+
+  /** What a start that failed may have left approved. */
+  async #revoke(quote: BridgeQuote): Promise<void> {
+    const { actions, settings } = this.env;
+    for (const [i, at] of actions.bridges.spenders(quote).entries())
+      while (!(await this.#steady("revoke", () => actions.revoke(this.#owner, `${LEG}.revoke.${i}`, at))))
+        await this.engine.pause(settings.pollSeconds);
   }
 
   async #fly(quote: BridgeQuote): Promise<RebalancingEnd> {
@@ -237,7 +248,15 @@ export function keepLooking<T extends RebalancingConfig>(
 ) {
   const stop = new AbortController();
   const loops = tokens.map(async (r) => {
-    const accounts = accountsOf(r);
+    // a fault that nobody catches here would end the program
+    const accounts = await Promise.resolve(r).then(accountsOf).catch(onFault);
+    if (accounts === undefined) return;
+    if (accounts.length === 0)
+      onFault(
+        new ArbError("config", `no account trades on all networks of the shares of ${r.token}: it is not rebalanced`, {
+          where: "networks.NAME.wallets",
+        }),
+      );
     for (let first = 0; !stop.signal.aborted; first++) {
       for (let i = 0; i < accounts.length && !stop.signal.aborted; i++)
         await look(r, accounts[(first + i) % accounts.length]!).catch(onFault);

@@ -1,7 +1,8 @@
 /** What every part of a saga works with: durable steps, waits, names, what it did so far, and its decisions. */
 import type { BridgeId } from "../bridges/bridge.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
-import type { LegWish, Loose } from "../transfers/actions.js";
+import type { LegWish } from "../transfers/actions.js";
+import type { Loose } from "../transfers/approvals.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
 import type { Position } from "../transfers/quotes.js";
 import type { Stand } from "../transfers/store.js";

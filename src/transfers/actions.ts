@@ -10,7 +10,7 @@ import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import type { Ownership } from "../journal/owner.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
-import { type Approval, approve, approvalIn } from "./approvals.js";
+import { approve, approvalIn, type Loose } from "./approvals.js";
 import type { Quotes } from "./quotes.js";
 import type { Senders } from "./senders.js";
 import { failureOf } from "./failures.js";
@@ -23,9 +23,6 @@ export interface ActionSettings extends BridgeSettings {
   /** Longest that a swap may wait for its block, seconds. */
   swapSeconds: number;
 }
-
-/** A contract that may take a token of ours. */
-export type Loose = Pick<Approval, "chainId" | "token" | "spender">;
 
 export interface LegWish {
   /** Name of the leg, unique in its saga: part of its intents. */

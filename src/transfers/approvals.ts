@@ -11,6 +11,9 @@ export interface Approval {
   amount: bigint;
 }
 
+/** A contract that may take a token of ours. */
+export type Loose = Pick<Approval, "chainId" | "token" | "spender">;
+
 const erc20 = IERC20__factory.createInterface();
 
 /** What a call lets whom take; null where it is no approval. */

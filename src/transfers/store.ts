@@ -41,6 +41,8 @@ export interface TransferRow {
   key: TransferKey;
   state: string;
   due: Date;
+  /** By the database's clock, which set it: a driver's own may be set otherwise. */
+  overdue: boolean;
   recordedAt: Date;
   startedAt: Date | null;
   ended: "delivered" | "refunded" | "not-started" | null;
@@ -186,45 +188,63 @@ export class TransferStore {
     });
   }
 
-  /** Writes a transfer down before anything of it is sent. The first of its id stands, and is given back. */
-  async record(saga: string, leg: string, quote: BridgeQuote, key: TransferKey, dueSeconds: number): Promise<TransferRow> {
+  /**
+   * Writes a transfer down before anything of it is sent. The first of its id stands, and is given back. Raises "locked" where another driver
+   * carries the trade: it may have given this transfer up, and nobody would end it.
+   */
+  async record(owner: Owner, leg: string, quote: BridgeQuote, key: TransferKey, dueSeconds: number): Promise<TransferRow> {
     const { route, id } = quote.request;
-    await this.#run(
-      `insert into crosschain.transfer (id, saga, leg, bridge, from_chain, to_chain, token_in, token_out, amount_in, amount_out, quote, key,
-         state, due) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'not-started', clock_timestamp() + $13 * interval '1 s')
-       on conflict (id) do nothing`,
-      [
-        id,
-        saga,
-        leg,
-        quote.bridge,
-        route.fromChainId,
-        route.toChainId,
-        keyOf(route.tokenIn),
-        keyOf(route.tokenOut),
-        quote.amountIn,
-        quote.amountOut,
-        toStored(quote),
-        toStored(key),
-        dueSeconds,
-      ],
-    );
+    const values = [
+      id,
+      owner.saga,
+      leg,
+      quote.bridge,
+      route.fromChainId,
+      route.toChainId,
+      keyOf(route.tokenIn),
+      keyOf(route.tokenOut),
+      quote.amountIn,
+      quote.amountOut,
+      toStored(quote),
+      toStored(key),
+      dueSeconds,
+    ];
+    await inTransaction(this.db.pool, `the transfer ${id} cannot be written down`, async (sql) => {
+      await this.#mustCarry(owner, sql);
+      await sql.query(
+        `insert into crosschain.transfer (id, saga, leg, bridge, from_chain, to_chain, token_in, token_out, amount_in, amount_out, quote,
+           key, state, due) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'not-started',
+           clock_timestamp() + $13 * interval '1 s')
+         on conflict (id) do nothing`,
+        values,
+      );
+    });
     const row = await this.transfer(id);
     if (!row) throw new ArbError("internal", `the transfer ${id} was not written down`);
     return row;
   }
 
   async transfer(id: string): Promise<TransferRow | null> {
-    const rows = await this.#run(`select * from crosschain.transfer where id = $1`, [id]);
+    const rows = await this.#run(`select *, due < clock_timestamp() as overdue from crosschain.transfer where id = $1`, [id]);
     return rows[0] ? transferOf(rows[0]) : null;
   }
 
   async transfersOf(saga: string): Promise<TransferRow[]> {
-    return (await this.#run(`select * from crosschain.transfer where saga = $1 order by recorded_at`, [saga])).map(transferOf);
+    return (
+      await this.#run(
+        `select *, due < clock_timestamp() as overdue from crosschain.transfer where saga = $1 order by recorded_at`,
+        [saga],
+      )
+    ).map(transferOf);
   }
 
   async openTransfers(): Promise<TransferRow[]> {
-    return (await this.#run(`select * from crosschain.transfer where ended is null order by recorded_at`, [])).map(transferOf);
+    return (
+      await this.#run(
+        `select *, due < clock_timestamp() as overdue from crosschain.transfer where ended is null order by recorded_at`,
+        [],
+      )
+    ).map(transferOf);
   }
 
   /** The start is on the chain: what left is no longer the saga's there, and what will arrive is expected. */
@@ -239,8 +259,9 @@ export class TransferStore {
     });
   }
 
+  /** What a transfer that has not ended shows now. */
   async noteState(id: string, state: string): Promise<void> {
-    await this.#run(`update crosschain.transfer set state = $2 where id = $1`, [id, state]);
+    await this.#run(`update crosschain.transfer set state = $2 where id = $1 and ended is null`, [id, state]);
   }
 
   /** It was never started, and never will be: what it was to bring is not expected any more. */
@@ -413,6 +434,7 @@ function transferOf(r: Record<string, unknown>): TransferRow {
     key: fromStored(r["key"]),
     state: String(r["state"]),
     due: r["due"] as Date,
+    overdue: r["overdue"] as boolean,
     recordedAt: r["recorded_at"] as Date,
     startedAt: r["started_at"] as Date | null,
     ended: r["ended"] as TransferRow["ended"],

@@ -2,10 +2,11 @@ import { expect } from "chai";
 import { BridgeExecutor } from "../../src/bridges/bridge-executor.js";
 import type { Database } from "../../src/database/open.js";
 import { ArbError } from "../../src/errors.js";
+import { Rebalancing, type RebalancingInput } from "../../src/execution/rebalancing.js";
 import { FAULT_TRIES } from "../../src/transfers/faults.js";
 import type { SagaResult } from "../../src/transfers/types.js";
 import { journalDatabase } from "../helpers/journal.js";
-import { A, B, POLICY, scriptedSaga, ScriptedEngine, type ScriptedSite, unbalanced } from "../helpers/scripted-saga.js";
+import { A, ACCOUNT, B, POLICY, scriptedSaga, ScriptedEngine, type ScriptedSite, unbalanced } from "../helpers/scripted-saga.js";
 
 const FOREVER = Number.POSITIVE_INFINITY;
 
@@ -246,5 +247,44 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     world.on.set("buy", () => (world.pools[A] = []));
     expect((await run(site)).outcome).to.equal("no-trade");
     expect([...world.allowances.values()]).to.deep.equal([0n]);
+  });
+
+  it("a driver whose clock is fast does not take a transfer for overdue", async () => {
+    const site = await open();
+    site.world.scripts.set("out", [({ looks }) => ({ state: looks < 3 ? "initiated" : "delivered" })]);
+    const now = Date.now.bind(Date);
+    Date.now = () => now() + 3_600_000;
+    try {
+      expect((await run(site)).decisions).to.deep.equal([]);
+    } finally {
+      Date.now = now;
+    }
+  });
+
+  it("what a transfer of stock may take is taken back where its start reverted", async () => {
+    const site = await open();
+    const { world, opportunity } = site;
+    world.allowances = new Map();
+    world.reverts.set("move", FOREVER);
+    const route = { fromChainId: A, toChainId: B, tokenIn: opportunity.buy.tokenIn, tokenOut: opportunity.sell.tokenOut };
+    const move = { ...route, amount: 10n ** 9n, bridge: "across", maxCostPpm: 900_000 } as unknown as RebalancingInput["move"];
+    const input = { id: "rebalance/USDC/1", account: ACCOUNT, move };
+    const engine = new ScriptedEngine([], world);
+    expect(await new Rebalancing(site.env, engine, input).run()).to.equal("not-started");
+    expect([...world.allowances.values()]).to.deep.equal([0n]);
+  });
+
+  it("a bridge that is taken out of the configuration does not end the workflow of a trade whose start by it failed", async () => {
+    const site = await open();
+    site.world.reverts.set("out", 1);
+    const engine = new ScriptedEngine([], site.world);
+    await site.run(engine);
+    const before = engine.made.slice(0, 1 + engine.made.findIndex(([step]) => /^out\.\d+\.start#/.test(step)));
+    const without = await scriptedSaga(db, `fault-${count++}`, { bridges: ["stargate"] });
+    const told: unknown[] = [];
+    Object.assign(without.env.actions.senders, { onFault: (error: unknown) => told.push(error) });
+    const again = new ScriptedEngine(before, without.world);
+    expect((await without.run(again)).outcome).to.equal("profit");
+    expect(told.map(String).join()).to.match(/the bridge across is not set up/);
   });
 });

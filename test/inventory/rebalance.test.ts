@@ -1,4 +1,4 @@
-import { expect } from "chai";
+import { assert, expect } from "chai";
 import { brokenLimit, imbalances, inventoryPays, rebalancingPlan } from "../../src/inventory/index.js";
 import { keepLooking, stockHolders } from "../../src/execution/rebalancing.js";
 import { fromStored, toStored } from "../../src/inventory/stored.js";
@@ -84,5 +84,23 @@ describe("inventory: rebalancing and limits", () => {
     });
     expect(looked).to.deep.equal(["0xa", "0xb", "0xb", "0xa"]);
     expect(faults).to.have.length(4);
+  });
+
+  it("tells where no account has the stock of a token, and where its networks are not set up", async () => {
+    const config = { token: "USDC", shares: new Map([[1, 1_000_000]]), ...RULES, everyMs: 1 };
+    for (const [accountsOf, why] of [
+      [() => [], /no account trades on all networks of the shares of USDC/],
+      [() => stockHolders(config, ["0xa"], () => assert.fail("chain 1 is not set up")), /chain 1 is not set up/],
+    ] as const) {
+      const told = await new Promise<Error>((resolve) => {
+        const stop = keepLooking(
+          [config],
+          () => [...accountsOf()],
+          () => assert.fail("there is nothing to be looked at"),
+          (e) => void stop().then(() => resolve(e as Error)),
+        );
+      });
+      expect(told.message).to.match(why);
+    }
   });
 });

@@ -91,15 +91,18 @@ describe("inventory: reservations and bridges in the database, balances of a rea
 
   it("writes a transfer down once, counts it as in flight, and books its arrival once", async () => {
     const saga = (await store.sagas(false))[0]!.id;
-    const row = await store.record(saga, "out.0", quote("t-1"), key("t-1"), 60);
-    expect((await store.record(saga, "out.0", { ...quote("t-1"), amountIn: 5n }, key("t-1"), 60)).quote.amountIn).to.equal(
-      1_000_000n,
-    );
+    const row = await store.record(ownerOf(saga), "out.0", quote("t-1"), key("t-1"), 60);
+    expect(
+      (await store.record(ownerOf(saga), "out.0", { ...quote("t-1"), amountIn: 5n }, key("t-1"), 60)).quote.amountIn,
+    ).to.equal(1_000_000n);
     await store.started(ownerOf(saga), row, { ...key("t-1"), sourceTx: `0x${"1".repeat(64)}` }, []);
     expect((await inFlight(db.pool)).map((f) => [f.bridge, f.amount])).to.deep.equal([["across", 1_000_000n]]);
     const arrival = { chainId: B, txHash: "0x1", blockNumber: 1, blockHash: "0x2", logIndex: 0, token, amount: 990_000n };
     for (let i = 0; i < 2; i++) await store.arrived(ownerOf(saga), row, "delivered", HOLDER, arrival, []);
     expect(await inFlight(db.pool)).to.deep.equal([]);
+    // a look that began before its end
+    await store.noteState(row.id, "slow");
+    expect((await store.transfer(row.id))!.state).to.equal("delivered");
     expect((await store.books(saga, HOLDER)).map((b) => [b.chainId, b.amount])).to.deep.equal([[B, 990_000n]]);
   });
 
@@ -128,7 +131,7 @@ describe("inventory: reservations and bridges in the database, balances of a rea
     for (let i = 0; i < 3; i++) {
       expect(await monitor.judge("across"), `${i} misses`).to.equal(null);
       const id = `late-${i}`;
-      const row = await store.record(saga, `out.${i + 1}`, quote(id), key(id), -60);
+      const row = await store.record(ownerOf(saga), `out.${i + 1}`, quote(id), key(id), -60);
       await store.started(ownerOf(saga), row, key(id), []);
     }
     expect(await monitor.judge("across")).to.match(/last 3 transfers missed/);
@@ -140,7 +143,7 @@ describe("inventory: reservations and bridges in the database, balances of a rea
   it("what a woken driver writes of a saga that has ended reserves nothing, nor what it writes while it ends", async () => {
     const before = await free();
     expect(await open("woken", 10n * USDC)).to.equal(null);
-    const row = await store.record("woken", "out.0", quote("t-woken"), key("t-woken"), 60);
+    const row = await store.record(ownerOf("woken"), "out.0", quote("t-woken"), key("t-woken"), 60);
     const stale = [{ ...place(), amount: 10n * USDC, expected: 5n * USDC }];
     await Promise.all([
       store.finish(ownerOf("woken"), "no-trade", {} as never),
@@ -164,7 +167,7 @@ describe("inventory: reservations and bridges in the database, balances of a rea
     for (const id of ["taken", "again"]) {
       expect(await open(id, 10n * USDC)).to.equal(null);
       const [carrier, owner] = id === "taken" ? [b, ownerOf(id)] : [a, { ...ownerOf(id), workflow: `saga/${id}/1` }];
-      const row = await store.record(id, "out.0", quote(`t-${id}`), key(`t-${id}`), 60);
+      const row = await store.record(ownerOf(id), "out.0", quote(`t-${id}`), key(`t-${id}`), 60);
       await carrier.own(owner, [{ ...place(), amount: 7n * USDC }]);
       const rows = async () => (await db.pool.query(`select * from crosschain.reservation where saga = $1`, [id])).rows;
       const now = await rows();
@@ -172,6 +175,7 @@ describe("inventory: reservations and bridges in the database, balances of a rea
       const arrival = { chainId: B, txHash: `0x${id}`, blockNumber: 1, blockHash: "0x5", logIndex: 0, token, amount: 990_000n };
       const writes: Record<string, () => Promise<void>> = {
         own: async () => await a.own(ownerOf(id), stale),
+        record: async () => void (await a.record(ownerOf(id), "out.1", quote(`late-${id}`), key(`late-${id}`), 60)),
         started: async () => await a.started(ownerOf(id), row, key(`t-${id}`), stale),
         notStarted: async () => await a.notStarted(ownerOf(id), row.id, stale),
         arrived: async () => await a.arrived(ownerOf(id), row, "delivered", HOLDER, arrival, stale),

@@ -130,10 +130,11 @@ describe("senders of sagas", function () {
     await local.setMining({ auto: true });
     const [holder, woken] = [await driver(), await driver()];
     await holder.senders.sender(1, wallet.address);
-    woken.senders.carries = () => Promise.resolve(false);
-    expect(await rejection(woken.senders.execute(order(`saga/gone:buy ${wallet.address}`), 10_000))).to.include({
-      code: "locked",
-    });
+    const asked: string[] = [];
+    woken.senders.carries = (workflow) => Promise.resolve(asked.push(workflow) === 0);
+    const wanted = { ...order(`saga/gone:buy ${wallet.address}`), workflow: "saga/gone/1" };
+    expect(await rejection(woken.senders.execute(wanted, 10_000))).to.include({ code: "locked" });
+    expect(asked).to.deep.equal(["saga/gone/1"]);
     expect(await holder.journal.wanted()).to.deep.equal([]);
     expect(await woken.journal.find(1, `saga/gone:buy ${wallet.address}`)).to.equal(null);
   });
