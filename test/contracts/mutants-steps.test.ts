@@ -4,7 +4,7 @@ import { encodeSteps } from "../../src/plan/steps.js";
 import type { Asset, Step, StepAmount } from "../../src/plan/step-types.js";
 import { IArbExecutor__factory, StepExecutor__factory } from "../../types/contracts/index.js";
 import { createWorld, ETHER, type TestPool, type World } from "../helpers/pools.js";
-import { ARRIVED, erc20, fixed, NATIVE, planOf, PREVIOUS, stepRunner, SURPLUS, v2, wrap } from "../helpers/steps.js";
+import { ARRIVED, erc20, fixed, NATIVE, planOf, PREVIOUS, stepRunner, SURPLUS, v2, v3, wrap } from "../helpers/steps.js";
 import { deployV4, type V4Pool, v4Swap } from "../helpers/v4.js";
 
 /** What only mutation testing showed to be untested in plans of steps: each test kills mutants that survived all others. */
@@ -63,6 +63,20 @@ describe("Plans of steps: bits that nothing else looks at", function () {
     const put = (value: number) => data.slice(0, -6) + value.toString(16).padStart(6, "0");
     expect(await runner.refusal(put(999_999))).to.not.equal("MalformedPlan");
     for (const value of [1_000_000, 1_000_001, 0xfffffe]) expect(await runner.refusal(put(value))).to.equal("MalformedPlan");
+  });
+
+  it("what a V3 pool gives is what the next step has, in both directions", async function () {
+    const b = await world.token("B");
+    const [many, few] = [
+      await world.addV3(world.weth, b, E, 2060n * E, 500),
+      await world.addV3(world.weth, b, E, 1940n * E, 3000),
+    ];
+    const there = [v3(many.address, [0, 2, fixed(E)]), v3(few.address, [2, 0, PREVIOUS])];
+    await world.rolledBack(async () => {
+      const [profit, , left] = await runner.changes(planOf(assets, there));
+      expect(profit! > 10n ** 16n).to.equal(true);
+      expect(left).to.equal(0n);
+    });
   });
 
   it("what the manager credits is the output of the step, in both directions, and nothing is nothing", async function () {
