@@ -138,7 +138,16 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
     }
     if (seen?.state === "not-started" && !seen.startPossible) {
       // a reorganisation took the start back, and the bridge takes it no more: the money never left
-      await s.steady(`${leg}.lost`, async () => (await s.env.store.notStarted(s.owner, id, []), null));
+      await s.steady(`${leg}.lost`, async () => {
+        const { route } = quote.request;
+        const holderOn = (chainId: number): string => actions.senders.venue(chainId, s.input.account).holder;
+        await s.env.store.notStarted(s.owner, id, [
+          { chainId: t.to, holder: holderOn(t.to), token: route.tokenOut },
+          // else another trade takes what is this one's again
+          { chainId: t.from, holder: holderOn(t.from), token: route.tokenIn, amount: quote.amountIn },
+        ]);
+        return null;
+      });
       return { kind: "refunded", amount: quote.amountIn, partial: false };
     }
     const failure = seen === null ? "chain-halted" : seen.failure === undefined ? earlierFailureOf(seen) : seen.failure;

@@ -236,8 +236,11 @@ export class Senders {
    */
   async execute({ chainId, account, intentId, workflow, call, holder }: Order, deadlineMs: number): Promise<Landing> {
     const { chain, fees } = this.network(chainId);
-    if (workflow !== undefined && !(await this.carries(workflow)))
-      throw new ArbError("locked", `${intentId} is done by another driver now`, { where: chain.network.name });
+    const gone = new ArbError("locked", `${intentId} is done by another driver now`, { where: chain.network.name });
+    const mustCarry = async (): Promise<void> => {
+      if (workflow !== undefined && !(await this.carries(workflow))) throw gone;
+    };
+    await mustCarry();
     const sender = await this.sender(chainId, account);
     const intent = { id: intentId, ...(holder === undefined || holder === account ? {} : { holder }) };
     let attempt;
@@ -245,10 +248,14 @@ export class Senders {
       if (await this.isKnown(chainId, intentId)) attempt = await sender.send(intent, call, 21_000n, UNUSED_FEES);
       else {
         const gas = await estimateGas(chain, { from: account, ...call });
-        attempt = await sender.send(intent, call, gas.limit, await suggestFees(chain, fees));
+        const suggested = await suggestFees(chain, fees);
+        // the account and the node may have been waited for since
+        await mustCarry();
+        attempt = await sender.send(intent, call, gas.limit, suggested);
       }
     } catch (error) {
-      if (!(error instanceof ArbError)) throw error;
+      // the account may still be ours, for others of its trades
+      if (!(error instanceof ArbError) || error === gone) throw error;
       if (error.code === "locked") await this.#drop(chainId, account);
       const slot = await this.journal.find(chainId, intentId);
       const attempts = slot?.attempts.filter((a) => a.intentId === intentId) ?? [];

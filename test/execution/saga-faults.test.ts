@@ -4,9 +4,20 @@ import type { Database } from "../../src/database/open.js";
 import { ArbError } from "../../src/errors.js";
 import { Rebalancing, type RebalancingInput } from "../../src/execution/rebalancing.js";
 import { FAULT_TRIES } from "../../src/transfers/faults.js";
+import { TransferStore } from "../../src/transfers/store.js";
 import type { SagaResult } from "../../src/transfers/types.js";
 import { journalDatabase } from "../helpers/journal.js";
-import { A, ACCOUNT, B, POLICY, scriptedSaga, ScriptedEngine, type ScriptedSite, unbalanced } from "../helpers/scripted-saga.js";
+import {
+  A,
+  ACCOUNT,
+  B,
+  ETHER,
+  POLICY,
+  scriptedSaga,
+  ScriptedEngine,
+  type ScriptedSite,
+  unbalanced,
+} from "../helpers/scripted-saga.js";
 
 const FOREVER = Number.POSITIVE_INFINITY;
 
@@ -286,5 +297,23 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     const again = new ScriptedEngine(before, without.world);
     expect((await without.run(again)).outcome).to.equal("profit");
     expect(told.map(String).join()).to.match(/the bridge across is not set up/);
+  });
+
+  it("what a reorganisation gave back of a start belongs to its trade again, and nothing is expected of it", async () => {
+    const site = await open();
+    const { store } = site.env;
+    // one that never shows a deposit, as after a reorganisation
+    site.world.scripts.set("out", [() => ({ state: "not-started", facts: { startPossible: "false" } })]);
+    let owned: string[] = [];
+    store.notStarted = async (...args) => {
+      await TransferStore.prototype.notStarted.apply(store, args);
+      const { rows } = await db.pool.query<{ chain_id: string; amount: string; expected: string }>(
+        `select chain_id, amount, expected from crosschain.reservation where token <> $1 and amount + expected > 0`,
+        [site.opportunity.buy.tokenIn.toLowerCase()],
+      );
+      owned = rows.map((r) => `${r.chain_id} ${r.amount} ${r.expected}`);
+    };
+    await site.run();
+    expect(owned).to.deep.equal([`${A} ${ETHER} 0`]);
   });
 });

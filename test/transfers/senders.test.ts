@@ -139,6 +139,17 @@ describe("senders of sagas", function () {
     expect(await woken.journal.find(1, `saga/gone:buy ${wallet.address}`)).to.equal(null);
   });
 
+  it("a driver whose saga goes to another while it waits for the account or the node signs nothing for it", async () => {
+    await local.setMining({ auto: true });
+    const { senders, journal } = await driver();
+    let asked = 0;
+    senders.carries = () => Promise.resolve(asked++ === 0);
+    const wanted = { ...order(`saga/going:buy ${wallet.address}`), workflow: "saga/going" };
+    expect(await rejection(senders.execute(wanted, 10_000))).to.include({ code: "locked" });
+    expect(await journal.find(1, wanted.intentId)).to.equal(null);
+    expect(senders.has(wanted), "the account is kept for its other trades").to.equal(true);
+  });
+
   it("without others that share, a held account is refused at once", async () => {
     await local.setMining({ auto: true });
     const { senders } = await driver();
