@@ -330,8 +330,12 @@ export class CrossChainExecutor {
     if (this.env.closed) return;
     const accounts = this.senders.wallets.map((w) => w.address);
     for (const { id, choice } of await this.env.store.wished(accounts)) {
-      if (choice === "look") await this.resume(id);
-      else await this.resume(id, choice);
+      try {
+        await (choice === "look" ? this.resume(id) : this.resume(id, choice));
+      } catch (error) {
+        // one that cannot go on must not keep the others; it is asked again in the next round
+        this.env.onFault(error);
+      }
     }
   }
 
