@@ -197,6 +197,10 @@ describe("ArbExecutor: guards", function () {
         const elsewhere = await idleWorld(chainId);
         expect(await elsewhere.outcome("10" + "00".repeat(11) + "01"), String(chainId)).to.equal("TipNotHere");
       }
+      const [here, testnet] = [await idleWorld(1), await idleWorld(11155111)];
+      const tip = "10" + "00".repeat(11) + "01";
+      expect(await here.outcome(tip)).to.not.equal("TipNotHere");
+      expect(await testnet.outcome(tip)).to.equal(await here.outcome(tip));
     });
   });
 

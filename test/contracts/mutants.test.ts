@@ -40,6 +40,13 @@ describe("ArbExecutor: bits that nothing else looks at", function () {
     expect(await outcome(null, high + 1, high + 2)).to.equal("OutsideBlockWindow");
   });
 
+  it("a plan without a token, a lender or guards has the length that its hops say", async function () {
+    const data = encodePlan(plan);
+    expect(await arena.refusal(data)).to.equal("landed");
+    for (const changed of [`${data}00`, `${data}0000`, data.slice(0, -2)])
+      expect(await arena.refusal(changed), String(changed.length - data.length)).to.equal("MalformedPlan");
+  });
+
   it("leaves nothing behind: plans of any kind can follow each other in one transaction", async function () {
     const { world, botOperator, ownAddress } = arena;
     const lender = await arena.fake.getAddress();
