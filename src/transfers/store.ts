@@ -55,6 +55,11 @@ export interface Stand {
   risk?: SagaRow["risk"];
 }
 
+export interface CoinInBlock {
+  sum: bigint;
+  transactions: number;
+}
+
 export class TransferStore {
   /** `driverId`: whose steps these are; null for a program that runs no trades. */
   constructor(
@@ -311,15 +316,26 @@ export class TransferStore {
     });
   }
 
-  /** What the journal has booked of an account's coin in one block; null where it has not booked this transaction yet. */
-  async coinIn(chainId: number, account: string, hash: string, blockNumber: number): Promise<bigint | null> {
+  /**
+   * What the books have of an account's coin in one block, wei, what came back by its other transactions included, and of how many of the
+   * account's transactions; null where the journal has not booked this one yet.
+   */
+  async coinIn(chainId: number, account: string, hash: string, blockNumber: number): Promise<CoinInBlock | null> {
     const rows = await this.#run(
-      `select sum(l.amount)::numeric as sum, bool_or(i.hash = $4) as booked
-       from journal.ledger l join journal.inclusion i on i.id = l.inclusion
-       where l.chain_id = $1 and l.holder = $2 and l.asset = 'native' and i.block_number = $3 and i.taken_back_at is null`,
+      `with there as (
+         select i.id, i.hash, i.account from journal.inclusion i
+         where i.chain_id = $1 and i.block_number = $3 and i.taken_back_at is null
+       )
+       select coalesce((select sum(l.amount) from journal.ledger l join there on there.id = l.inclusion
+                        where l.holder = $2 and l.asset = 'native'), 0)
+            + coalesce((select sum(u.amount) from crosschain.unseen u join there on there.hash = u.tx_hash
+                        where u.chain_id = $1 and u.holder = $2 and u.tx_hash <> $4), 0)::numeric as sum,
+         (select count(*)::int from there where account = $2) as transactions,
+         exists (select 1 from there where hash = $4) as booked`,
       [chainId, keyOf(account), blockNumber, hash],
     );
-    return rows[0]?.["booked"] === true ? amount(rows[0]["sum"]) : null;
+    const [row] = rows;
+    return row?.["booked"] === true ? { sum: amount(row["sum"]), transactions: row["transactions"] as number } : null;
   }
 
   /** Books the coin that moved within a transaction of ours without a log. The first of its kind stands. */

@@ -16,7 +16,7 @@ import type { CrossChainOpportunity } from "../../src/opportunity/cross-chain.js
 import { Actions } from "../../src/transfers/actions.js";
 import { Quotes } from "../../src/transfers/quotes.js";
 import type { Landing, Order, Senders } from "../../src/transfers/senders.js";
-import { TransferStore } from "../../src/transfers/store.js";
+import { type CoinInBlock, TransferStore } from "../../src/transfers/store.js";
 import { Slots, slotsByKey } from "../../src/transfers/turns.js";
 import type { BookLine, SagaResult } from "../../src/transfers/types.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
@@ -372,8 +372,8 @@ class ScriptedStore extends TransferStore {
   }
 
   /** Nothing of a start's value comes back on these chains, and their accounts' balances stand still. */
-  override coinIn(): Promise<bigint> {
-    return Promise.resolve(0n);
+  override coinIn(): Promise<CoinInBlock> {
+    return Promise.resolve({ sum: 0n, transactions: 1 });
   }
 
   override async books(saga: string, holder: string): Promise<BookLine[]> {
