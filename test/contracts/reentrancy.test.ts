@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { ZeroAddress } from "ethers";
+import { AbiCoder, id, ZeroAddress } from "ethers";
 import { encodeExecute, encodePlan } from "../../src/plan/codec.js";
 import {
   ArbExecutor__factory,
@@ -11,6 +11,8 @@ import {
 } from "../../types/contracts/index.js";
 import { type Arena, createArena, bodyOf, call, CALLBACKS, ON_TRANSFER, SWAP_V2, SWAP_V3, v3 } from "../helpers/enemies.js";
 import { ETHER } from "../helpers/pools.js";
+
+const GET_RESERVES = id("getReserves()").slice(0, 10);
 
 describe("ArbExecutor: reentrancy", function () {
   let world: Arena["world"];
@@ -91,6 +93,32 @@ describe("ArbExecutor: reentrancy", function () {
       // too early, while the pivot pays out; its own callback; once more, inside the payment that this makes
       expect((await stepped(first, sent.hash)).toSorted()).to.deep.equal(["UnexpectedCallback", "UnexpectedCallback", "done"]);
       expect(await hook.balanceOf(first)).to.equal(ETHER);
+    });
+
+    it("the pivot cannot call back again while the pairs in front of it are paid a computed amount", async function () {
+      const hook = await new HookToken__factory(world.deployer).deploy();
+      const pair = await new Scripted__factory(world.deployer).deploy();
+      const onTransfer = await new Scripted__factory(world.deployer).deploy();
+      const profitToken = await hook.getAddress();
+      await hook.mint(fake, 2n * ETHER);
+      await hook.mint(executor, 5n * ETHER);
+      const plan = await world.planFor([path[0]!, v3Path[1]!], ETHER, { amounts: "adaptive", minProfit: 1n });
+      plan.profitToken = profitToken;
+      plan.maxAmountIn = 2n * ETHER;
+      plan.hops[0] = { ...plan.hops[0]!, tokenIn: profitToken, pool: await pair.getAddress() };
+      plan.hops[1] = { ...plan.hops[1]!, tokenOut: profitToken, pool: await fake.getAddress() };
+      const data = v3("uniswapV3SwapCallback", ETHER, ETHER)(bodyOf(plan));
+      const reserves = AbiCoder.defaultAbiCoder().encode(["uint256", "uint256", "uint256"], [10n ** 24n, 10n ** 24n, 0n]);
+      await pair.script(GET_RESERVES, [], reserves);
+      const gain = await step(hook, hook.interface.encodeFunctionData("transfer", [executor, 2n * ETHER]));
+      await fake.script(SWAP_V3, [await step(executor, data), gain], "0x");
+      await onTransfer.script(ON_TRANSFER, [await lateCall(fake, data)], "0x");
+      await hook.setHook(onTransfer);
+      const sent = await send(encodePlan(plan));
+      // inside the payment that its own callback makes, then that one, and when it pays out
+      const seen = await stepped(fake, sent.hash);
+      expect(seen.toSorted()).to.deep.equal(["UnexpectedCallback", "UnexpectedCallback", "done", "done"]);
+      expect((await hook.balanceOf(pair)) < 2n * ETHER).to.equal(true);
     });
 
     it("a pool cannot call back while the lender is repaid", async function () {
