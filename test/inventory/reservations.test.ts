@@ -194,4 +194,43 @@ describe("inventory: reservations and bridges in the database, balances of a rea
       expect([kept?.startedAt, kept?.ended, (await store.saga(id))?.outcome]).to.deep.equal([null, null, null]);
     }
   });
+
+  it("an account's coin in a block: what is booked of all its transactions there, and what came back by the others", async () => {
+    const hash = (n: number) => `0x${String(n).padStart(64, "0")}`;
+    const client = await db.pool.connect();
+    const write = async (text: string, values: unknown[] = []) => await client.query<{ id: string }>(text, values);
+    const include = async (n: number, block: number, fee: bigint) => {
+      const { rows } = await write(
+        `insert into journal.inclusion (chain_id, account, nonce, hash, block_number, block_hash, succeeded, gas_used, fee)
+         values ($1, $2, $3, $4, $5, $4, true, 21000, 1) returning id`,
+        [A, HOLDER, n, hash(n), block],
+      );
+      const entry = `insert into journal.ledger (inclusion, chain_id, holder, asset, kind, amount) values ($1, $2, $3, 'native', $4, $5)`;
+      await write(entry, [rows[0]!.id, A, HOLDER, "gas", -fee]);
+      await write(entry, [rows[0]!.id, A, HOLDER, "value", -100n]);
+    };
+    try {
+      // the rows alone, without the intents and attempts that they belong to
+      await write("set session_replication_role = replica");
+      expect(await store.coinIn(A, HOLDER, hash(1), 7)).to.equal(null);
+      await include(2, 7, 5n);
+      await include(3, 8, 9n);
+      expect(await store.coinIn(A, HOLDER, hash(1), 7), "another one is booked, this one is not").to.equal(null);
+      await include(1, 7, 3n);
+      expect(await store.coinIn(A, HOLDER, hash(1), 7)).to.deep.equal({ sum: -208n, transactions: 2 });
+      await write(`insert into crosschain.unseen (chain_id, tx_hash, holder, transfer, amount) values ($1, $2, $3, 'x', 20)`, [
+        A,
+        hash(2),
+        HOLDER,
+      ]);
+      expect(await store.coinIn(A, HOLDER, hash(1), 7), "not once more for this one").to.deep.equal({
+        sum: -188n,
+        transactions: 2,
+      });
+      expect(await store.coinIn(A, HOLDER, hash(2), 7), "its own stands").to.deep.equal({ sum: -208n, transactions: 2 });
+    } finally {
+      await write("reset session_replication_role");
+      client.release();
+    }
+  });
 });
