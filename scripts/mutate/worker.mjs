@@ -73,7 +73,7 @@ function named(error) {
 const files = readdirSync(path.join(root, "test", "contracts"), { recursive: true }).filter((file) => file.endsWith(".test.ts"));
 const groups = [];
 for (const group of [files.filter((file) => !file.endsWith(GAS)), files.filter((file) => file.endsWith(GAS))]) {
-  const mocha = new Mocha({ ...config.test.mocha, bail: true, reporter: silent, timeout: TEST_MS });
+  const mocha = new Mocha({ ...config.test.mocha, parallel: false, bail: true, reporter: silent, timeout: TEST_MS });
   mocha.cleanReferencesAfterRun(false);
   for (const file of group.toSorted((a, b) => (a < b ? -1 : 1))) mocha.addFile(path.join(root, "test", "contracts", file));
   await mocha.loadFilesAsync();
