@@ -107,14 +107,22 @@ export function killNow(pids: readonly number[]): void {
   }
 }
 
+/** What Linux says of a process behind its name: its state, its parent and more. Raises where it is gone. */
+function statOf(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+/** Whether a process was stopped by a signal and not woken yet; Linux. */
+export const isStopped = (pid: number): boolean => statOf(pid)[0] === "T";
+
 /** A process and all that descend from it; Linux. */
 export function treeOf(root: number): number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
+      parents.set(Number(name), Number(statOf(Number(name))[1]));
     } catch {
       // it has just ended
     }

@@ -15,7 +15,7 @@ import { Senders, type TradingNetwork } from "../transfers/senders.js";
 import { TransferStore, workflowOf } from "../transfers/store.js";
 import { pruneSagas } from "../transfers/retention.js";
 import { keepTakingOver, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
-import { Slots, slotsByKey } from "../transfers/turns.js";
+import { Semaphore, semaphores } from "../transfers/turns.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
 import { forVaults } from "../vault/vault-bridge.js";
@@ -97,9 +97,9 @@ export interface Env {
   rules: StartRules;
   settings: SagaSettings;
   /** In which trades are judged and opened. */
-  openings: Slots;
+  openings: Semaphore;
   /** In which transfers are looked at, by their route: a network that is silent holds up those of no other. */
-  looks: (route: string) => Slots;
+  looks: (route: string) => Semaphore;
   onFault: (error: unknown) => void;
   onStep: OnSagaStep;
   closed: boolean;
@@ -186,8 +186,8 @@ export function partsOf(options: CrossChainOptions): { env: Env; senders: Sender
     recovery: new RecoveryManager(policy),
     rules,
     settings,
-    openings: new Slots(OPENINGS),
-    looks: slotsByKey(LOOKS),
+    openings: new Semaphore(OPENINGS),
+    looks: semaphores(LOOKS),
     onFault,
     onStep,
     closed: false,

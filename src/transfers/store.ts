@@ -55,8 +55,11 @@ export interface Stand {
   risk?: SagaRow["risk"];
 }
 
+/** What the books have of an account's coin in one block. */
 export interface CoinInBlock {
+  /** Wei; negative for what left. */
   sum: bigint;
+  /** The account's transactions of that block which are booked. */
   transactions: number;
 }
 
@@ -317,8 +320,8 @@ export class TransferStore {
   }
 
   /**
-   * What the books have of an account's coin in one block, wei, what came back by its other transactions included, and of how many of the
-   * account's transactions; null where the journal has not booked this one yet.
+   * What the books have of an account's coin in the block of one of its transactions, what came back by the others included; null where
+   * the journal has not booked this one yet.
    */
   async coinIn(chainId: number, account: string, hash: string, blockNumber: number): Promise<CoinInBlock | null> {
     const rows = await this.#run(

@@ -16,7 +16,7 @@ export class Turns {
 }
 
 /** Work of which so much is done at once; what comes later waits, in the order of its coming. */
-export class Slots {
+export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
@@ -37,13 +37,13 @@ export class Slots {
   }
 }
 
-/** Slots for each key, made when they are first asked for. */
-export function slotsByKey(count: number): (key: string) => Slots {
-  const all = new Map<string, Slots>();
+/** One for each key, made when it is first asked for. */
+export function semaphores(count: number): (key: string) => Semaphore {
+  const all = new Map<string, Semaphore>();
   return (key) => {
-    const slots = all.get(key) ?? new Slots(count);
-    all.set(key, slots);
-    return slots;
+    const found = all.get(key) ?? new Semaphore(count);
+    all.set(key, found);
+    return found;
   };
 }
 

@@ -99,59 +99,50 @@ describe("ArbExecutor: bits that nothing else looks at", function () {
     }
   });
 
-  it("a token that does not answer with a word is no token, before, during and after a plan", async function () {
+  /** A token that answers as it is told, cycles of which gain, and an Aave-like lender of it. */
+  const evasive = async () => {
     const { world } = arena;
     const token = await new EvasiveToken__factory(world.deployer).deploy();
     const lender = await new PullLender__factory(world.deployer).deploy();
-    const profitToken = await token.getAddress();
     for (const holder of [world.deployer, lender]) await token.mint(holder, 10n ** 30n);
     const b = await world.token("B");
     const path = [
       await world.addV2(token, b, 500n * ETHER, 1_030_000n * ETHER, 0),
       await world.addV2(token, b, 500n * ETHER, 970_000n * ETHER, 1),
     ];
+    const terms = { profitToken: await token.getAddress(), minProfit: 1n };
     const funding = { source: "aave-v3", lender: await lender.getAddress(), maxFee: ETHER } as const;
-    const made = encodePlan(await world.planFor(path, ETHER, { profitToken, funding, minProfit: 1n }));
-    expect(await arena.refusal(made)).to.equal("landed");
+    return {
+      token,
+      own: encodePlan(await world.planFor(path, ETHER, terms)),
+      lent: encodePlan(await world.planFor(path, ETHER, { ...terms, funding })),
+    };
+  };
+
+  it("a token that does not answer with a word is no token, before, during and after a plan", async function () {
+    const { token, lent } = await evasive();
+    expect(await arena.refusal(lent)).to.equal("landed");
     const [word, ...odd] = [0, 1, 2, 3];
     for (const answer of odd) {
       await token.turn(word!, answer);
-      expect(await arena.refusal(made), `allowance ${answer}`).to.equal(answer === 2 ? "unknown" : "TokenCallFailed");
+      expect(await arena.refusal(lent), `allowance ${answer}`).to.equal(answer === 2 ? "unknown" : "TokenCallFailed");
       await token.turn(answer, word!);
-      expect(await arena.refusal(made), `balance ${answer}`).to.equal(answer === 2 ? "unknown" : "TokenCallFailed");
+      expect(await arena.refusal(lent), `balance ${answer}`).to.equal(answer === 2 ? "unknown" : "TokenCallFailed");
     }
   });
 
   it("Aave hears true from a plan whose token answers nothing to an approval", async function () {
-    const { world } = arena;
-    const token = await new EvasiveToken__factory(world.deployer).deploy();
-    const lender = await new PullLender__factory(world.deployer).deploy();
-    for (const holder of [world.deployer, lender]) await token.mint(holder, 10n ** 30n);
-    const b = await world.token("B");
-    const path = [
-      await world.addV2(token, b, 500n * ETHER, 1_030_000n * ETHER, 0),
-      await world.addV2(token, b, 500n * ETHER, 970_000n * ETHER, 1),
-    ];
-    const funding = { source: "aave-v3", lender: await lender.getAddress(), maxFee: ETHER } as const;
-    const terms = { profitToken: await token.getAddress(), funding, minProfit: 1n };
+    const { token, lent } = await evasive();
     await token.hush();
-    expect(await arena.refusal(encodePlan(await world.planFor(path, ETHER, terms)))).to.equal("landed");
+    expect(await arena.refusal(lent)).to.equal("landed");
   });
 
   it("a token that answers with a word only behind the swaps is none either", async function () {
-    const { world } = arena;
-    const token = await new EvasiveToken__factory(world.deployer).deploy();
-    await token.mint(world.deployer, 10n ** 30n);
-    const b = await world.token("B");
-    const path = [
-      await world.addV2(token, b, 500n * ETHER, 1_030_000n * ETHER, 0),
-      await world.addV2(token, b, 500n * ETHER, 970_000n * ETHER, 1),
-    ];
-    const made = encodePlan(await world.planFor(path, ETHER, { profitToken: await token.getAddress(), minProfit: 1n }));
-    expect(await arena.refusal(made)).to.equal("landed");
+    const { token, own } = await evasive();
+    expect(await arena.refusal(own)).to.equal("landed");
     for (const answer of [1, 2, 3]) {
       await token.turnUntilTransfer(answer);
-      expect(await arena.refusal(made), `balance ${answer}`).to.equal(answer === 2 ? "unknown" : "TokenCallFailed");
+      expect(await arena.refusal(own), `balance ${answer}`).to.equal(answer === 2 ? "unknown" : "TokenCallFailed");
     }
   });
 

@@ -17,7 +17,7 @@ import { Actions } from "../../src/transfers/actions.js";
 import { Quotes } from "../../src/transfers/quotes.js";
 import type { Landing, Order, Senders } from "../../src/transfers/senders.js";
 import { type CoinInBlock, TransferStore } from "../../src/transfers/store.js";
-import { Slots, slotsByKey } from "../../src/transfers/turns.js";
+import { Semaphore, semaphores } from "../../src/transfers/turns.js";
 import type { BookLine, SagaResult } from "../../src/transfers/types.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
 
@@ -561,8 +561,8 @@ export async function scriptedSaga(
     recovery: new RecoveryManager({ ...POLICY, ...policy }),
     rules: { minProfit: {}, minimumCapital: {}, limits: {} },
     settings,
-    openings: new Slots(1),
-    looks: slotsByKey(1),
+    openings: new Semaphore(1),
+    looks: semaphores(1),
     onFault: (error) => faults.push(error instanceof Error ? error.message : String(error)),
     onStep: () => undefined,
     closed: false,

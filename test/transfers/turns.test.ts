@@ -1,17 +1,17 @@
 import { expect } from "chai";
-import { Slots, slotsByKey, Turns } from "../../src/transfers/turns.js";
+import { Semaphore, semaphores, Turns } from "../../src/transfers/turns.js";
 
 const soon = async (): Promise<void> => await new Promise((resolve) => setImmediate(resolve));
 
 describe("turns and slots: work of many trades that must not be done at once", () => {
   it("slots: so many at once and no more, in the order of their coming; what fails frees its own", async () => {
-    const slots = new Slots(2);
+    const semaphore = new Semaphore(2);
     const begun: number[] = [];
     let now = 0;
     let most = 0;
     const ends = await Promise.allSettled(
       Array.from({ length: 7 }, async (_, i) =>
-        slots.take(async () => {
+        semaphore.take(async () => {
           begun.push(i);
           most = Math.max(most, ++now);
           await soon();
@@ -24,8 +24,8 @@ describe("turns and slots: work of many trades that must not be done at once", (
     expect(most).to.equal(2);
     expect(begun).to.deep.equal([0, 1, 2, 3, 4, 5, 6]);
     expect(ends.map((e) => e.status === "fulfilled")).to.deep.equal([false, true, true, false, true, true, false]);
-    expect(await slots.take(async () => await Promise.resolve("free"))).to.equal("free");
-    const of = slotsByKey(1);
+    expect(await semaphore.take(async () => await Promise.resolve("free"))).to.equal("free");
+    const of = semaphores(1);
     expect(of("a")).to.equal(of("a"));
     expect(of("a")).to.not.equal(of("b"));
   });

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "pg";
 import { placeOf } from "../../../src/database/initialise.js";
 import { readPostmaster, whoIs } from "../../../src/database/postmaster.js";
-import { bundleDriver, killNow, startTalker, type Talker, treeOf } from "../process.js";
+import { bundleDriver, isStopped, killNow, startTalker, type Talker, treeOf } from "../process.js";
 import { audit, type Faults, newSeen, noFaults, type Seen } from "./audit.js";
 import type { Order, Said } from "./driver.js";
 import { LABELS, planOf, type RoundPlan, type SagaWish } from "./plan.js";
@@ -328,12 +328,6 @@ async function takeFrozen(
   result.takeovers.push(...(await times()));
   victim.driver.child.kill("SIGCONT");
   return { ids, at };
-}
-
-/** Whether a process stands still, by the state behind its name. */
-function isStopped(pid: number): boolean {
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
 }
 
 /** For each saga that went on: milliseconds from then to its first step since, by what the engine wrote down. */
