@@ -2,16 +2,17 @@
  * Transfers by bridges, from their start to their end: started exactly once from what stands in the database, looked at, finished or
  * brought on through the bridge's interface, and booked when the money has arrived.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { IWETH9__factory } from "../../types/contracts/index.js";
 import { ArbError } from "../errors.js";
 import type { Change } from "../inventory/inventory.js";
 import type { Senders } from "../transfers/senders.js";
-import { type TransferRow, type TransferStore, workflowOf } from "../transfers/store.js";
+import type { TransferRow } from "../transfers/rows.js";
+import { type TransferStore, workflowOf } from "../transfers/store.js";
 import { turnOf, Turns } from "../transfers/turns.js";
 import { approvalIn, approve, type Loose } from "../transfers/approvals.js";
 import type { Owner } from "../transfers/types.js";
 import { speedUpToSign } from "./across.js";
+import { bookCoin } from "./coin.js";
 import type {
   Bridge,
   BridgeCall,
@@ -59,10 +60,6 @@ export interface Pushed {
 
 /** What became of a wrap. One that is "open" is looked at again under its own name; a failed one needs another. */
 export type Wrapped = { status: "done" } | { status: "open" | "failed"; detail: string };
-
-/** How long the journal may take to book what else an account did in a block. */
-const BOOKING_MS = 10_000;
-const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 /**
  * Every method may run again at any point: what it signs goes by an intent of its own name, and what it books is booked once. Raises
@@ -128,45 +125,11 @@ export class BridgeExecutor {
         return failed(end.detail);
       }
       hash = end.hash;
-      if (call.value > 0n) await this.#bookCoin(id, account, from, call, end);
+      if (call.value > 0n) await bookCoin(this, { transfer: id, account, holder: from, call, at: end });
     }
     const key = bridge.started(row.key, await this.senders.receipt(route.fromChainId, hash));
     await this.store.started(owner, row, key, [{ chainId: route.fromChainId, holder: from, token: route.tokenIn }]);
     return { status: "started", dueSeconds, amountIn: recorded.amountIn };
-  }
-
-  /**
-   * What a bridge gives back of the value of its start, and what a vault passes on of it, leaves no log. The vault keeps nothing; what came
-   * back is what the account's balance of that block has beyond the journal's entries.
-   */
-  async #bookCoin(id: string, account: string, holder: string, call: BridgeCall, at: { hash: string; blockNumber: number }) {
-    const { chainId, value } = call;
-    const { provider, network } = this.senders.chain(chainId);
-    const until = performance.now() + BOOKING_MS;
-    for (;;) {
-      const booked = await this.store.coinIn(chainId, account, at.hash, at.blockNumber);
-      if (booked === null) throw new ArbError("network", `the journal has not booked ${at.hash} yet`, { where: at.hash });
-      if (holder.toLowerCase() !== account.toLowerCase()) await this.store.unseen(id, chainId, at.hash, holder, -value);
-      const blocks = [at.blockNumber - 1, at.blockNumber];
-      const balances = await Promise.all(blocks.map(async (n) => await provider.getBalance(account, n))).catch(asError);
-      let said = balances instanceof Error ? balances.message : "other money moved in that block";
-      if (!(balances instanceof Error)) {
-        const back = balances[1]! - balances[0]! - booked.sum;
-        if (back === 0n) return;
-        if (back > 0n && back <= value) return await this.store.unseen(id, chainId, at.hash, account, back);
-        // another transaction of the account in that block, which the journal books in a moment, looks like other money
-        const counts = await Promise.all(blocks.map(async (n) => await provider.getTransactionCount(account, n))).catch(asError);
-        if (counts instanceof Error) said = counts.message;
-        else if (booked.transactions < counts[1]! - counts[0]! && performance.now() < until) {
-          await sleep(BOOKING_MS / 50);
-          continue;
-        }
-      }
-      // the books then have the whole value as spent, which is never too little
-      const what = `what ${at.hash} gave back of its value on ${network.title} is not in the books: ${said}`;
-      this.senders.onFault(new ArbError("network", what, { where: id }));
-      return;
-    }
   }
 
   /** Notes that a transfer will not be started, unless its start is signed: false then. */

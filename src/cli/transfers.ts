@@ -12,7 +12,8 @@ import { reportOf } from "../transfers/report.js";
 import type { SagaResult } from "../transfers/types.js";
 import { ETHER, formatAmount, formatDecimal } from "../units.js";
 import { RebalancingStore } from "../transfers/rebalancing-store.js";
-import { TransferStore, type SagaRow, type TransferRow } from "../transfers/store.js";
+import type { SagaRow, TransferRow } from "../transfers/rows.js";
+import { TransferStore } from "../transfers/store.js";
 import { runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
 import { withEngineClient } from "../transfers/engine.js";
 import { COMMANDS } from "../transfers/version.js";
@@ -119,6 +120,18 @@ export function transfersCommand(): Command {
   };
   tell("resume", "has a waiting trade look again at once, or do what you choose", null);
   tell("recover", "the same for a transfer under way: speed-up, re-attest, retry-delivery, claim-refund", null);
+  sub("close", "ends a held trade whose position you have taken over: it is not traded on, and what it had reserved is free")
+    .argument("<id>", "id of the opportunity")
+    .option("--reason <text>", "what you did with it, for the books", "taken over by hand")
+    .action(async (id: string, options: Options & { reason: string }) => {
+      await withStore(loadConfig(options.config), async (store) => {
+        await sagaOf(store, id);
+        const missing = await store.closeByHand(id, options.reason);
+        if (missing !== null)
+          throw new ArbError("refused", `${id} cannot be closed: ${missing}`, { where: "arb transfers show", hint: `arb transfers resume ${id}` });
+      });
+      makeOutput(options).result({ id, closed: true, reason: options.reason }, () => `${id} is closed: ${options.reason}`);
+    });
   tell("hold", "has a trade hold its position at its next decision", "hold");
   return transfers;
 }

@@ -14,7 +14,7 @@ import type { RebalancingEnd } from "../transfers/rebalancing-store.js";
 import { Senders, type TradingNetwork } from "../transfers/senders.js";
 import { TransferStore, workflowOf } from "../transfers/store.js";
 import { pruneSagas } from "../transfers/retention.js";
-import { keepTakingOver, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
+import { keepTakingOver, queueOf, runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
 import { Semaphore, semaphores } from "../transfers/turns.js";
 import type { SagaResult } from "../transfers/types.js";
 import { APPLICATION, COMMANDS, ENGINE_SCHEMA, SAGA_VERSION } from "../transfers/version.js";
@@ -229,6 +229,7 @@ export class CrossChainExecutor {
       idle_in_transaction_session_timeout: 3_000,
     });
     const opened = new CrossChainExecutor(env, senders, monitor, journal.driverId, enginePool);
+    const queues = senders.wallets.map((w) => queueOf(w.address));
     try {
       DBOS.setConfig({
         name: APPLICATION,
@@ -238,10 +239,12 @@ export class CrossChainExecutor {
         applicationVersion: SAGA_VERSION,
         enablePatching: true,
         executorID: journal.driverId,
+        listenQueues: queues,
         useListenNotify: options.listen ?? true,
         logger: { ...silent, warn: (e) => onFault(e), error: (e) => onFault(e) },
       });
       await DBOS.launch();
+      for (const queue of queues) await DBOS.registerQueue(queue, { onConflict: "never_update" });
       for (const saga of await strandedSagas(db)) onFault(strandedError(saga));
       const keeping = options.keepDays === undefined ? {} : { keepDays: options.keepDays };
       opened.#pruning = setInterval(() => {

@@ -68,6 +68,7 @@ export const OUTCOMES = {
   "bridged-back": "brought back to the source network and sold there",
   "kept-at-target": "sold; the proceeds stay on the target network",
   held: "the position is kept and booked; arb transfers resume continues",
+  closed: "held before; its operator has taken over what is left of it",
 } as const;
 export type SagaOutcome = keyof typeof OUTCOMES;
 

@@ -1,5 +1,5 @@
 /** What a saga does, mode by mode. Names of steps and legs are a matter of its version. */
-import type { SagaRow } from "../transfers/store.js";
+import type { SagaRow } from "../transfers/rows.js";
 import type { Failure, SagaOutcome, SagaState } from "./recovery-manager.js";
 import { bothLegs, restOf, runLeg, stranded } from "./saga-legs.js";
 import { held, type Holding, less, planned, type SagaRun } from "./saga-run.js";

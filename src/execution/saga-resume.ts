@@ -1,6 +1,6 @@
 /** How a saga that ended as held goes on: what its position is follows from its transactions, its transfers and its books. */
 import { openCalls } from "../transfers/closing.js";
-import type { SagaRow, TransferRow } from "../transfers/store.js";
+import type { SagaRow, TransferRow } from "../transfers/rows.js";
 import { bringHome, buyStock, carry, rebalance, sellAtSource, sellAtTarget, sellStock } from "./saga-modes.js";
 import { held, type Holding, planned, type SagaRun } from "./saga-run.js";
 import { begin, type Begun, fly, wrapped } from "./saga-transfers.js";

@@ -5,7 +5,7 @@ import type { LegWish } from "../transfers/actions.js";
 import type { Loose } from "../transfers/approvals.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
 import type { Position } from "../transfers/quotes.js";
-import type { Stand } from "../transfers/store.js";
+import type { Stand } from "../transfers/rows.js";
 import { workflowOf } from "../transfers/store.js";
 import type { Owner, SagaResult } from "../transfers/types.js";
 import type { Change } from "../transfers/version.js";

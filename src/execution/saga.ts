@@ -1,7 +1,8 @@
 /** The workflow of one cross-chain trade, in terms of durable steps: from its opening to its books. */
+import type { Loose } from "../transfers/approvals.js";
 import { allFinal, closeBooks, type Prices } from "../transfers/closing.js";
 import { judgeStart, noEstimate } from "../transfers/estimate.js";
-import type { SagaRow } from "../transfers/store.js";
+import type { SagaRow } from "../transfers/rows.js";
 import type { Estimate, SagaResult } from "../transfers/types.js";
 import type { Env } from "./cross-chain-executor.js";
 import { bridgeMode, inventoryMode } from "./saga-modes.js";
@@ -21,6 +22,7 @@ export async function runSaga(env: Env, engine: Engine, input: SagaInput): Promi
     if (input.again > 0) return await resume(s, row);
     return row.mode === "bridge" ? await bridgeMode(s, row) : await inventoryMode(s, row);
   });
+  if (input.again > 0 && end.outcome !== "held") await addEarlierApprovals(s);
   await revokeAll(s);
   return await close(s, row, end, await isFinal(s, end.outcome === "held"));
 }
@@ -93,6 +95,15 @@ async function openSaga(s: SagaRun): Promise<Opened> {
     if (!(error instanceof NeedsOperator)) throw error;
     return await refused(error.message);
   }
+}
+
+/** What was approved before it was held, for calls that were without an end then: nobody knew yet whether they would take it. */
+async function addEarlierApprovals(s: SagaRun): Promise<void> {
+  if (!(await s.engine.patched("earlier-approvals"))) return;
+  const earlier = await unlessFaulty([], async () => await s.steady("approvals", () => s.env.store.approvals(s.id)));
+  const nameOf = ({ chainId, token, spender }: Loose): string => `${chainId} ${token} ${spender}`.toLowerCase();
+  const known = new Set(s.loose.map(nameOf));
+  s.loose.push(...earlier.filter((at) => !known.has(nameOf(at))));
 }
 
 /** What failed steps may have left approved. What keeps it from that keeps no saga from its end: it is told. */

@@ -22,7 +22,7 @@ export interface RawReceipt {
   gasUsed: string;
   blockNumber: string;
   contractAddress: string | null;
-  logs: { address: string; topics: string[]; data: string }[];
+  logs: { address: string; topics: string[]; data: string; blockHash: string; logIndex: string }[];
 }
 
 /** Enough for every constructor, and below EIP-7825's cap. */

@@ -14,7 +14,8 @@ import { approve, approvalIn, type Loose } from "./approvals.js";
 import type { Quotes } from "./quotes.js";
 import type { Senders } from "./senders.js";
 import { failureOf } from "./failures.js";
-import type { TransferRow, TransferStore } from "./store.js";
+import type { TransferRow } from "./rows.js";
+import type { TransferStore } from "./store.js";
 import { turnOf, Turns } from "./turns.js";
 import type { Owner } from "./types.js";
 

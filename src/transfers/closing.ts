@@ -5,7 +5,8 @@ import type { SlotState } from "../journal/types.js";
 import { sameAddress } from "../venues/swap.js";
 import type { Actions } from "./actions.js";
 import { faultKindOf } from "./faults.js";
-import { type SagaRow, workflowOf } from "./store.js";
+import type { SagaRow } from "./rows.js";
+import { workflowOf } from "./store.js";
 import type { BookLine, SagaResult } from "./types.js";
 
 /** Whether every transaction of a saga is in a final block. One that was taken back and is open again is not. */

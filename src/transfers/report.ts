@@ -4,7 +4,8 @@ import { ArbError } from "../errors.js";
 import type { SagaOutcome } from "../execution/recovery-manager.js";
 import { amount } from "../journal/slots.js";
 import { databaseError } from "../journal/sql.js";
-import { type SagaRow, type TransferRow, type TransferStore, workflowOf } from "./store.js";
+import type { SagaRow, TransferRow } from "./rows.js";
+import { type TransferStore, workflowOf } from "./store.js";
 import type { Estimate, SagaResult } from "./types.js";
 
 /** A swap that it made, by the journal. Amounts in base units. */

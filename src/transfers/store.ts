@@ -1,59 +1,20 @@
 /** What the database knows of cross-chain trades: sagas, their transfers, what arrived, and their books. */
-import type { Arrival, BridgeId, BridgeQuote, TransferKey } from "../bridges/bridge.js";
+import { Transaction } from "ethers";
+import type { Arrival, BridgeQuote, TransferKey } from "../bridges/bridge.js";
 import { ArbError } from "../errors.js";
 import type { ChoiceKind, SagaOutcome } from "../execution/recovery-manager.js";
 import { type Change, type Providers, releaseWithin, reserveWithin, setWithin } from "../inventory/inventory.js";
-import { fromStored, toStored } from "../inventory/stored.js";
+import { toStored } from "../inventory/stored.js";
 import { amount } from "../journal/slots.js";
 import { databaseError, inTransaction, type JournalDatabase, keyOf, type Sql } from "../journal/sql.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
+import { approvalIn, type Loose } from "./approvals.js";
+import { type SagaRow, sagaOf, type Stand, type TransferRow, transferOf } from "./rows.js";
 import type { Estimate, Owner, SagaResult } from "./types.js";
 import { ENGINE_SCHEMA } from "./version.js";
 
 /** Name of a saga's workflow; intents are `<this>:<leg>`. The slash keeps it apart from every opportunity's id. */
 export const workflowOf = (id: string): string => `saga/${id}`;
-
-export interface SagaRow {
-  id: string;
-  mode: "bridge" | "inventory";
-  account: string;
-  opportunity: CrossChainOpportunity;
-  estimate: Estimate;
-  state: string;
-  waitsFor: string;
-  due: Date | null;
-  risk: { chainId: number; token: string; amount: bigint } | null;
-  outcome: SagaOutcome | null;
-  result: SagaResult | null;
-  /** Of a held one: what it is to go on with, once a driver has heard it. */
-  wish: ChoiceKind | "look" | null;
-  createdAt: Date;
-  updatedAt: Date;
-  finishedAt: Date | null;
-}
-
-export interface TransferRow {
-  id: string;
-  saga: string;
-  leg: string;
-  bridge: BridgeId;
-  quote: BridgeQuote;
-  key: TransferKey;
-  state: string;
-  due: Date;
-  /** By the database's clock, which set it: a driver's own may be set otherwise. */
-  overdue: boolean;
-  recordedAt: Date;
-  startedAt: Date | null;
-  ended: "delivered" | "refunded" | "not-started" | null;
-}
-
-export interface Stand {
-  state: string;
-  waitsFor?: string;
-  dueSeconds?: number | null;
-  risk?: SagaRow["risk"];
-}
 
 /** What the books have of an account's coin in one block. */
 export interface CoinInBlock {
@@ -133,7 +94,10 @@ export class TransferStore {
     );
   }
 
-  /** Ends a saga and gives back what it had reserved, in one transaction. The first end stands. Raises "locked" where another driver carries it. */
+  /**
+   * Ends a saga and gives back what it had reserved, in one transaction. A held one keeps that: another trade would sell its position. The
+   * first end stands. Raises "locked" where another driver carries it.
+   */
   async finish(owner: Owner, outcome: SagaOutcome, result: SagaResult): Promise<void> {
     const id = owner.saga;
     await inTransaction(this.db.pool, `${id} cannot be ended`, async (sql) => {
@@ -143,13 +107,60 @@ export class TransferStore {
            updated_at = clock_timestamp() where id = $1 and finished_at is null`,
         [id, outcome, toStored(result)],
       );
-      if (rowCount === 1) await releaseWithin(sql, id);
+      if (rowCount === 1 && outcome !== "held") await releaseWithin(sql, id);
     });
   }
 
   /**
+   * Ends a held saga as "closed": its operator has taken over what is left of it, which is free from now on. Gives what keeps it from that,
+   * in words; null when it is done.
+   */
+  async closeByHand(id: string, reason: string): Promise<string | null> {
+    return await inTransaction(this.db.pool, `${id} cannot be closed`, async (sql) => {
+      const { rows } = await sql.query(`select * from crosschain.saga where id = $1 for update`, [id]);
+      const saga = rows[0] ? sagaOf(rows[0] as Record<string, unknown>) : null;
+      if (saga?.outcome !== "held" || saga.result === null) return "it is not held";
+      if (saga.wish !== null) return "a driver was told to go on with it";
+      const open = await sql.query<{ id: string }>(`select id from crosschain.transfer where saga = $1 and ended is null`, [id]);
+      if (open.rows[0]) return `its transfer ${open.rows[0].id} has no end yet`;
+      const signed = await sql.query(
+        `select 1 from journal.intent t join journal.slot s using (chain_id, account, nonce)
+         where starts_with(t.id, $1) and s.state = 'open' limit 1`,
+        [`${workflowOf(id)}:`],
+      );
+      if (signed.rows.length > 0) return "it has signed transactions without an end";
+      const result: SagaResult = { ...saga.result, outcome: "closed", reason };
+      await sql.query(
+        `update crosschain.saga set outcome = 'closed', result = $2, risk_chain = null, risk_token = null, risk_amount = null,
+           updated_at = clock_timestamp() where id = $1`,
+        [id, toStored(result)],
+      );
+      await releaseWithin(sql, id);
+      return null;
+    });
+  }
+
+  /** Contracts that a saga's transactions let take tokens of its account. */
+  async approvals(saga: string): Promise<Loose[]> {
+    const rows = await this.#run(
+      `select distinct a.raw from journal.attempt a join journal.inclusion i on i.hash = a.hash
+       where starts_with(a.intent_id, $1) and i.succeeded and i.taken_back_at is null`,
+      [`${workflowOf(saga)}:`],
+    );
+    const found = new Map<string, Loose>();
+    for (const { raw } of rows) {
+      const { chainId, to, data } = Transaction.from(String(raw));
+      const approval = to === null ? null : approvalIn({ chainId: Number(chainId), to, data });
+      if (approval === null || approval.amount === 0n) continue;
+      const { token, spender } = approval;
+      found.set(`${chainId} ${token} ${spender}`, { chainId: Number(chainId), token, spender });
+    }
+    return [...found.values()];
+  }
+
+  /**
    * A held saga goes on: it is open again, and what was wished of it is taken. One that is open stays as it is. Raises "locked" where another
-   * driver carries it.
+   * driver carries it, "refused" where its operator has closed it.
    */
   async reopen(owner: Owner): Promise<void> {
     await inTransaction(this.db.pool, `${owner.saga} cannot be opened again`, async (sql) => {
@@ -159,6 +170,8 @@ export class TransferStore {
          where id = $1 and outcome = 'held'`,
         [owner.saga],
       );
+      const closed = await sql.query(`select 1 from crosschain.saga where id = $1 and outcome = 'closed'`, [owner.saga]);
+      if (closed.rows.length > 0) throw new ArbError("refused", `${owner.saga} was closed by its operator`);
     });
   }
 
@@ -417,45 +430,4 @@ export class TransferStore {
       throw databaseError(error, "the cross-chain tables cannot be used");
     }
   }
-}
-
-function sagaOf(r: Record<string, unknown>): SagaRow {
-  const risk =
-    r["risk_amount"] === null
-      ? null
-      : { chainId: Number(r["risk_chain"]), token: String(r["risk_token"]), amount: amount(r["risk_amount"]) };
-  return {
-    id: String(r["id"]),
-    mode: r["mode"] as SagaRow["mode"],
-    account: String(r["account"]),
-    opportunity: fromStored(r["opportunity"]),
-    estimate: fromStored(r["estimate"]),
-    state: String(r["state"]),
-    waitsFor: String(r["waits_for"]),
-    due: r["due"] as Date | null,
-    risk,
-    outcome: r["outcome"] as SagaOutcome | null,
-    result: r["result"] === null ? null : fromStored(r["result"]),
-    wish: r["wish"] as SagaRow["wish"],
-    createdAt: r["created_at"] as Date,
-    updatedAt: r["updated_at"] as Date,
-    finishedAt: r["finished_at"] as Date | null,
-  };
-}
-
-function transferOf(r: Record<string, unknown>): TransferRow {
-  return {
-    id: String(r["id"]),
-    saga: String(r["saga"]),
-    leg: String(r["leg"]),
-    bridge: r["bridge"] as BridgeId,
-    quote: fromStored(r["quote"]),
-    key: fromStored(r["key"]),
-    state: String(r["state"]),
-    due: r["due"] as Date,
-    overdue: r["overdue"] as boolean,
-    recordedAt: r["recorded_at"] as Date,
-    startedAt: r["started_at"] as Date | null,
-    ended: r["ended"] as TransferRow["ended"],
-  };
 }

@@ -4,7 +4,7 @@ import { DBOS } from "@dbos-inc/dbos-sdk";
 import type { Database } from "../database/open.js";
 import { HOST } from "../journal/owner.js";
 import { ArbError } from "../errors.js";
-import { inTransaction } from "../journal/sql.js";
+import { inTransaction, keyOf } from "../journal/sql.js";
 import { workflowOf } from "./store.js";
 import { CONTINUED, ENGINE_SCHEMA, SAGA_VERSION } from "./version.js";
 
@@ -22,8 +22,11 @@ export interface TakeoverOptions {
 const LOCK = 4_702_116;
 const ROUNDS_PER_DEATH = 5;
 
+/** The engine's queue of what is to go on with an account's key: drivers without it do not listen to it, and whoever starts with it does. */
+export const queueOf = (account: string): string => `account/${keyOf(account)}`;
+
 /**
- * Looks for drivers without a sign of life, and has their sagas go on here or in any other living driver. One that was only frozen does
+ * Looks for drivers without a sign of life, and has their sagas go on in any living driver that has their account's key, here or elsewhere. One that was only frozen does
  * no harm when it wakes up: its steps are refused by the engine, its signatures by the journal. Gives what ends it.
  */
 export function keepTakingOver(options: TakeoverOptions): () => Promise<void> {
@@ -59,14 +62,14 @@ export async function takeOver({ db, driverId, deadAfterMs, onTakeover }: Takeov
     const gone = drivers.rows.filter((d) => d.silent || (d.host === HOST && !isAlive(d.pid))).map((d) => d.id);
     await continueEarlier(db, gone);
     if (gone.length === 0) return [];
-    const left = await DBOS.listWorkflows({
-      status: "PENDING",
-      executorId: gone,
-      applicationVersion: SAGA_VERSION,
-      loadInput: false,
-    });
+    const left = await DBOS.listWorkflows({ status: "PENDING", executorId: gone, applicationVersion: SAGA_VERSION });
+    const byQueue = new Map<string, string[]>();
+    for (const { workflowID, input } of left) {
+      const queue = queueOf((input as [{ account: string }])[0].account);
+      byQueue.set(queue, [...(byQueue.get(queue) ?? []), workflowID]);
+    }
+    for (const [queueName, ids] of byQueue) await DBOS.resumeWorkflows(ids, { queueName });
     const ids = left.map((w) => w.workflowID);
-    if (ids.length > 0) await DBOS.resumeWorkflows(ids);
     onTakeover?.(gone.join(", "), ids);
     return ids;
   });

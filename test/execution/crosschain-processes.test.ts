@@ -3,11 +3,12 @@ import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { expect } from "chai";
+import { hexlify, randomBytes } from "ethers";
 import type { Database } from "../../src/database/open.js";
 import type { CrossChainOpportunity } from "../../src/opportunity/cross-chain.js";
 import { toStored } from "../../src/inventory/stored.js";
 import type { WalletManager } from "../../src/wallet/wallet-manager.js";
-import { strandedSagas } from "../../src/transfers/takeover.js";
+import { queueOf, strandedSagas } from "../../src/transfers/takeover.js";
 import { SAGA_VERSION } from "../../src/transfers/version.js";
 import { A, B, balances, openCrossChainSite, type Site, unbooked, until as untilSo, USDC } from "../helpers/cross-chain.js";
 import { journalDatabase } from "../helpers/journal.js";
@@ -61,10 +62,10 @@ describe("cross-chain executor: drivers in processes of their own on one databas
       throw new Error([(error as Error).message, ...drivers, ...rows.map((r) => JSON.stringify(r))].join("\n"), { cause: error });
     }
   }
-  function driver(leaseMs = 6_000, stopAt = "") {
+  function driver(leaseMs = 6_000, stopAt = "", ofKey = key) {
     const urls = JSON.stringify(Object.fromEntries([A, B].map((c) => [c, site.world.chain(c).url])));
     const file = path.join(import.meta.dirname, "crosschain-driver.ts");
-    const args = ["--import", "tsx", file, db.secretUrl.reveal(), key, urls, String(leaseMs), stopAt];
+    const args = ["--import", "tsx", file, db.secretUrl.reveal(), ofKey, urls, String(leaseMs), stopAt];
     const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     children.push(child);
     const said: Said[] = [];
@@ -126,8 +127,17 @@ describe("cross-chain executor: drivers in processes of their own on one databas
     const ids = ["kill-1", "kill-2", "kill-3"];
     for (const id of ids) first.start(id);
     await until("transfers under way", async () => (await flying()) > 0 && (await open()).length === 3);
+    const stranger = driver(6_000, "", hexlify(randomBytes(32)));
+    await stranger.ready();
     first.child.kill("SIGKILL");
     await first.gone;
+    // a driver without the account's key leaves them to those that have it
+    await until("all of them wait for a driver with the key", async () => {
+      const { rows } = await db.pool.query<{ queue: string }>(
+        `select queue_name as queue from dbos.workflow_status where status = 'ENQUEUED'`,
+      );
+      return rows.length === 3 && rows.every((r) => r.queue === queueOf(wallet.address));
+    });
     const second = driver();
     await second.ready();
     expect((await allEnd(ids)).every(good), await decided(ids)).to.equal(true);

@@ -7,7 +7,7 @@ import type { Choice } from "../../src/execution/recovery-manager.js";
 import { runSaga } from "../../src/execution/saga.js";
 import { fromStored } from "../../src/inventory/stored.js";
 import { FAULT_TRIES } from "../../src/transfers/faults.js";
-import type { SagaRow } from "../../src/transfers/store.js";
+import type { SagaRow } from "../../src/transfers/rows.js";
 import type { SagaResult } from "../../src/transfers/types.js";
 import { CHANGES, CONTINUED, SAGA_VERSION } from "../../src/transfers/version.js";
 import { journalDatabase } from "../helpers/journal.js";

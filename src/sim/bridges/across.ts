@@ -73,6 +73,7 @@ export async function openAcross(world: LocalWorld, script: AcrossScript = () =>
     return found;
   };
   const seen = new Map<string, Open>();
+  const decoded: ReadLogs = new Map();
   let decide = script;
   const closing = new AbortController();
   let running: Promise<void> | undefined;
@@ -81,9 +82,8 @@ export async function openAcross(world: LocalWorld, script: AcrossScript = () =>
     const acts: AcrossAct[] = [];
     const present = new Set<string>();
     for (const source of pools.values())
-      for (const deposit of await depositsOn(source)) {
+      for (const { deposit, hash } of await depositsOn(source, decoded)) {
         if (!pools.has(deposit.destinationChainId)) continue;
-        const hash = relayHash(deposit.relay, deposit.destinationChainId);
         present.add(hash);
         if (seen.has(hash)) continue;
         const now = await clock(pool(deposit.destinationChainId).chain);
@@ -182,10 +182,21 @@ async function refund(source: LocalPool, relay: RelayData, how: "pay" | "fails")
   return receipt;
 }
 
-async function depositsOn(source: LocalPool): Promise<SeenDeposit[]> {
+/** Deposits by the block and the place of their logs: a thousand of them are not decoded anew with every step. */
+type ReadLogs = Map<string, { deposit: SeenDeposit; hash: string } | null>;
+const DEPOSITED = spokePool.getEvent("FundsDeposited")!.topicHash;
+
+async function depositsOn(source: LocalPool, known: ReadLogs): Promise<{ deposit: SeenDeposit; hash: string }[]> {
   const { chainId } = source.chain.network;
-  const logs = await logsOf(source, [spokePool.getEvent("FundsDeposited")!.topicHash]);
-  return logs.map((log) => depositIn(log, chainId)).filter((d) => d !== null);
+  const found = (await logsOf(source, [DEPOSITED])).map((log) => {
+    const place = `${log.blockHash} ${log.logIndex}`;
+    if (!known.has(place)) {
+      const deposit = depositIn(log, chainId);
+      known.set(place, deposit && { deposit, hash: relayHash(deposit.relay, deposit.destinationChainId) });
+    }
+    return known.get(place)!;
+  });
+  return found.filter((d) => d !== null);
 }
 
 async function speedUpOf(source: LocalPool, relay: RelayData) {
