@@ -5,6 +5,7 @@
 import { IWETH9__factory } from "../../types/contracts/index.js";
 import { ArbError } from "../errors.js";
 import type { Change } from "../inventory/inventory.js";
+import type { IntentOutcome } from "../journal/notes.js";
 import type { Senders } from "../transfers/senders.js";
 import type { TransferRow } from "../transfers/rows.js";
 import { type TransferStore, workflowOf } from "../transfers/store.js";
@@ -44,6 +45,7 @@ export interface Seen {
   waitsFor: string;
   checkAgainSeconds: number;
   overdue: boolean;
+  /** False where its start is undone for good. */
   startPossible: boolean;
   /** In what arrived; set in "delivered" and "refunded". */
   amount: bigint | null;
@@ -172,9 +174,42 @@ export class BridgeExecutor {
     const native = arrival !== null && /^0x0{40}$/.test(arrival.token);
     if (arrival !== null) await this.#book(owner, row.quote, status, id);
     const { state, waitsFor, checkAgainSeconds } = status;
-    const startPossible = status.facts["startPossible"] !== "false";
+    const startPossible = state !== "not-started" || !(await this.#isStartUndone(owner, row));
     const amount = arrival?.amount ?? null;
     return { row, status, seen: { state, waitsFor, checkAgainSeconds, overdue, startPossible, amount, native } };
+  }
+
+  /** Whether the call that starts a transfer has landed, by the journal. Not known, which is told, where its bridge is not set up any more. */
+  async hasStarted(row: TransferRow): Promise<boolean> {
+    try {
+      return (await this.#startOf(row))?.status === "landed";
+    } catch (error) {
+      if (!(error instanceof ArbError) || error.code !== "config") throw error;
+      this.senders.onFault(error);
+      return false;
+    }
+  }
+
+  async #startOf({ bridge, quote }: TransferRow): Promise<IntentOutcome | null> {
+    const { route, id } = quote.request;
+    return await this.senders.outcome(route.fromChainId, `${id}.${this.#bridge(bridge).start(quote).calls.length - 1}`);
+  }
+
+  /**
+   * Whether a start that the chain does not show is undone for good. The journal decides: what a node does not show may be there, and
+   * money that is on its way would be spent again. Raises "network" where the journal has it on the chain.
+   */
+  async #isStartUndone({ account }: Owner, row: TransferRow): Promise<boolean> {
+    const { fromChainId } = row.quote.request.route;
+    // a reorganisation is seen by whoever watches the account
+    await this.senders.watch(fromChainId, account);
+    const start = await this.#startOf(row);
+    if (start?.status === "landed") {
+      const { network } = this.senders.chain(fromChainId);
+      const what = `${network.title} does not show the start of ${row.id}, which landed in ${start.hash}`;
+      throw new ArbError("network", what, { where: row.id });
+    }
+    return start !== null && (start.status === "foreign" || (start.status !== "open" && start.final));
   }
 
   async #book(owner: Owner, quote: BridgeQuote, status: TransferStatus, id: string): Promise<void> {

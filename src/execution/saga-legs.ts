@@ -1,4 +1,5 @@
 /** The legs of a saga, each to its end, with the decisions that its failures need. */
+import { intentOf } from "../bridges/bridge-executor.js";
 import type { LegEnd, LegWish } from "../transfers/actions.js";
 import type { Choice, ChoiceKind, Failure, SagaState } from "./recovery-manager.js";
 import { held, type Holding, less, type SagaRun } from "./saga-run.js";
@@ -82,6 +83,7 @@ export async function bothLegs(s: SagaRun, buy: LegWish, sell: LegWish): Promise
     if (!tried.ok) return [await swapLeg(s, "bought-not-sold", buy), await swapLeg(s, "bought-not-sold", sell)];
     const both = tried.value;
     const over = both.some((l) => l.status === "open") ? await isOver(s, "bought-not-sold", both, deadline) : false;
+    for (const [wish, end] of [[buy, both[0]] as const, [sell, both[1]] as const]) noteEnd(s, wish, end);
     if (over || both.every((l) => l.status !== "open")) return [endOf(both[0]), endOf(both[1])];
   }
 }
@@ -164,6 +166,10 @@ function strandedFloor(
   return bought > 0n ? less(bought, s.env.settings.slippagePpm) : 0n;
 }
 
+function noteEnd(s: SagaRun, { chainId, leg }: LegWish, end: LegEnd): void {
+  if (end.status !== "open") s.noteEnd(chainId, intentOf(s.id, leg), end.status === "done");
+}
+
 /** One swap to a known end; "unknown" where it has none in time, "chain-halted" where its network is silent and nothing is signed. */
 export async function swapLeg(s: SagaRun, state: SagaState, wish: LegWish): Promise<Known> {
   const { actions } = s.env;
@@ -171,6 +177,7 @@ export async function swapLeg(s: SagaRun, state: SagaState, wish: LegWish): Prom
   for (;;) {
     const tried = await s.within(wish.leg, () => actions.swap(s.owner, wish));
     if (tried.ok) {
+      noteEnd(s, wish, tried.value);
       if (tried.value.status !== "open") return tried.value;
       if (await isOver(s, state, [tried.value], deadline)) return { status: "unknown", detail: tried.value.detail };
       continue;

@@ -4,6 +4,7 @@ import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import type { LegWish } from "../transfers/actions.js";
 import type { Loose } from "../transfers/approvals.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
+import type { Told } from "../transfers/ends.js";
 import type { Position } from "../transfers/quotes.js";
 import type { Stand } from "../transfers/rows.js";
 import { workflowOf } from "../transfers/store.js";
@@ -100,6 +101,8 @@ export class SagaRun {
   /** Approvals that failed steps may have left. */
   loose: Loose[] = [];
   decisions: SagaResult["decisions"] = [];
+  /** What its transactions came to, as far as it went on by that. */
+  readonly #told = new Map<string, Told>();
   wish: ChoiceKind | null;
   times: Times;
   readonly owner: Owner;
@@ -221,6 +224,15 @@ export class SagaRun {
   /** What a saga that goes on signs has names of its own: those of before have their end. */
   again(what: string): string {
     return this.input.again === 0 ? what : `again${this.input.again}.${what}`;
+  }
+
+  /** A transaction's end, by which the saga goes on. */
+  noteEnd(chainId: number, intentId: string, landed: boolean): void {
+    this.#told.set(`${chainId} ${intentId}`, { chainId, intentId, landed });
+  }
+
+  get told(): Told[] {
+    return [...this.#told.values()];
   }
 
   notePool(end: { status: string; pool?: string | null; spender?: string | null; approved?: Loose }): void {

@@ -2,6 +2,7 @@
 import type { Loose } from "../transfers/approvals.js";
 import { allFinal, closeBooks, type Prices } from "../transfers/closing.js";
 import { judgeStart, noEstimate } from "../transfers/estimate.js";
+import { otherEnds } from "../transfers/ends.js";
 import type { SagaRow } from "../transfers/rows.js";
 import type { Estimate, SagaResult } from "../transfers/types.js";
 import type { Env } from "./cross-chain-executor.js";
@@ -24,7 +25,22 @@ export async function runSaga(env: Env, engine: Engine, input: SagaInput): Promi
   });
   if (input.again > 0 && end.outcome !== "held") await addEarlierApprovals(s);
   await revokeAll(s);
-  return await close(s, row, end, await isFinal(s, end.outcome === "held"));
+  const final = await isFinal(s, end.outcome === "held");
+  return await close(s, row, await asItStands(s, end), final);
+}
+
+/**
+ * What a reorganisation turned over is not decided by what was: where a step that failed has happened after all, or one that happened has
+ * not, the saga is held, and goes on from its books.
+ */
+async function asItStands(s: SagaRun, end: Holding): Promise<Holding> {
+  if (!(await s.engine.patched("other-ends"))) return end;
+  const other = await unlessFaulty([], async () => await s.steady("ends", () => otherEnds(s.env.actions, s.owner, s.told)));
+  if (other.length === 0) return end;
+  const reason = `after a reorganisation ${other.join("; ")}`;
+  s.note("closing", "operator", reason);
+  s.env.onFault(new Error(`${s.id}: ${reason}`));
+  return held(`${reason}; ${end.reason}`);
 }
 
 /** Where no further try brings it on, it is held: with the reason, and the command that continues it. */

@@ -7,6 +7,7 @@ import { ArbError } from "../errors.js";
 import { type LegVenue, routerVenue } from "../execution/legs.js";
 import { type FeePolicy, suggestFees } from "../fees/fees.js";
 import type { Journal } from "../journal/journal.js";
+import type { IntentOutcome } from "../journal/notes.js";
 import type { Ownership } from "../journal/owner.js";
 import { isVoid } from "../journal/rules.js";
 import { requireHead } from "../chain/witnesses.js";
@@ -219,6 +220,11 @@ export class Senders {
   /** Whether the journal has signed bytes of an intent. */
   async isKnown(chainId: number, intentId: string): Promise<boolean> {
     return (await this.journal.find(chainId, intentId)) !== null;
+  }
+
+  /** What became of an intent, by the journal; null where it has none. */
+  async outcome(chainId: number, intentId: string): Promise<IntentOutcome | null> {
+    return await this.journal.outcome(chainId, intentId);
   }
 
   /** The call of an intent as the journal has signed it; null where it has not. */

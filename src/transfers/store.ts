@@ -298,6 +298,16 @@ export class TransferStore {
     });
   }
 
+  /** A transfer that was given up has started after all. */
+  async reopenTransfer(owner: Owner, id: string): Promise<void> {
+    await inTransaction(this.db.pool, `${id} cannot be opened again`, async (sql) => {
+      await this.#mustCarry(owner, sql);
+      await sql.query(`update crosschain.transfer set ended = null, ended_at = null where id = $1 and ended = 'not-started'`, [
+        id,
+      ]);
+    });
+  }
+
   /** Books an arrival or a refund, once: one log pays one transfer, and one transfer is paid by one log. */
   async arrived(
     owner: Owner,

@@ -18,6 +18,7 @@ export const CHANGES = {
   restocked: "inventory whose stock was brought back is not bought again when it goes on",
   "stock-approvals": "what a transfer of stock that did not start may take is taken back",
   "earlier-approvals": "a held trade that ends takes back what it approved before it was held",
+  "other-ends": "what its transactions came to is looked at again before its books are closed",
   "all-home": "a held trade of which nothing is left elsewhere ends by its books",
 } as const;
 export type Change = keyof typeof CHANGES;

@@ -13,6 +13,7 @@ import {
   B,
   ETHER,
   POLICY,
+  USDC,
   scriptedSaga,
   ScriptedEngine,
   type ScriptedSite,
@@ -298,17 +299,88 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     const before = engine.made.slice(0, 1 + engine.made.findIndex(([step]) => /^out\.\d+\.start#/.test(step)));
     const without = await scriptedSaga(db, `fault-${count++}`, { bridges: ["stargate"] });
     const told: unknown[] = [];
-    Object.assign(without.env.actions.senders, { onFault: (error: unknown) => told.push(error) });
+    // its journal is that of the trade
+    const inSite = (intent: string) => intent.replace(without.opportunity.id, site.opportunity.id);
+    const outcome = (chainId: number, intent: string) =>
+      Promise.resolve(without.world.outcome(chainId, intent) ?? site.world.outcome(chainId, inSite(intent)));
+    Object.assign(without.env.actions.senders, { onFault: (error: unknown) => told.push(error), outcome });
     const again = new ScriptedEngine(before, without.world);
     expect((await without.run(again)).outcome).to.equal("profit");
     expect(told.map(String).join()).to.match(/the bridge across is not set up/);
   });
 
+  it("what a node does not show of a start that landed is no start that failed: nothing is sent again", async () => {
+    const site = await open();
+    let looks = 0;
+    // a hole in a node's index of logs, beyond the time in which the bridge would take the deposit
+    site.world.scripts.set("out", [
+      () => (looks++ < 5 ? { state: "not-started", facts: { startPossible: "false" } } : { state: "delivered" }),
+    ]);
+    const result = await run(site);
+    expect([result.outcome, result.decisions]).to.deep.equal(["profit", []]);
+    expect(looks).to.be.greaterThan(5);
+    expect(site.faults.join()).to.match(/does not show the start of saga\/fault-\d+:out\.\d+, which landed/);
+    expect(landed(site, /:out\.\d+\.\d+$/) + [...site.world.calls.keys()].filter((c) => /:out\.\d+\.0$/.test(c)).length).to.equal(
+      1,
+    );
+  });
+
+  it("a start that had failed in a block that was replaced, and has landed since, is followed and not forgotten", async () => {
+    const site = await open();
+    const { world } = site;
+    world.reverts.set("out", 1);
+    const starts = () => [...world.calls.keys()].filter((c) => /:out\.\d+\.0$/.test(c));
+    // when the other one is under way, the first block is replaced
+    world.on.set("home", () => {
+      world.on.delete("home");
+      world.reorganise(starts()[0]!, A);
+    });
+    // stock of other trades, which it takes
+    world.move(A, site.opportunity.buy.tokenOut, ETHER);
+    const first = await site.run();
+    expect(first.outcome, first.reason).to.equal("held");
+    expect(first.reason).to.match(/the start of saga\/fault-\d+:out\.\d+ had failed, and has landed now/);
+    expect((await site.env.store.transfersOf(site.opportunity.id)).filter((t) => t.ended === null)).to.have.length(1);
+    const second = await site.run(new ScriptedEngine([], world), { again: 1 });
+    // with what it took of the others' stock, which the books have as owed
+    expect([second.outcome, second.residual < -2_900n * USDC, second.net < 200n * USDC]).to.deep.equal(["profit", true, true]);
+    expect((await site.env.store.transfersOf(site.opportunity.id)).filter((t) => t.ended === null)).to.deep.equal([]);
+    expect(starts()).to.have.length(2);
+  });
+
+  it("a leg that had failed in a block that was replaced, and has landed since, holds the trade", async () => {
+    const site = await open();
+    const { world } = site;
+    world.reverts.set("buy", 1);
+    world.on.set("home", () => {
+      world.on.delete("home");
+      world.reorganise(
+        [...world.calls.keys()].find((c) => c.endsWith(":buy.0"))!,
+        A,
+      );
+    });
+    const result = await run(site);
+    expect(result.outcome, result.reason).to.equal("held");
+    expect(result.reason).to.match(/:buy\.0 on Ethereum had failed, and is landed now/);
+    expect(result.books.find((b) => b.chainId === A && b.asset === site.opportunity.buy.tokenOut.toLowerCase())?.amount).to.equal(
+      ETHER,
+    );
+    const sold = await run(site, 1);
+    expect(sold.outcome, sold.reason).to.be.oneOf(["profit", "sold-at-source"]);
+  });
+
   it("what a reorganisation gave back of a start belongs to its trade again, and nothing is expected of it", async () => {
     const site = await open();
     const { store } = site.env;
-    // one that never shows a deposit, as after a reorganisation
-    site.world.scripts.set("out", [() => ({ state: "not-started", facts: { startPossible: "false" } })]);
+    // its block is replaced, and it reverts in the next
+    site.world.on.set("out", () => {
+      site.world.on.delete("out");
+      site.world.reverts.set("out", 1);
+      site.world.reorganise(
+        [...site.world.calls.keys()].findLast((c) => /:out\.\d+\.0$/.test(c))!,
+        A,
+      );
+    });
     let owned: string[] = [];
     store.notStarted = async (...args) => {
       await TransferStore.prototype.notStarted.apply(store, args);
@@ -318,7 +390,7 @@ describe("sagas: what no further try brings on, what others use up, and what is 
       );
       owned = rows.map((r) => `${r.chain_id} ${r.amount} ${r.expected}`);
     };
-    await site.run();
+    await run(site);
     expect(owned).to.deep.equal([`${A} ${ETHER} 0`]);
   });
 });

@@ -12,6 +12,7 @@ import { DEFAULT_SETTINGS, type Env } from "../../src/execution/cross-chain-exec
 import type { LegQuote } from "../../src/execution/legs.js";
 import { RecoveryManager, type RecoveryPolicy } from "../../src/execution/recovery-manager.js";
 import { type Command, type Engine, runSaga, type SagaInput } from "../../src/execution/saga.js";
+import type { IntentOutcome } from "../../src/journal/notes.js";
 import type { CrossChainOpportunity } from "../../src/opportunity/cross-chain.js";
 import { Actions } from "../../src/transfers/actions.js";
 import { Quotes } from "../../src/transfers/quotes.js";
@@ -117,6 +118,25 @@ export class ScriptedWorld {
 
   answer(chainId: number): void {
     if (this.seconds < (this.silent.get(chainId) ?? 0)) throw new ArbError("network", `chain ${chainId} does not answer`);
+  }
+
+  /** What a reorganisation makes of a call: its effects are taken back, and it is made anew with what is scripted then. */
+  reorganise(intent: string, chainId: number): void {
+    for (const e of this.ledger.filter((l) => l.intent === intent)) this.move(e.chainId, e.asset, e.gas - e.amount);
+    this.ledger.splice(0, Infinity, ...this.ledger.filter((l) => l.intent !== intent));
+    this.#known.delete(intent);
+    const call = this.calls.get(intent)!;
+    if (call.data.includes('"do":"start"')) this.bridged.delete((JSON.parse(call.data) as { id: string }).id);
+    this.execute({ chainId, account: ACCOUNT, intentId: intent, call });
+  }
+
+  /** As the journal has it; what is known is final. */
+  outcome(chainId: number, intentId: string): IntentOutcome | null {
+    if (!this.isKnown(intentId)) return null;
+    const end = this.#known.get(intentId);
+    const status = end === undefined || end.status === "open" ? "open" : end.status === "landed" ? "landed" : "reverted";
+    const nothing = { expectedProfit: null, profit: null, feeWei: null };
+    return { chainId, intentId, account: ACCOUNT, nonce: 0, status, final: status !== "open", hash: "0xhash", ...nothing };
   }
 
   isKnown = (intent: string): boolean => this.#known.has(intent) || this.#signed.has(intent);
@@ -441,6 +461,8 @@ function sendersOf(world: ScriptedWorld): Senders {
     }),
     signed: (_chainId, intent) => Promise.resolve(world.calls.get(intent) ?? null),
     isKnown: (_chainId, intent) => Promise.resolve(world.isKnown(intent)),
+    outcome: (chainId, intent) => Promise.resolve(world.outcome(chainId, intent)),
+    watch: () => Promise.resolve(),
     execute: async (order) => await Promise.resolve(order).then((o) => world.execute(o)),
     receipt: (_chainId, hash) => Promise.resolve({ hash } as TransactionReceipt),
     haltOf: async (chainId) => await haltOf(chainId),
