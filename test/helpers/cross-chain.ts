@@ -39,8 +39,8 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** `more`: further bridges than Across. */
-export async function openCrossChainSite(more: { cctp?: boolean; stargate?: boolean } = {}): Promise<Site> {
+/** `more`: further bridges than Across, and how many blocks make one final; none where it is left out. */
+export async function openCrossChainSite(more: { cctp?: boolean; stargate?: boolean; finality?: number } = {}): Promise<Site> {
   const world = await startLocalWorld([A, B]);
   const across = await openAcross(world);
   const sites = [world.chain(A), world.chain(B)];
@@ -49,8 +49,8 @@ export async function openCrossChainSite(more: { cctp?: boolean; stargate?: bool
   const chains = new Map<number, Chain>();
   for (const chainId of [A, B]) {
     const local = world.chain(chainId);
-    // every block of these chains is final: they make none that nobody asked for
-    const network = { ...local.network, blockTimeMs: 200, finality: { blocks: 0, source: "test" } };
+    // by default every block of these chains is final: they make none that nobody asked for
+    const network = { ...local.network, blockTimeMs: 200, finality: { blocks: more.finality ?? 0, source: "test" } };
     chains.set(chainId, await connectChain(network, [local.url], { local: true, pollMs: 50 }));
   }
   const token = (chainId: number, symbol: string) => tokenOf(world.chain(chainId).network, symbol).address;

@@ -287,7 +287,8 @@ async function auditBooks(world: World, pool: Pool, seen: Seen, faults: Faults):
       }
   }
   const reserved = await pool.query<{ saga: string; token: string; amount: string }>(
-    `select saga, token, amount::text from crosschain.reservation`,
+    `select r.saga, r.token, r.amount::text from crosschain.reservation r left join crosschain.saga s on s.id = r.saga
+     where s.outcome is distinct from 'held'`,
   );
   for (const { saga, token: of, amount } of reserved.rows)
     faults.ledgerMismatch.push(`${saga} has ended, and ${amount} of ${of} stay reserved for it`);
