@@ -115,14 +115,25 @@ async function quoteLeg(provider: Provider, head: BlockHead, hop: OpportunityHop
 }
 
 /** Every pool of two tokens that the registry's factories may have made, and that a venue of ours can swap in. */
-export function poolsFor(network: Network, venue: LegVenue, tokenIn: string, tokenOut: string): OpportunityHop[] {
-  const hops: OpportunityHop[] = [];
-  for (const [id, facts] of Object.entries(network.venues) as [VenueId, NonNullable<Network["venues"][VenueId]>][]) {
-    for (const feePips of facts.feesPips) {
-      const pool = VENUES[id].poolAddress(network, tokenIn, tokenOut, feePips);
-      const hop = pool === null ? null : { venue: id, pool, tokenIn, tokenOut, feePips };
-      if (hop !== null && venue.serves(hop)) hops.push(hop);
-    }
+export const poolsFor = (network: Network, venue: LegVenue, tokenIn: string, tokenOut: string): OpportunityHop[] =>
+  madePools(network, tokenIn, tokenOut).filter((hop) => venue.serves(hop));
+
+/** Each address is a hash or two: with a thousand trades under way they took a tenth of the driver's time. */
+const made = new WeakMap<Network, Map<string, OpportunityHop[]>>();
+
+function madePools(network: Network, tokenIn: string, tokenOut: string): OpportunityHop[] {
+  const known = made.get(network) ?? new Map<string, OpportunityHop[]>();
+  made.set(network, known);
+  const key = `${tokenIn} ${tokenOut}`;
+  let hops = known.get(key);
+  if (hops === undefined) {
+    hops = (Object.entries(network.venues) as [VenueId, NonNullable<Network["venues"][VenueId]>][]).flatMap(([venue, facts]) =>
+      facts.feesPips.flatMap((feePips) => {
+        const pool = VENUES[venue].poolAddress(network, tokenIn, tokenOut, feePips);
+        return pool === null ? [] : [{ venue, pool, tokenIn, tokenOut, feePips }];
+      }),
+    );
+    known.set(key, hops);
   }
   return hops;
 }
