@@ -24,7 +24,7 @@ export interface Estimate {
   bridgeCost: bigint;
   /** home - capital - gas. */
   profit: bigint;
-  /** What the worst of the ways out would lose; null when one state has none. */
+  /** What the best way out loses after the worst failure; null where there is one after which nothing can be quoted. */
   worstLoss: bigint | null;
   bridges: BridgeId[];
   seconds: number;
