@@ -1,7 +1,9 @@
 /** Whether a cross-chain trade is worth starting: its profit after all costs, and the worst of its ways out. */
 import { type RecoveryManager, type UnwindState, unwindsOf } from "../execution/recovery-manager.js";
-import { type Change, inFlight, type Limits, type Usage, brokenLimit, inventoryPays, stockOf } from "../inventory/index.js";
+import { type Change, type Limits, inventoryPays, stockOf } from "../inventory/index.js";
+import type { Sql } from "../journal/sql.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
+import { brokenByPlan, brokenWithin, type Plan, symbolsOf } from "./limits.js";
 import type { Position, Quotes } from "./quotes.js";
 import type { TransferStore } from "./store.js";
 import type { Estimate } from "./types.js";
@@ -15,7 +17,10 @@ export interface StartRules {
   limits: Limits;
 }
 
-export type Start = { ok: true; estimate: Estimate; wanted: Change[] } | { ok: false; reason: string; estimate: Estimate };
+/** `against`: whether a limit would be broken, for the transaction that opens it: others may have been opened since it was judged. */
+export type Start =
+  | { ok: true; estimate: Estimate; wanted: Change[]; against: (sql: Sql) => Promise<string | null> }
+  | { ok: false; reason: string; estimate: Estimate };
 
 /** Of a trade that was not quoted. */
 export const noEstimate = (mode: "bridge" | "inventory"): Estimate => ({
@@ -39,8 +44,7 @@ export async function judgeStart(
   env: { quotes: Quotes; store: TransferStore; recovery: RecoveryManager; rules: StartRules },
 ): Promise<Start> {
   const { quotes, store, rules } = env;
-  const symbolOf = (token: string) => quotes.senders.symbol(o.buy.chainId, token);
-  const [profitSymbol, boughtSymbol] = [symbolOf(o.buy.tokenIn), symbolOf(o.buy.tokenOut)];
+  const profitSymbol = quotes.senders.symbol(o.buy.chainId, o.buy.tokenIn);
   let mode = o.mode ?? "bridge";
   const no = (reason: string, estimate = noEstimate(mode)): Start => ({ ok: false, reason, estimate });
   if (o.deadline !== null && o.deadline * 1000 <= Date.now()) return no("its deadline has passed");
@@ -134,32 +138,32 @@ export async function judgeStart(
     profit,
     worstLoss,
     bridges: [out.quote.bridge],
+    homeBridge: home.bridge,
     seconds: out.seconds + home.seconds,
     waysOut,
   };
   if (profit < least) return no(`the expected profit of ${profit} is below ${least}`, estimate);
   if (unsafe !== null) return no(unsafe, estimate);
 
-  const flying = await inFlight(store.db.pool);
-  const usage = (symbol: string, token: string, leg: bigint, owned: Usage["onChain"]): Usage => ({
-    symbol,
-    leg,
-    flying: [...flying.filter((f) => f.token === token.toLowerCase()), { bridge: out.quote.bridge, amount: leg }],
-    onChain: owned,
-  });
-  const broken =
-    brokenLimit(
-      rules.limits,
-      usage(profitSymbol, o.buy.tokenIn, o.amountIn, [{ chainId: o.buy.chainId, amount: capitalHere!.reserved + o.amountIn }]),
-    ) ??
-    brokenLimit(
-      rules.limits,
-      usage(boughtSymbol, o.buy.tokenOut, bought.amountOut, [
-        { chainId: o.sell.chainId, amount: stockThere!.reserved + stockThere!.expected + bought.amountOut },
-      ]),
-    );
+  const at = {
+    source: { chainId: o.buy.chainId, token: o.buy.tokenIn, amount: o.amountIn },
+    bought: { chainId: o.buy.chainId, token: o.buy.tokenOut, amount: bought.amountOut },
+    stock: { chainId: o.sell.chainId, token: o.sell.tokenIn, amount: bought.amountOut },
+    proceeds: { chainId: o.sell.chainId, token: o.sell.tokenOut, amount: sold.amountOut },
+  };
+  const plan: Plan = {
+    legs: [at.source, at.stock],
+    flying: [
+      ...(mode === "bridge" || o.returnToSource ? [{ ...at.bought, bridge: out.quote.bridge }] : []),
+      ...(o.returnToSource ? [{ ...at.proceeds, bridge: home.bridge }] : []),
+    ],
+    owned: Object.values(at),
+  };
+  const symbols = symbolsOf(quotes.senders);
+  const broken = await brokenByPlan(store.db.pool, rules.limits, symbols, o.id, plan);
   if (broken !== null) return no(broken, estimate);
   const wanted: Change[] = [{ ...places[0]!, amount: o.amountIn }];
   if (mode === "inventory") wanted.push({ ...places[1]!, amount: bought.amountOut });
-  return { ok: true, estimate, wanted };
+  const against = async (sql: Sql) => await brokenWithin(sql, rules.limits, symbols, o.id, plan);
+  return { ok: true, estimate, wanted, against };
 }

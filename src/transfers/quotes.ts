@@ -111,11 +111,11 @@ export class Quotes {
     account: string,
     amount: bigint,
     except: BridgeId[] = [],
-  ): Promise<{ net: bigint; seconds: number } | null> {
-    if (!o.returnToSource) return { net: amount, seconds: 0 };
+  ): Promise<{ net: bigint; seconds: number; bridge: BridgeId | null } | null> {
+    if (!o.returnToSource) return { net: amount, seconds: 0, bridge: null };
     const { offers } = await this.offers(o, account, { token: "profit", back: true, amount, id: "home?", except });
     const [best] = offers;
-    return best ? { net: best.net, seconds: best.seconds } : null;
+    return best ? { net: best.net, seconds: best.seconds, bridge: best.quote.bridge } : null;
   }
 
   /** Whether a bridge would now want more for a transfer than it was offered: relayers leave it then. False where it does not say. */
