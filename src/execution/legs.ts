@@ -5,10 +5,10 @@ import { ArbError } from "../errors.js";
 import { type BlockHead, type LoadedSnapshot, loadSnapshot, readBlock } from "../market/market.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
 import { type Call, TransactionBuilder } from "../plan/transaction-builder.js";
-import { priceImpactPpm, quoteExactIn, sameAddress } from "../venues/swap.js";
+import { afterSwap, type NoLiquidity, priceImpactPpm, quoteExactIn, sameAddress } from "../venues/swap.js";
 import { sortTokens } from "../venues/v2-pair.js";
 import { VENUES } from "../venues/index.js";
-import type { PoolId, VenueId } from "../venues/venue.js";
+import type { Pool, PoolId, VenueId } from "../venues/venue.js";
 
 /** A swap to be made. Amounts in base units; `deadline` in unix seconds of the chain. */
 export interface LegOrder {
@@ -89,7 +89,12 @@ async function poolAt(provider: Provider, head: BlockHead, id: PoolId, tickWords
 }
 
 /** Exact output of one pool at a block; null where it cannot take the amount or is not there. Raises ArbError "network". */
-async function quoteLeg(provider: Provider, head: BlockHead, hop: OpportunityHop, amountIn: bigint): Promise<LegQuote | null> {
+async function quoteLeg(
+  provider: Provider,
+  head: BlockHead,
+  hop: OpportunityHop,
+  { amountIn, after }: SaleOrder,
+): Promise<LegQuote | null> {
   if (amountIn <= 0n) return null;
   const [token0, token1] = sortTokens(hop.tokenIn, hop.tokenOut);
   const id: PoolId = { venue: hop.venue, address: hop.pool, token0, token1, feePips: hop.feePips };
@@ -101,7 +106,11 @@ async function quoteLeg(provider: Provider, head: BlockHead, hop: OpportunityHop
       if (error instanceof ArbError && error.code === "refused") return null;
       throw error;
     }
-    const pool = snapshot.pools[0]!;
+    const pool = after && sameAddress(after.hop.pool, hop.pool) ? poolAfter(snapshot.pools[0]!, after) : snapshot.pools[0]!;
+    if ("needsTicks" in pool) {
+      if (pool.needsTicks) continue;
+      return null;
+    }
     const swap = quoteExactIn(pool, hop.tokenIn, amountIn);
     if ("needsTicks" in swap) {
       if (swap.needsTicks) continue;
@@ -112,6 +121,14 @@ async function quoteLeg(provider: Provider, head: BlockHead, hop: OpportunityHop
     return { hop, amountOut, impactPpm, blockNumber: snapshot.blockNumber, timestamp: snapshot.timestamp };
   }
   return null;
+}
+
+/** The pool as a swap of ours will leave it; the reason where it cannot take that, or does not tell. */
+function poolAfter(pool: Pool, { hop, amountIn }: OwnSwap): Pool | NoLiquidity {
+  const swap = quoteExactIn(pool, hop.tokenIn, amountIn);
+  if ("needsTicks" in swap) return swap;
+  if (pool.kind === "quoted") return { ok: false, pool: pool.address, detail: "what it becomes is not told", needsTicks: false };
+  return afterSwap(pool, swap);
 }
 
 /** Every pool of two tokens that the registry's factories may have made, and that a venue of ours can swap in. */
@@ -138,6 +155,12 @@ function madePools(network: Network, tokenIn: string, tokenOut: string): Opportu
   return hops;
 }
 
+/** A swap of ours that will have been made. `amountIn` in base units. */
+export interface OwnSwap {
+  hop: OpportunityHop;
+  amountIn: bigint;
+}
+
 /** A swap that is asked for. `amountIn` in base units. */
 export interface SaleOrder {
   tokenIn: string;
@@ -145,6 +168,8 @@ export interface SaleOrder {
   amountIn: bigint;
   preferred?: OpportunityHop | null;
   except?: string[];
+  /** Its pool is quoted as this leaves it. */
+  after?: OwnSwap;
   /** Gets the reasons of what the venue refuses. */
   refused?: string[];
 }
@@ -159,7 +184,7 @@ export async function quoteAll(provider: Provider, network: Network, venue: LegV
       : known;
   const usable = hops.filter((h) => !except.some((e) => sameAddress(e, h.pool)));
   const head = await readBlock(provider, "latest");
-  const asked = await Promise.all(usable.map(async (hop) => await quoteLeg(provider, head, hop, amountIn)));
+  const asked = await Promise.all(usable.map(async (hop) => await quoteLeg(provider, head, hop, order)));
   const quotes = asked.filter((q) => q !== null);
   const refusals = quotes.length === 0 ? [] : ((await venue.refusals?.(quotes, amountIn)) ?? []);
   order.refused?.push(...refusals.filter((reason) => reason !== null));

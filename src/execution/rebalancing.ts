@@ -4,8 +4,10 @@ import type { BridgeQuote } from "../bridges/bridge.js";
 import type { Seen, StartEnd, Wrapped } from "../bridges/bridge-executor.js";
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { ArbError } from "../errors.js";
+import type { Sql } from "../journal/sql.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
-import { planOf, requestOf } from "../transfers/rebalancing-plan.js";
+import { brokenWithin, symbolsOf } from "../transfers/limits.js";
+import { planOf, planOfMove, requestOf } from "../transfers/rebalancing-plan.js";
 import { type RebalancingEnd, RebalancingStore, type StockMove } from "../transfers/rebalancing-store.js";
 import { workflowOf } from "../transfers/store.js";
 import type { Owner } from "../transfers/types.js";
@@ -220,7 +222,9 @@ export async function lookAtStock(
   if (!move) return null;
   const holder = env.actions.senders.venue(move.fromChainId, account).holder;
   const wanted = [{ chainId: move.fromChainId, holder, token: move.tokenIn, amount: move.amount }];
-  const opened = await store.open(config.token, account, move, wanted);
+  const against = async (sql: Sql, id: string) =>
+    await brokenWithin(sql, env.rules.limits, symbolsOf(env.actions.senders), id, planOfMove(move));
+  const opened = await store.open(config.token, account, move, wanted, against);
   if (opened === null) return null;
   await start({ id: opened.id, account, move });
   return opened.id;

@@ -204,6 +204,23 @@ export const CELLS: Record<SagaState, Cells> = {
   "rebalance-in-flight": FLYING,
 };
 
+/**
+ * Ways that end a trade which stands in a state, without what failed: the bridge, the pool, or the price that no pool of that network pays.
+ * What is bought and not sent over yet ("bridge-start") ends as what was refunded. Proceeds lose nothing where they stay.
+ */
+export const UNWINDS = {
+  refunded: { refunded: ["sell-at-source", "other-bridge"], "price-gone": ["sell-at-source"] },
+  "target-leg": { "leg-failed": ["other-venue", "bridge-back"], "price-gone": ["bridge-back"] },
+  "bought-not-sold": { "leg-failed": ["other-venue", "sell-at-source"], "price-gone": ["sell-at-source"] },
+  "sold-not-bought": { "leg-failed": ["other-venue", "buy-at-target"], "price-gone": ["buy-at-target"] },
+} as const satisfies Partial<Record<SagaState, Cells>>;
+export type UnwindState = keyof typeof UNWINDS;
+
+/** The ways that are quoted for a state before a trade starts. */
+export const unwindsOf = (state: UnwindState): ChoiceKind[] => [
+  ...new Set(Object.values<readonly ChoiceKind[]>(UNWINDS[state]).flat()),
+];
+
 /** Kinds that lose nothing by themselves: they bring the transfer on, and need no quote. */
 const FREE = new Set<ChoiceKind>(["wait", "re-attest", "retry-delivery", "claim-refund", "give-up", "operator", "hold"]);
 /** Kinds that may be taken `tries` times in one saga. */
@@ -279,15 +296,34 @@ export class RecoveryManager {
     return decision(resort("operator", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
   }
 
-  /** What the worst of the ways out that were quoted before the start would lose; null where one state has no way out at all. */
-  worstCase(waysOut: Choice[][]): bigint | null {
+  /**
+   * Whether a trade may start, by the ways out that are quoted for each of its states: the least loss after each failure counts, and the
+   * worst of them must be within `maxLoss`. A failure after which nothing can be quoted leaves a position to hold: its capital must be within
+   * `holdLimit`. `worstLoss` is null for that. `refused` says why not; null: it may start.
+   */
+  judge(
+    token: string,
+    capital: bigint,
+    waysOut: Partial<Record<UnwindState, Choice[]>>,
+  ): { worstLoss: bigint | null; refused: string | null } {
+    const { maxLoss, holdLimit } = this.limits(token);
     let worst = 0n;
-    for (const ways of waysOut) {
-      const best = ways.flatMap((w) => (w.loss === null ? [] : [w.loss])).toSorted(order)[0];
-      if (best === undefined) return null;
-      if (best > worst) worst = best;
+    let [unquoted, refused] = [false, null as string | null];
+    for (const [state, ways] of Object.entries(waysOut) as [UnwindState, Choice[]][]) {
+      for (const [failure, kinds] of Object.entries(UNWINDS[state]) as [Failure, readonly ChoiceKind[]][]) {
+        const [least] = ways.flatMap((w) => (w.loss !== null && kinds.includes(w.kind) ? [w.loss] : [])).toSorted(order);
+        const at = `in ${state}, where ${FAILURES[failure]},`;
+        if (least === undefined) {
+          unquoted = true;
+          if (capital > holdLimit)
+            refused ??= `${at} no way out can be quoted, and ${capital} are more than the ${holdLimit} that may be held`;
+        } else if (least > worst) {
+          worst = least;
+          if (least > maxLoss) refused = `${at} the best way out would lose ${least}, more than ${maxLoss}`;
+        }
+      }
     }
-    return worst;
+    return { worstLoss: unquoted ? null : worst, refused };
   }
 
   #quoted({ choices, taken, timeLeft }: Situation, kind: ChoiceKind): Choice | null {

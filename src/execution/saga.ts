@@ -100,8 +100,8 @@ async function openSaga(s: SagaRun): Promise<Opened> {
     if (await store.saga(opportunity.id)) return await opened(s);
     const start = await judgeStart(opportunity, account, s.env);
     if (!start.ok) return await refuse(start.reason, start.estimate);
-    const { estimate, wanted } = start;
-    const missing = await store.open({ opportunity, mode: estimate.mode, account, estimate }, wanted);
+    const { estimate, wanted, against } = start;
+    const missing = await store.open({ opportunity, mode: estimate.mode, account, estimate }, wanted, against);
     return missing === null ? await opened(s) : await refuse(missing, estimate);
   };
   try {

@@ -1,8 +1,10 @@
 /** Whether a cross-chain trade is worth starting: its profit after all costs, and the worst of its ways out. */
-import type { RecoveryManager } from "../execution/recovery-manager.js";
-import { type Change, inFlight, type Limits, type Usage, brokenLimit, inventoryPays, stockOf } from "../inventory/index.js";
+import { type RecoveryManager, type UnwindState, unwindsOf } from "../execution/recovery-manager.js";
+import { type Change, type Limits, inventoryPays, stockOf } from "../inventory/index.js";
+import type { Sql } from "../journal/sql.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
-import type { Quotes } from "./quotes.js";
+import { brokenByPlan, brokenWithin, type Plan, symbolsOf } from "./limits.js";
+import type { Position, Quotes } from "./quotes.js";
 import type { TransferStore } from "./store.js";
 import type { Estimate } from "./types.js";
 
@@ -15,7 +17,10 @@ export interface StartRules {
   limits: Limits;
 }
 
-export type Start = { ok: true; estimate: Estimate; wanted: Change[] } | { ok: false; reason: string; estimate: Estimate };
+/** `against`: whether a limit would be broken, for the transaction that opens it: others may have been opened since it was judged. */
+export type Start =
+  | { ok: true; estimate: Estimate; wanted: Change[]; against: (sql: Sql) => Promise<string | null> }
+  | { ok: false; reason: string; estimate: Estimate };
 
 /** Of a trade that was not quoted. */
 export const noEstimate = (mode: "bridge" | "inventory"): Estimate => ({
@@ -39,8 +44,7 @@ export async function judgeStart(
   env: { quotes: Quotes; store: TransferStore; recovery: RecoveryManager; rules: StartRules },
 ): Promise<Start> {
   const { quotes, store, rules } = env;
-  const symbolOf = (token: string) => quotes.senders.symbol(o.buy.chainId, token);
-  const [profitSymbol, boughtSymbol] = [symbolOf(o.buy.tokenIn), symbolOf(o.buy.tokenOut)];
+  const profitSymbol = quotes.senders.symbol(o.buy.chainId, o.buy.tokenIn);
   let mode = o.mode ?? "bridge";
   const no = (reason: string, estimate = noEstimate(mode)): Start => ({ ok: false, reason, estimate });
   if (o.deadline !== null && o.deadline * 1000 <= Date.now()) return no("its deadline has passed");
@@ -88,36 +92,42 @@ export async function judgeStart(
   const home = await quotes.home(o, account, sold.amountOut);
   if (!home) return no("no bridge brings the proceeds home");
 
-  const gasCost =
-    (await quotes.gasIn(o.buy.chainId, o.buy.tokenIn, 1n, 1n)) +
-    (await quotes.gasIn(o.sell.chainId, o.sell.tokenOut, 1n, o.returnToSource ? 1n : 0n));
+  const gasOf = async (where: "buy" | "sell", starts: bigint) =>
+    await quotes.gasIn(o[where].chainId, where === "buy" ? o.buy.tokenIn : o.sell.tokenOut, 1n, starts);
+  const gasCost = (await gasOf("buy", 1n)) + (await gasOf("sell", o.returnToSource ? 1n : 0n));
   // inventory: the token's way across is paid in the token, here at the price of its sale
   const travel = mode === "bridge" ? 0n : ((bought.amountOut - out.net) * sold.amountOut) / bought.amountOut;
   const risk = mode === "bridge" ? ((out.quote.amountOut - out.net) * sold.amountOut) / out.quote.amountOut : 0n;
   const profit = home.net - o.amountIn - gasCost - travel - risk;
 
-  const at = { capital: o.amountIn, exceptPools: [], exceptBridges: [] };
-  const waysOut: Estimate["waysOut"] =
+  const buySwap = { chainId: o.buy.chainId, hop: bought.hop, amountIn: o.amountIn };
+  const sellSwap = { chainId: o.sell.chainId, hop: sold.hop, amountIn: sellAmount };
+  const stuck = {
+    capital: o.amountIn,
+    amount: bought.amountOut,
+    after: buySwap,
+    exceptPools: [sold.hop.pool],
+    exceptBridges: [],
+  };
+  const positions: [UnwindState, Omit<Position, "state">][] =
     mode === "bridge"
-      ? {
-          refunded: await quotes.waysOut(o, account, { ...at, state: "refunded", amount: bought.amountOut }),
-          "target-leg": await quotes.waysOut(o, account, {
-            ...at,
-            state: "target-leg",
-            amount: sellAmount,
-            exceptPools: [o.sell.pool],
-          }),
-        }
-      : {
-          "bought-not-sold": await quotes.waysOut(o, account, { ...at, state: "bought-not-sold", amount: bought.amountOut }),
-          "sold-not-bought": await quotes.waysOut(o, account, {
-            ...at,
-            state: "sold-not-bought",
-            amount: bought.amountOut,
-            proceeds: sold.amountOut,
-          }),
-        };
-  const worstLoss = env.recovery.worstCase(Object.values(waysOut));
+      ? [
+          ["refunded", { ...stuck, exceptBridges: [out.quote.bridge] }],
+          // what brought it there brings it back
+          ["target-leg", { ...stuck, amount: sellAmount }],
+        ]
+      : [
+          ["bought-not-sold", stuck],
+          ["sold-not-bought", { ...stuck, after: sellSwap, proceeds: sold.amountOut, exceptPools: [bought.hop.pool] }],
+        ];
+  // what has led into the state is paid already
+  const spent = mode === "bridge" ? await gasOf("buy", 1n) : (await gasOf("buy", 0n)) + (await gasOf("sell", 0n));
+  const waysOut: Estimate["waysOut"] = {};
+  for (const [state, position] of positions) {
+    const ways = await quotes.waysOut(o, account, { ...position, state }, unwindsOf(state));
+    waysOut[state] = ways.map((way) => ({ ...way, loss: way.loss === null ? null : way.loss + spent }));
+  }
+  const { worstLoss, refused: unsafe } = env.recovery.judge(profitSymbol, o.amountIn, waysOut);
   const estimate: Estimate = {
     mode,
     bought: bought.amountOut,
@@ -128,34 +138,32 @@ export async function judgeStart(
     profit,
     worstLoss,
     bridges: [out.quote.bridge],
+    homeBridge: home.bridge,
     seconds: out.seconds + home.seconds,
     waysOut,
   };
   if (profit < least) return no(`the expected profit of ${profit} is below ${least}`, estimate);
-  if (worstLoss === null) return no("a state that it may get into has no way out", estimate);
-  const { maxLoss } = env.recovery.limits(profitSymbol);
-  if (worstLoss > maxLoss) return no(`the worst way out may lose ${worstLoss}, more than ${maxLoss}`, estimate);
+  if (unsafe !== null) return no(unsafe, estimate);
 
-  const flying = await inFlight(store.db.pool);
-  const usage = (symbol: string, token: string, leg: bigint, owned: Usage["onChain"]): Usage => ({
-    symbol,
-    leg,
-    flying: [...flying.filter((f) => f.token === token.toLowerCase()), { bridge: out.quote.bridge, amount: leg }],
-    onChain: owned,
-  });
-  const broken =
-    brokenLimit(
-      rules.limits,
-      usage(profitSymbol, o.buy.tokenIn, o.amountIn, [{ chainId: o.buy.chainId, amount: capitalHere!.reserved + o.amountIn }]),
-    ) ??
-    brokenLimit(
-      rules.limits,
-      usage(boughtSymbol, o.buy.tokenOut, bought.amountOut, [
-        { chainId: o.sell.chainId, amount: stockThere!.reserved + stockThere!.expected + bought.amountOut },
-      ]),
-    );
+  const at = {
+    source: { chainId: o.buy.chainId, token: o.buy.tokenIn, amount: o.amountIn },
+    bought: { chainId: o.buy.chainId, token: o.buy.tokenOut, amount: bought.amountOut },
+    stock: { chainId: o.sell.chainId, token: o.sell.tokenIn, amount: bought.amountOut },
+    proceeds: { chainId: o.sell.chainId, token: o.sell.tokenOut, amount: sold.amountOut },
+  };
+  const plan: Plan = {
+    legs: [at.source, at.stock],
+    flying: [
+      ...(mode === "bridge" || o.returnToSource ? [{ ...at.bought, bridge: out.quote.bridge }] : []),
+      ...(o.returnToSource ? [{ ...at.proceeds, bridge: home.bridge }] : []),
+    ],
+    owned: Object.values(at),
+  };
+  const symbols = symbolsOf(quotes.senders);
+  const broken = await brokenByPlan(store.db.pool, rules.limits, symbols, o.id, plan);
   if (broken !== null) return no(broken, estimate);
   const wanted: Change[] = [{ ...places[0]!, amount: o.amountIn }];
   if (mode === "inventory") wanted.push({ ...places[1]!, amount: bought.amountOut });
-  return { ok: true, estimate, wanted };
+  const against = async (sql: Sql) => await brokenWithin(sql, rules.limits, symbols, o.id, plan);
+  return { ok: true, estimate, wanted, against };
 }

@@ -4,7 +4,7 @@ import { spedUp } from "../bridges/bridge-executor.js";
 import type { BridgeMonitor, BridgeOffers } from "../bridges/monitor.js";
 import { type Moment, moment, msBetween } from "../clock.js";
 import { ArbError } from "../errors.js";
-import { type LegQuote, quoteAll, routerVenue, type SaleOrder } from "../execution/legs.js";
+import { type LegQuote, type OwnSwap, quoteAll, routerVenue, type SaleOrder } from "../execution/legs.js";
 import type { Choice, ChoiceKind, SagaState } from "../execution/recovery-manager.js";
 import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import { sameAddress } from "../venues/swap.js";
@@ -30,6 +30,8 @@ export interface Position {
   proceeds?: bigint;
   exceptPools: string[];
   exceptBridges: BridgeId[];
+  /** Before the start: the swap that leads into the state. Its pool is quoted as it leaves it: it gives its own price impact back. */
+  after?: OwnSwap & { chainId: number };
   /** Pool that failed last: "retry" is there. */
   pool?: string | null;
   /** Of the transfer that is under way. */
@@ -109,11 +111,11 @@ export class Quotes {
     account: string,
     amount: bigint,
     except: BridgeId[] = [],
-  ): Promise<{ net: bigint; seconds: number } | null> {
-    if (!o.returnToSource) return { net: amount, seconds: 0 };
+  ): Promise<{ net: bigint; seconds: number; bridge: BridgeId | null } | null> {
+    if (!o.returnToSource) return { net: amount, seconds: 0, bridge: null };
     const { offers } = await this.offers(o, account, { token: "profit", back: true, amount, id: "home?", except });
     const [best] = offers;
-    return best ? { net: best.net, seconds: best.seconds } : null;
+    return best ? { net: best.net, seconds: best.seconds, bridge: best.quote.bridge } : null;
   }
 
   /** Whether a bridge would now want more for a transfer than it was offered: relayers leave it then. False where it does not say. */
@@ -152,11 +154,13 @@ export class Quotes {
   }
 
   #ways(o: CrossChainOpportunity, account: string, p: Position): Partial<Record<ChoiceKind, Way>> {
+    const afterOn = (chainId: number) => (p.after?.chainId === chainId ? { after: p.after } : {});
     const sellAt = async (where: "source" | "target", amount: bigint, except: string[] = []): Promise<bigint | null> => {
       const { chainId } = where === "source" ? o.buy : o.sell;
       const [tokenIn, tokenOut] = where === "source" ? [o.buy.tokenOut, o.buy.tokenIn] : [o.sell.tokenIn, o.sell.tokenOut];
       const preferred = where === "target" ? o.sell : { ...o.buy, tokenIn, tokenOut };
-      const [best] = await this.sales(account, chainId, { tokenIn, tokenOut, amountIn: amount, preferred, except });
+      const order = { tokenIn, tokenOut, amountIn: amount, preferred, except, ...afterOn(chainId) };
+      const [best] = await this.sales(account, chainId, order);
       return best ? best.amountOut - (await this.gasIn(chainId, tokenOut, 1n, 0n)) : null;
     };
     const sold =
@@ -305,8 +309,9 @@ export class Quotes {
           continue: buyAt([]),
           "other-venue": buyAt(p.exceptPools),
           "buy-at-target": async () => {
-            const back = { tokenIn: o.sell.tokenOut, tokenOut: o.sell.tokenIn, amountIn: proceeds };
-            const [best] = await this.sales(account, o.sell.chainId, back);
+            const { chainId, tokenIn, tokenOut } = o.sell;
+            const back = { tokenIn: tokenOut, tokenOut: tokenIn, amountIn: proceeds, ...afterOn(chainId) };
+            const [best] = await this.sales(account, chainId, back);
             return best ? { value: p.capital + worth(best.amountOut), detail: `bought back in ${best.hop.venue}` } : null;
           },
         };

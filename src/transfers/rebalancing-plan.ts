@@ -3,7 +3,8 @@ import type { TransferRequest } from "../bridges/bridge.js";
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { findToken } from "../config/networks.js";
 import { ArbError } from "../errors.js";
-import { brokenLimit, inFlight, type Limits, type Price, rebalancingPlan, type Stock, stockOf } from "../inventory/index.js";
+import { type Limits, type Price, rebalancingPlan, type Stock, stockOf } from "../inventory/index.js";
+import { brokenByPlan, type Plan, symbolsOf } from "./limits.js";
 import type { Quotes } from "./quotes.js";
 import type { StockMove } from "./rebalancing-store.js";
 import type { TransferStore } from "./store.js";
@@ -65,7 +66,7 @@ export async function planOf(env: PlanEnv, account: string, r: RebalancingConfig
   const at = new Map(held.map((h) => [h.chainId, h]));
   const refused: string[] = [];
   const refuse = (reason: string): null => (refused.push(reason), null);
-  const flying = await inFlight(env.store.db.pool);
+  const symbols = symbolsOf(env.quotes.senders);
   const price: Price = async (fromChainId, toChainId, amount) => {
     const [from, to] = [at.get(fromChainId)!, at.get(toChainId)!];
     // what is on its way cannot be sent on yet
@@ -76,9 +77,8 @@ export async function planOf(env: PlanEnv, account: string, r: RebalancingConfig
     const [best] = offers;
     if (!best) return refuse(by.map((b) => `${b.bridge} ${b.reason}`).join("; "));
     const { bridge } = best.quote;
-    const own = flying.filter((f) => held.some((h) => h.chainId === f.fromChainId && h.token.toLowerCase() === f.token));
-    const usage = { symbol: r.token, leg: amount, flying: [...own, { bridge, amount }], onChain: [] };
-    const broken = brokenLimit(env.rules.limits, usage);
+    const moved = planOfMove({ fromChainId, tokenIn: from.token, amount, bridge });
+    const broken = await brokenByPlan(env.store.db.pool, env.rules.limits, symbols, "", moved);
     if (broken !== null) return refuse(broken);
     const cost = amount - best.net + (await env.quotes.gasIn(fromChainId, from.token, 0n, 1n));
     if (cost * 1_000_000n > amount * BigInt(r.maxCostPpm))
@@ -103,6 +103,17 @@ export async function planOf(env: PlanEnv, account: string, r: RebalancingConfig
     })),
     refused,
   };
+}
+
+/** What a transfer of stock adds to what the limits count. */
+export function planOfMove({
+  fromChainId,
+  tokenIn,
+  amount,
+  bridge,
+}: Pick<StockMove, "fromChainId" | "tokenIn" | "amount" | "bridge">): Plan {
+  const part = { chainId: fromChainId, token: tokenIn, amount };
+  return { legs: [part], flying: [{ ...part, bridge }], owned: [] };
 }
 
 /** A request for a transfer between an account's own places. */

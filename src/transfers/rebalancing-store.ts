@@ -3,7 +3,7 @@ import type { BridgeId } from "../bridges/bridge.js";
 import { type Change, type Providers, releaseWithin, reserveWithin } from "../inventory/inventory.js";
 import type { Move } from "../inventory/rebalance.js";
 import { fromStored, toStored } from "../inventory/stored.js";
-import { databaseError, inTransaction, type JournalDatabase, keyOf } from "../journal/sql.js";
+import { databaseError, inTransaction, type JournalDatabase, keyOf, type Sql } from "../journal/sql.js";
 import { ArbError } from "../errors.js";
 import type { BookLine } from "./types.js";
 
@@ -41,9 +41,15 @@ export class RebalancingStore {
 
   /**
    * Writes a move down and reserves its tokens, both or neither. Null where another of the token is under way, whoever began it, or where
-   * the tokens are not free any more.
+   * the tokens are not free any more. `against`: asked last in the same transaction, with its id, what else speaks against it.
    */
-  async open(token: string, account: string, move: StockMove, wanted: Change[]): Promise<RebalancingRow | null> {
+  async open(
+    token: string,
+    account: string,
+    move: StockMove,
+    wanted: Change[],
+    against: (sql: Sql, id: string) => Promise<string | null> = () => Promise.resolve(null),
+  ): Promise<RebalancingRow | null> {
     const taken = "taken";
     try {
       return await inTransaction(this.db.pool, `a rebalancing of ${token} cannot be opened`, async (sql) => {
@@ -56,8 +62,11 @@ export class RebalancingStore {
            on conflict do nothing returning *`,
           [id, token, keyOf(account), toStored(move)],
         );
-        if (!rows[0] || (await reserveWithin(sql, this.providers, id, wanted)) !== null) throw new ArbError("refused", taken);
-        return rowOf(rows[0]);
+        const [row] = rows;
+        if (!row) throw new ArbError("refused", taken);
+        const missing = (await reserveWithin(sql, this.providers, id, wanted)) ?? (await against(sql, id));
+        if (missing !== null) throw new ArbError("refused", taken);
+        return rowOf(row);
       });
     } catch (error) {
       if (error instanceof ArbError && error.message === taken) return null;

@@ -55,12 +55,13 @@ export class TransferStore {
   }
 
   /**
-   * Writes a saga down and reserves what it needs, all or nothing. A saga that is there already stays as it is. Gives what is missing,
-   * in words; null when it may go on.
+   * Writes a saga down and reserves what it needs, all or nothing. A saga that is there already stays as it is. `against`: asked last in the
+   * same transaction, what else speaks against it. Gives what is missing, in words; null when it may go on.
    */
   async open(
     saga: { opportunity: CrossChainOpportunity; mode: "bridge" | "inventory"; account: string; estimate: Estimate },
     wanted: Change[],
+    against: (sql: Sql) => Promise<string | null> = () => Promise.resolve(null),
   ): Promise<string | null> {
     const { opportunity, mode, account, estimate } = saga;
     const { id } = opportunity;
@@ -72,7 +73,7 @@ export class TransferStore {
           [id, mode, keyOf(account), toStored(opportunity), toStored(estimate)],
         );
         if (rowCount === 0) return null;
-        const missing = await reserveWithin(sql, this.providers, id, wanted);
+        const missing = (await reserveWithin(sql, this.providers, id, wanted)) ?? (await against(sql));
         // the row must not stay where nothing is reserved
         if (missing !== null) throw new ArbError("refused", missing);
         return null;

@@ -24,9 +24,12 @@ export interface Estimate {
   bridgeCost: bigint;
   /** home - capital - gas. */
   profit: bigint;
-  /** What the worst of the ways out would lose; null when one state has none. */
+  /** What the best way out loses after the worst failure; null where there is one after which nothing can be quoted. */
   worstLoss: bigint | null;
+  /** Of the token that travels. */
   bridges: BridgeId[];
+  /** That brings the proceeds home; null where they stay. */
+  homeBridge?: BridgeId | null;
   seconds: number;
   /** The ways out that were quoted before the start, by the state that they are for. */
   waysOut: Record<string, Choice[]>;

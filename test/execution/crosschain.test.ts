@@ -12,7 +12,6 @@ import {
   openDriver,
   type OpenDriver,
   POLICY,
-  RULES,
   type Site,
   unbooked,
   until,
@@ -82,6 +81,24 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
       "nothing stays reserved but for held trades",
     ).to.deep.equal(held);
   };
+
+  it("not started where going back would lose more than maxLoss, in either mode; started where it would not", async () => {
+    // the target pays more than every pool of the source: there is no better resale
+    for (let i = 0; i < 6; i++) await site.move(B, "USDC", 20_000);
+    const { policy } = driver.executor.env.recovery;
+    for (const mode of ["bridge", "inventory"] as const) {
+      policy.maxLoss = USDC;
+      const refused = await run(site.opportunity(`too-risky-${mode}`, { mode, amountIn: 1_000n * USDC }));
+      expect(refused.outcome, text(refused)).to.equal("no-trade");
+      expect(refused.reason).to.match(/the best way out would lose \d+, more than 1000000$/);
+      expect(refused.expected > 10n * USDC, "it would have paid").to.equal(true);
+      await balanced();
+      policy.maxLoss = POLICY.maxLoss;
+      const started = await run(site.opportunity(`safe-${mode}`, { mode, amountIn: 1_000n * USDC }));
+      expect(started.outcome, text(started)).to.equal("profit");
+      await balanced();
+    }
+  });
 
   it("bridge mode: buys, carries, sells, brings home, and books to the wei, once per id", async () => {
     const result = await run(site.opportunity("bridge"));
@@ -155,17 +172,6 @@ describe("cross-chain executor: real local chains, real SpokePools, the program'
 
   it("no way out is within the limit: it is held, says what it waits for, and one command continues", async () => {
     await driver.close();
-    driver = await openDriver(site, [wallet], {
-      policy: { ...POLICY, maxLoss: -1n },
-      rules: { ...RULES, minProfit: { USDC: 1n } },
-    });
-    start = await balances(site, wallet.address);
-    await widen(site, driver.executor, site.opportunity("too-risky"));
-    const refused = await driver.executor.execute(site.opportunity("too-risky"));
-    expect(refused.outcome).to.equal("no-trade");
-    expect(refused.reason).to.match(/worst way out may lose \d+/);
-    await driver.close();
-
     driver = await openDriver(site, [wallet]);
     start = await balances(site, wallet.address);
     site.across.setScript(() => ({ fill: "never" }));

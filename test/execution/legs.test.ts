@@ -64,4 +64,41 @@ describe("legs: quotes of every pool of two tokens at the newest block", () => {
     const after = await outputs();
     expect(after.get(pool)! > before.get(pool)!).to.equal(true);
   });
+
+  it("quotes a pool as a swap of ours will leave it, to the unit, and the others as they are", async () => {
+    const venue = routerVenue(local.network, provider, local.trader);
+    const [weth, usdc] = [token("WETH"), token("USDC")];
+    for (const kind of ["uniswap-v2", "uniswap-v3"] as const) {
+      const pool = findPool(local, kind, "WETH", "USDC", 3000)!;
+      const amountIn = await shareOf(local, pool, usdc, 10_000);
+      const hop = { venue: kind, pool: pool.address, tokenIn: usdc, tokenOut: weth, feePips: 3000 };
+      const order = { tokenIn: weth, tokenOut: usdc, amountIn: ETHER };
+      const all = async (more = {}) => {
+        const found = await quoteAll(provider, local.network, venue, { ...order, ...more });
+        return new Map(found.map((q) => [q.hop.pool, q.amountOut]));
+      };
+      const [before, told] = [await all(), await all({ after: { hop, amountIn } })];
+      await movePrice(local, pool, usdc, amountIn);
+      const then = await all();
+      expect(told, kind).to.deep.equal(then);
+      expect(told.get(pool.address)! > before.get(pool.address)!, "it pays more for what it has less of").to.equal(true);
+    }
+  });
+
+  it("what was bought is sold in the same pool for what it cost, less both fees", async () => {
+    const venue = routerVenue(local.network, provider, local.trader);
+    const [weth, usdc] = [token("WETH"), token("USDC")];
+    const pool = findPool(local, "uniswap-v2", "WETH", "USDC", 3000)!;
+    const hop = { venue: "uniswap-v2", pool: pool.address, tokenIn: usdc, tokenOut: weth, feePips: 3000 } as const;
+    const amountIn = await shareOf(local, pool, usdc, 100_000);
+    const amountOf = async (tokenIn: string, tokenOut: string, amount: bigint, more = {}) => {
+      const quoted = await quoteAll(provider, local.network, venue, { tokenIn, tokenOut, amountIn: amount, ...more });
+      return quoted.find((q) => q.hop.pool === pool.address)!.amountOut;
+    };
+    const bought = await amountOf(usdc, weth, amountIn);
+    const back = await amountOf(weth, usdc, bought, { after: { hop, amountIn } });
+    expect(back < amountIn && back > (amountIn * 994n) / 1_000n - 1n, `${back} of ${amountIn}`).to.equal(true);
+    // without our own purchase the price impact would be lost twice
+    expect((await amountOf(weth, usdc, bought)) < (amountIn * 9n) / 10n).to.equal(true);
+  });
 });

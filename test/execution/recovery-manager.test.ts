@@ -12,6 +12,8 @@ import {
   SAGA_STATES,
   type SagaState,
   type Situation,
+  UNWINDS,
+  type UnwindState,
 } from "../../src/execution/recovery-manager.js";
 
 const POLICY: RecoveryPolicy = { maxLoss: 100n, holdLimit: 10_000n, holdSeconds: 3600, timeCostPpb: 1_000n, tries: 2 };
@@ -196,14 +198,41 @@ describe("RecoveryManager: every state with every failure that it can have", () 
     expect(manager.decide(situation("in-flight", "expired")).choice.kind).to.equal("wait");
   });
 
-  it("counts as the worst case the largest of the least losses; a state without a way out has none", () => {
-    const waysOut = [
-      [choice("retry", 5n), choice("sell-at-source", 50n)],
-      [choice("bridge-back", 30n), choice("sell-at-target", 12n)],
-    ];
-    expect(manager.worstCase(waysOut)).to.equal(12n);
-    expect(manager.worstCase([...waysOut, [choice("retry", null)]])).to.equal(null);
-    expect(manager.worstCase([[choice("retry", -5n)]])).to.equal(0n);
+  it("a trade may start where the worst of the least losses is within the limit, whatever of bridge, pool and price fails", () => {
+    const judge = (waysOut: Parameters<RecoveryManager["judge"]>[2], capital = CAPITAL) =>
+      manager.judge("USDC", capital, waysOut);
+    const refunded = [choice("other-bridge", -50n), choice("sell-at-source", 60n)];
+    const target = [choice("other-venue", 10n), choice("bridge-back", 90n)];
+    expect(judge({ refunded, "target-leg": target })).to.deep.equal({ worstLoss: 90n, refused: null });
+    expect(judge({ refunded: [choice("sell-at-source", -5n)] })).to.deep.equal({ worstLoss: 0n, refused: null });
+    // another bridge and another pool need the price that is gone
+    const { worstLoss, refused } = judge({ refunded: [choice("other-bridge", -50n), choice("sell-at-source", 2_000n)] });
+    expect(worstLoss).to.equal(2_000n);
+    expect(refused).to.equal(
+      "in refunded, where the price does not pay any more, the best way out would lose 2000, more than 100",
+    );
+    expect(judge({ "target-leg": [choice("other-venue", -5n), choice("bridge-back", 101n)] }).refused).to.match(/would lose 101/);
+  });
+
+  it("where no way out can be quoted, a trade may start whose position may be held", () => {
+    const waysOut = { "target-leg": [choice("other-venue", 5n), choice("bridge-back", null)] };
+    expect(manager.judge("USDC", POLICY.holdLimit, waysOut)).to.deep.equal({ worstLoss: null, refused: null });
+    expect(manager.judge("USDC", POLICY.holdLimit + 1n, waysOut).refused).to.match(
+      /in target-leg, .* can be quoted, and 10001 are more than the 10000/,
+    );
+    // a loss that is known is no position to hold
+    const known = { ...waysOut, refunded: [choice("sell-at-source", 101n)] };
+    expect(manager.judge("USDC", 1n, known).refused).to.match(/would lose 101, more than 100/);
+  });
+
+  it("counts before a start only what it could choose then, and ends the trade by it", () => {
+    for (const state of Object.keys(UNWINDS) as UnwindState[])
+      for (const [failure, kinds] of Object.entries(UNWINDS[state]) as [Failure, readonly ChoiceKind[]][])
+        for (const kind of kinds) {
+          expect(allowed(state, failure), `${state} ${failure}`).to.include(kind);
+          const choices = [choice(kind, 1n)];
+          expect(manager.decide(situation(state, failure, { choices })).choice.kind).to.equal(kind);
+        }
   });
 
   it("decides the same again: nothing in it is left to time or chance", () => {

@@ -431,6 +431,7 @@ function sendersOf(world: ScriptedWorld): Senders {
   };
   const scripted: Partial<Senders> = {
     wallets: [],
+    networks: [],
     onFault: () => undefined,
     chain: (chainId) =>
       ({ network: networkById(chainId)!, provider: providerOf(world, chainId) }) as ReturnType<Senders["chain"]>,
