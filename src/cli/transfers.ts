@@ -128,7 +128,10 @@ export function transfersCommand(): Command {
         await sagaOf(store, id);
         const missing = await store.closeByHand(id, options.reason);
         if (missing !== null)
-          throw new ArbError("refused", `${id} cannot be closed: ${missing}`, { where: "arb transfers show", hint: `arb transfers resume ${id}` });
+          throw new ArbError("refused", `${id} cannot be closed: ${missing}`, {
+            where: "arb transfers show",
+            hint: `arb transfers resume ${id}`,
+          });
       });
       makeOutput(options).result({ id, closed: true, reason: options.reason }, () => `${id} is closed: ${options.reason}`);
     });
