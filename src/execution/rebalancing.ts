@@ -4,6 +4,7 @@ import type { BridgeQuote } from "../bridges/bridge.js";
 import type { Seen, StartEnd, Wrapped } from "../bridges/bridge-executor.js";
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { ArbError } from "../errors.js";
+import { openRevocation, staysApproved } from "../transfers/approvals.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
 import { planOf, requestOf } from "../transfers/rebalancing-plan.js";
 import { type RebalancingEnd, RebalancingStore, type StockMove } from "../transfers/rebalancing-store.js";
@@ -86,9 +87,20 @@ export class Rebalancing {
   /** What a start that failed may have left approved. */
   async #revoke(quote: BridgeQuote): Promise<void> {
     const { actions, settings } = this.env;
-    for (const [i, at] of actions.bridges.spenders(quote).entries())
-      while (!(await this.#steady("revoke", () => actions.revoke(this.#owner, `${LEG}.revoke.${i}`, at))))
+    for (const [i, at] of actions.bridges.spenders(quote).entries()) {
+      let until: number | null = null;
+      while (!(await this.#steady("revoke", () => actions.revoke(this.#owner, `${LEG}.revoke.${i}`, at)))) {
+        if (await this.engine.patched("open-revokes")) {
+          const now = await this.engine.now();
+          until ??= now + settings.haltSeconds * 1000;
+          if (now >= until) {
+            this.env.onFault(staysApproved(this.#owner, at, openRevocation(settings.haltSeconds)));
+            break;
+          }
+        }
         await this.engine.pause(settings.pollSeconds);
+      }
+    }
   }
 
   async #fly(quote: BridgeQuote): Promise<RebalancingEnd> {
