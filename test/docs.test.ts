@@ -141,6 +141,14 @@ describe("documentation", () => {
     const { stdout } = await arb(["--help"], { cwd: ROOT });
     const top = [...stdout.split("Commands:")[1]!.matchAll(/^ {2}([a-z]+)/gm)].map((m) => m[1]!).filter((c) => c !== "help");
     expect(new Set(commands.map((c) => c.split(" ")[0]))).to.deep.equal(new Set(top));
+    for (const group of new Set(commands.flatMap((c) => (c.includes(" ") ? [c.split(" ")[0]!] : [])))) {
+      const subs = (await arb([group, "--help"], { cwd: ROOT })).stdout.split("Commands:")[1]!.matchAll(/^ {2}([a-z]+)/gm);
+      const named = [...subs].flatMap((m) => (m[1] === "help" ? [] : [`${group} ${m[1]}`]));
+      expect(
+        commands.filter((c) => c.startsWith(`${group} `)),
+        group,
+      ).to.have.members(named);
+    }
   });
 
   describe("configuration.md", () => {

@@ -58,6 +58,8 @@ export interface Pushed {
   sent: boolean;
   open: boolean;
   detail: string;
+  /** False: there was nothing to call, whatever became of an earlier call. */
+  called?: false;
 }
 
 /** What became of a wrap. One that is "open" is looked at again under its own name; a failed one needs another. */
@@ -246,7 +248,7 @@ export class BridgeExecutor {
   }
 
   async #push({ saga, account, workflow }: Owner, name: string, call: BridgeCall | null): Promise<Pushed> {
-    if (call === null) return { sent: false, open: false, detail: "the bridge has nothing to be called now" };
+    if (call === null) return { sent: false, open: false, called: false, detail: "the bridge has nothing to be called now" };
     const intentId = intentOf(saga, name);
     const end = await this.senders.execute({ chainId: call.chainId, account, intentId, workflow, call }, this.settings.legMs);
     const detail = end.status === "landed" ? call.purpose : end.detail;

@@ -5,6 +5,7 @@ import type { Seen, StartEnd, Wrapped } from "../bridges/bridge-executor.js";
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { ArbError } from "../errors.js";
 import type { Sql } from "../journal/sql.js";
+import { openRevocation, staysApproved } from "../transfers/approvals.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
 import { brokenWithin, symbolsOf } from "../transfers/limits.js";
 import { planOf, planOfMove, requestOf } from "../transfers/rebalancing-plan.js";
@@ -88,9 +89,20 @@ export class Rebalancing {
   /** What a start that failed may have left approved. */
   async #revoke(quote: BridgeQuote): Promise<void> {
     const { actions, settings } = this.env;
-    for (const [i, at] of actions.bridges.spenders(quote).entries())
-      while (!(await this.#steady("revoke", () => actions.revoke(this.#owner, `${LEG}.revoke.${i}`, at))))
+    for (const [i, at] of actions.bridges.spenders(quote).entries()) {
+      let until: number | null = null;
+      while (!(await this.#steady("revoke", () => actions.revoke(this.#owner, `${LEG}.revoke.${i}`, at)))) {
+        if (await this.engine.patched("open-revokes")) {
+          const now = await this.engine.now();
+          until ??= now + settings.haltSeconds * 1000;
+          if (now >= until) {
+            this.env.onFault(staysApproved(this.#owner, at, openRevocation(settings.haltSeconds)));
+            break;
+          }
+        }
         await this.engine.pause(settings.pollSeconds);
+      }
+    }
   }
 
   async #fly(quote: BridgeQuote): Promise<RebalancingEnd> {

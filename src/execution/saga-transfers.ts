@@ -114,6 +114,7 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
   const quiet = await s.engine.patched("quiet");
   let stood: string | null = null;
   const looks = s.env.looks(`${t.from} ${t.to}`);
+  const calls: OpenCalls = new Map();
   for (;;) {
     const tried = await s.within(`${leg}.track`, async () => await looks.take(() => actions.track(s.owner, id)));
     const seen = tried.ok ? tried.value : null;
@@ -131,10 +132,11 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
       const partial = seen.failure !== undefined && amount < (refunded ? quote.amountIn : promised);
       return { kind: refunded ? "refunded" : "arrived", amount, partial };
     }
+    let late: string | null = null;
     // a credit is claimed by a decision of its own
     if (seen?.state === "claimable" && seen.failure !== "refund-claimable") {
-      await push(s, leg, id, "claim");
-      continue;
+      late = await push(s, t.flying, leg, id, "claim", calls);
+      if (late === null) continue;
     }
     if (seen?.state === "not-started" && !seen.startPossible) {
       // a reorganisation took the start back, and the bridge takes it no more: the money never left
@@ -150,23 +152,26 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
       });
       return { kind: "refunded", amount: quote.amountIn, partial: false };
     }
-    const failure = seen === null ? "chain-halted" : seen.failure === undefined ? earlierFailureOf(seen) : seen.failure;
+    // a network that takes no call of ours is as good as halted
+    const halted = seen === null || late !== null;
+    const failure = halted ? "chain-halted" : seen.failure === undefined ? earlierFailureOf(seen) : seen.failure;
     if (failure !== null) {
       const timeLeft = now < lastWait;
       const position = { state: t.flying, amount: t.amount, capital: t.capital, token: t.token, quote };
       const { kind } = await s.decide(position, failure, timeLeft, true);
       if (kind === "speed-up") {
         promised = spedUp(quote);
-        await push(s, leg, id, "speed-up");
+        await push(s, t.flying, leg, id, "speed-up", calls);
       }
-      if (kind === "re-attest") await push(s, leg, id, "re-attest");
-      else if (kind === "retry-delivery") await push(s, leg, id, "retry");
-      else if (kind === "claim-refund") await push(s, leg, id, "claim-refund");
+      if (kind === "re-attest") await push(s, t.flying, leg, id, "re-attest", calls);
+      else if (kind === "retry-delivery") await push(s, t.flying, leg, id, "retry", calls);
+      else if (kind === "claim-refund") await push(s, t.flying, leg, id, "claim-refund", calls);
       else if (kind !== "wait" && kind !== "speed-up") {
-        await s.stand("operator", waitsFor, risk);
+        await s.stand("operator", late ?? waitsFor, risk);
         stood = null;
       }
-      if (!timeLeft) return { kind: "none", choice: "held", floor: 0n, reason: `the transfer ${id} has no end yet: ${waitsFor}` };
+      if (!timeLeft)
+        return { kind: "none", choice: "held", floor: 0n, reason: `the transfer ${id} has no end yet: ${late ?? waitsFor}` };
     }
     // what has been away for long is looked at less often: a thousand transfers at every bridge's pace would be a storm of questions
     const elapsed = (now - begun) / 1000;
@@ -209,21 +214,54 @@ export async function wrapped(s: SagaRun, state: SagaState, leg: string, chainId
   throw new NeedsOperator(`what arrived as the coin is not wrapped: ${why}`, FAULT_TRIES);
 }
 
-/** Makes the bridge's call of now. One that fails is followed by a pause, so that it is not paid for again and again at once. */
-async function push(s: SagaRun, leg: string, id: string, wish: RecoverWish | "claim"): Promise<void> {
-  const name = s.name(`${leg}.${wish}`);
+/** Calls of one transfer that were sent and have no known end, by their wish. `until`: when they are told; null while it is not sure that they are sent. */
+type OpenCalls = Map<RecoverWish | "claim", { name: string; until: number | null; isTold: boolean }>;
+
+/**
+ * Makes the bridge's call of now. One that fails is followed by a pause, so that it is not paid for again and again at once. Gives null, or
+ * what is waited for where it has no end after `haltSeconds`: the next push of the same wish goes on with it, for it may land yet.
+ */
+async function push(
+  s: SagaRun,
+  state: SagaState,
+  leg: string,
+  id: string,
+  wish: RecoverWish | "claim",
+  calls: OpenCalls,
+): Promise<string | null> {
+  const call = calls.get(wish) ?? { name: s.name(`${leg}.${wish}`), until: null, isTold: false };
+  const { name } = call;
   const { settings } = s.env;
   const { bridges } = s.env.actions;
   for (;;) {
     const tried = await s.within(name, () =>
       wish === "claim" ? bridges.claim(s.owner, name, id) : bridges.recover(s.owner, name, id, wish),
     );
-    // a silent network is found by the next look
-    if (!tried.ok) return;
+    if (!tried.ok) {
+      // it may be signed; a silent network is found by the next look
+      if (await s.engine.patched("open-pushes")) calls.set(wish, call);
+      return null;
+    }
     const pushed = tried.value;
     if (!pushed.open) {
+      // where there is nothing to be called now, what was sent may land yet
+      if (pushed.called !== false) calls.delete(wish);
       if (!pushed.sent && (await s.engine.patched("failed-calls"))) await s.pause(settings.mostPollSeconds);
-      return;
+      return null;
+    }
+    if (await s.engine.patched("open-pushes")) {
+      calls.set(wish, call);
+      const now = await s.engine.now();
+      call.until ??= now + s.times.haltSeconds * 1000;
+      if (now >= call.until) {
+        const waitsFor = `a receipt of the call ${name}: ${pushed.detail}`;
+        if (!call.isTold) {
+          s.env.onFault(new Error(`${s.id}: ${state}: none after ${s.times.haltSeconds} s: ${waitsFor}`));
+          await s.stand("operator", waitsFor);
+        }
+        call.isTold = true;
+        return waitsFor;
+      }
     }
     await s.pause(settings.pollSeconds);
   }

@@ -1,5 +1,5 @@
 /** The workflow of one cross-chain trade, in terms of durable steps: from its opening to its books. */
-import type { Loose } from "../transfers/approvals.js";
+import { type Loose, openRevocation, staysApproved } from "../transfers/approvals.js";
 import { allFinal, closeBooks, type Prices } from "../transfers/closing.js";
 import { judgeStart, noEstimate } from "../transfers/estimate.js";
 import { otherEnds } from "../transfers/ends.js";
@@ -122,16 +122,31 @@ async function addEarlierApprovals(s: SagaRun): Promise<void> {
   s.loose.push(...earlier.filter((at) => !known.has(nameOf(at))));
 }
 
-/** What failed steps may have left approved. What keeps it from that keeps no saga from its end: it is told. */
+/** What failed steps may have left approved. What keeps it from that keeps no saga from its end: it is told, with the allowance that stays. */
 async function revokeAll(s: SagaRun): Promise<void> {
-  for (const [i, at] of s.loose.entries())
-    await unlessFaulty(null, async () => {
-      for (;;) {
-        const tried = await s.within(`revoke.${i}`, async () => await s.env.actions.revoke(s.owner, s.again(`revoke.${i}`), at));
-        if (!tried.ok || tried.value) return null;
-        await s.pause(s.env.settings.pollSeconds);
-      }
+  for (const [i, at] of s.loose.entries()) {
+    const why = await revoked(s, i, at).catch((error: unknown) => {
+      if (!(error instanceof NeedsOperator)) throw error;
+      return error.message;
     });
+    if (why !== null) s.env.onFault(staysApproved(s.owner, at, why));
+  }
+}
+
+/** Why it is not known to be taken back; null where it is, or where the step has told that it is not. */
+async function revoked(s: SagaRun, i: number, at: Loose): Promise<string | null> {
+  let until: number | null = null;
+  for (;;) {
+    const tried = await s.within(`revoke.${i}`, async () => await s.env.actions.revoke(s.owner, s.again(`revoke.${i}`), at));
+    if (!tried.ok) return tried.fault;
+    if (tried.value) return null;
+    if (await s.engine.patched("open-revokes")) {
+      const now = await s.engine.now();
+      until ??= now + s.times.haltSeconds * 1000;
+      if (now >= until) return openRevocation(s.times.haltSeconds);
+    }
+    await s.pause(s.env.settings.pollSeconds);
+  }
 }
 
 async function unlessFaulty<T>(otherwise: T, work: () => Promise<T>): Promise<T> {

@@ -10,7 +10,7 @@ import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
 import type { Ownership } from "../journal/owner.js";
 import type { OpportunityHop } from "../opportunity/opportunity.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
-import { approve, approvalIn, type Loose } from "./approvals.js";
+import { approve, approvalIn, type Loose, staysApproved } from "./approvals.js";
 import type { Quotes } from "./quotes.js";
 import type { Senders } from "./senders.js";
 import { failureOf } from "./failures.js";
@@ -168,17 +168,15 @@ export class Actions {
     return await this.#turns.take(turnOf(at.chainId, owner.account), async () => await this.#revoke(owner, name, at));
   }
 
-  async #revoke({ saga, account, workflow }: Owner, name: string, { chainId, token, spender }: Loose): Promise<boolean> {
+  async #revoke(owner: Owner, name: string, at: Loose): Promise<boolean> {
+    const { saga, account, workflow } = owner;
+    const { chainId, token, spender } = at;
     const intentId = intentOf(saga, name);
     const contract = IERC20__factory.connect(token, this.senders.chain(chainId).provider);
     if (!(await this.senders.isKnown(chainId, intentId)) && (await contract.allowance(account, spender)) === 0n) return true;
     const call = { to: token, data: contract.interface.encodeFunctionData("approve", [spender, 0n]), value: 0n };
     const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
-    if (end.status === "failed") {
-      const what = `${saga} has ended, and ${spender} may still take ${token} of ${account}: ${end.detail}`;
-      const { name: where } = this.senders.chain(chainId).network;
-      this.senders.onFault(new ArbError("refused", what, { where, hint: "set its allowance to zero by hand" }));
-    }
+    if (end.status === "failed") this.senders.onFault(staysApproved(owner, at, end.detail));
     return end.status !== "open";
   }
 

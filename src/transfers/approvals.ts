@@ -1,5 +1,7 @@
 /** Approvals of exactly an amount, each a transaction of its own. */
 import { IERC20__factory } from "../../types/contracts/index.js";
+import { networkById } from "../config/networks.js";
+import { ArbError } from "../errors.js";
 import { TransactionBuilder } from "../plan/transaction-builder.js";
 import type { Landing, Senders } from "./senders.js";
 import type { Owner } from "./types.js";
@@ -23,6 +25,15 @@ export function approvalIn({ chainId, to, data }: { chainId: number; to: string;
   const [spender, amount] = erc20.decodeFunctionData("approve", data) as unknown as [string, bigint];
   return { chainId, token: to, spender, amount };
 }
+
+/** An allowance that a trade leaves behind, in words for its operator. Never raises, also for a network that is not set up any more. */
+export function staysApproved({ saga, account }: Owner, { chainId, token, spender }: Loose, why: string): ArbError {
+  const what = `${saga} has ended, and ${spender} may still take ${token} of ${account}: ${why}`;
+  const where = networkById(chainId)?.name ?? `chain ${chainId}`;
+  return new ArbError("refused", what, { where, hint: "set its allowance to zero by hand" });
+}
+
+export const openRevocation = (seconds: number): string => `what takes it back is in no block after ${seconds} s`;
 
 /**
  * Sees to it that `spender` may take `amount`. Those of an earlier run are settled first; what another trade has used up since is

@@ -36,6 +36,14 @@ export interface Found {
   waitsFor: string;
   /** The call that finishes it, or its next step; null where there is none now. */
   finish: BridgeCall | null;
+  /** Of the call's network, when this was seen; null without a call. */
+  seen: SeenBlocks | null;
+}
+
+/** Blocks around a look: what is in one up to `from` was surely seen, what is in one after `to` surely not. */
+export interface SeenBlocks {
+  from: number;
+  to: number;
 }
 
 export interface Holder {
@@ -103,6 +111,7 @@ const NOTHING = {
   ageSeconds: null,
   deadline: null,
   finish: null,
+  seen: null,
 } as const;
 
 function balanceOf({ address, isVault }: Holder, view: ChainView, token: string, symbol: string, amount: bigint): Found {
@@ -144,6 +153,12 @@ async function openTransfer(
     ageSeconds: began && now ? Math.max(0, now.timestamp - began.timestamp) : null,
   };
   try {
+    const finals = new Map<number, number>();
+    for (const chainId of new Set([fromChainId, toChainId])) {
+      const of = views(chainId);
+      // a node that is a few blocks behind may answer the looks at the newest block: what is final every node has
+      finals.set(chainId, Number(await ask(of, "its final block", of.finalBlock())));
+    }
     const status = await bridge.track(key, views);
     if (status.state === "delivered" || status.state === "refunded") return null;
     const finish = status.state === "claimable" ? await bridge.claim(key, views) : null;
@@ -154,16 +169,23 @@ async function openTransfer(
       deadline: deadline === undefined ? null : Number(deadline),
       waitsFor: status.waitsFor,
       finish,
+      seen: finish && {
+        from: finals.get(finish.chainId) ?? 0,
+        to: await newestOf(views(finish.chainId)),
+      },
     };
   } catch (error) {
     if (!(error instanceof ArbError)) throw error;
-    return { ...what, state: "unknown", deadline: null, waitsFor: `an answer: ${error.message}`, finish: null };
+    return { ...what, state: "unknown", deadline: null, waitsFor: `an answer: ${error.message}`, finish: null, seen: null };
   }
 }
 
+const newestOf = async (view: ChainView): Promise<number> => await ask(view, "its newest block", view.provider.getBlockNumber());
+
 /** What a call gives; 0 where there is no contract. */
-async function word(view: ChainView, what: string, to: string, data: string): Promise<bigint> {
-  const answer = await ask(view, what, view.provider.call({ to, data }));
+async function word(view: ChainView, what: string, to: string, data: string, block?: number): Promise<bigint> {
+  const at = block === undefined ? {} : { blockTag: block };
+  const answer = await ask(view, what, view.provider.call({ to, data, ...at }));
   return answer === "0x" ? 0n : BigInt(answer);
 }
 
@@ -172,7 +194,10 @@ async function refundCredit({ address, isVault }: Holder, view: ChainView, token
   const pool = acrossFacts(chainId)?.spokePool.address;
   if (pool === undefined) return null;
   const data = spokePool.encodeFunctionData("getRelayerRefund", [token.address, address]);
-  const amount = await word(view, "refund credits", pool, data);
+  if ((await word(view, "refund credits", pool, data)) === 0n) return null;
+  // of one block, so that it is known which claims are in it
+  const block = await newestOf(view);
+  const amount = await word(view, "refund credits", pool, data, block);
   if (amount === 0n) return null;
   const purpose = "claim a refund of Across";
   const padded = (of: string): string => `0x${of.slice(2).toLowerCase().padStart(64, "0")}`;
@@ -181,7 +206,15 @@ async function refundCredit({ address, isVault }: Holder, view: ChainView, token
     ? await vaultClaim(address, view, pool, token, purpose)
     : { chainId, to: pool, data: plain, value: 0n, purpose };
   const what = { holder: address, chainId, token: token.address, symbol: token.symbol, amount };
-  return { ...NOTHING, kind: "refund-credit", ...what, bridge: "across", waitsFor: "our claim", finish };
+  return {
+    ...NOTHING,
+    kind: "refund-credit",
+    ...what,
+    bridge: "across",
+    waitsFor: "our claim",
+    finish,
+    seen: finish && { from: block, to: block },
+  };
 }
 
 /** By any route of the token that the vault still has: it names pool and token. */

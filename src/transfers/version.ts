@@ -19,6 +19,9 @@ export const CHANGES = {
   "stock-approvals": "what a transfer of stock that did not start may take is taken back",
   "earlier-approvals": "a held trade that ends takes back what it approved before it was held",
   "other-ends": "what its transactions came to is looked at again before its books are closed",
+  "open-pushes":
+    "a call that brings a transfer on and has no end is told after its time, and goes on under its name at a later look",
+  "open-revokes": "what is taken back and has no end keeps a trade or a transfer of stock from its end for a time",
   "all-home": "a held trade of which nothing is left elsewhere ends by its books",
 } as const;
 export type Change = keyof typeof CHANGES;

@@ -244,6 +244,33 @@ describe("sagas: what no further try brings on, what others use up, and what is 
       expect([...world.allowances.values()]).to.deep.equal([0n]);
     });
 
+  it("what was approved before a trade was held is left while it is held, and taken back when it has gone on to its end", async () => {
+    const site = await open();
+    const { world } = site;
+    const allowances = new Map<string, bigint>();
+    [world.routers, world.allowances] = [true, allowances];
+    site.env.settings.pollSeconds = 30;
+    // as the journal has them
+    site.env.store.approvals = async () =>
+      await Promise.resolve(
+        [...allowances.keys()].map((key) => {
+          const [chainId, token] = key.split(" ") as [string, string];
+          return { chainId: Number(chainId), token, spender: `0x${"b4".repeat(20)}` };
+        }),
+      );
+    world.pending.set("sell", FOREVER);
+    expect((await run(site)).outcome).to.equal("held");
+    const left = [...allowances.values()].filter((amount) => amount > 0n);
+    expect(left.length).to.be.greaterThan(0);
+    // what the sale may take belongs to a call that may land yet
+    expect((await run(site, 1)).outcome).to.equal("held");
+    expect([...allowances.values()].filter((amount) => amount > 0n).length).to.be.at.least(left.length);
+    world.pending.clear();
+    const { outcome, reason } = await run(site, 2);
+    expect(outcome, reason).to.equal("profit");
+    expect(new Set(allowances.values())).to.deep.equal(new Set([0n]));
+  });
+
   it("what a swap may take that reverted after a look at it had no end is taken back", async () => {
     const site = await open();
     const { world } = site;

@@ -62,7 +62,13 @@ describe("recovery from the chains alone, by every bridge, for an account and it
   const token = (chainId: number, symbol: string) => tokenOf(site.world.chain(chainId).network, symbol).address;
 
   /** Starts a transfer and forgets everything of it. */
-  async function lose(bridge: Bridge, symbol: string, amountIn: bigint, change: Partial<TransferRequest> = {}): Promise<bigint> {
+  async function lose(
+    bridge: Bridge,
+    symbol: string,
+    amountIn: bigint,
+    change: Partial<TransferRequest> = {},
+    payer = wallet,
+  ): Promise<bigint> {
     const request: TransferRequest = {
       route: { fromChainId: A, toChainId: B, tokenIn: token(A, symbol), tokenOut: token(B, symbol) },
       amountIn,
@@ -74,7 +80,7 @@ describe("recovery from the chains alone, by every bridge, for an account and it
     };
     const answer = await bridge.quote(request, test.views);
     if (!answer.ok) throw new Error(answer.reason);
-    await sendCalls(test, wallet, bridge.start(answer.quote).calls);
+    await sendCalls(test, payer, bridge.start(answer.quote).calls);
     return answer.quote.amountIn;
   }
 
@@ -121,8 +127,8 @@ describe("recovery from the chains alone, by every bridge, for an account and it
     expect(await transfers()).to.deep.equal([]);
   });
 
-  it("what can be finished is sent once: a second run looks at the same transaction", async () => {
-    await lose(bridges.cctp, "USDC", 800n * USDC);
+  /** With a journal of their own, beside which the account's key is not to be used. */
+  async function withSenders(work: (senders: Senders) => Promise<void>): Promise<void> {
     const db = await journalDatabase();
     const journal = await openJournal(db);
     const networks = [...site.chains.values()].map((chain) => ({
@@ -131,17 +137,24 @@ describe("recovery from the chains alone, by every bridge, for an account and it
     }));
     const senders = new Senders(journal, networks, [new WalletManager(new Secret(wallet.privateKey))], () => undefined);
     try {
+      await work(senders);
+    } finally {
+      await senders.close();
+      await journal.close();
+      await db.close();
+    }
+  }
+
+  it("what can be finished is sent once: a second run looks at the same transaction", async () => {
+    await lose(bridges.cctp, "USDC", 800n * USDC);
+    await withSenders(async (senders) => {
       const found = await scan();
       const [first] = await finishFound(found, senders, wallet.address, 60_000);
       expect([first?.sent, first?.found.bridge], first?.detail).to.deep.equal([true, "cctp"]);
       const [again] = await finishFound(found, senders, wallet.address, 60_000);
       expect(again?.hash).to.equal(first?.hash);
       expect(await transfers()).to.deep.equal([]);
-    } finally {
-      await senders.close();
-      await journal.close();
-      await db.close();
-    }
+    });
   });
 
   it("CCTP from the vault: the same, though its burn has no mark", async () => {
@@ -207,5 +220,51 @@ describe("recovery from the chains alone, by every bridge, for an account and it
     await sendCalls(test, wallet, [found.finish!]);
     expect((await site.balance(A, "USDC", desk.vault)) - before).to.equal(found.amount);
     expect((await scan()).filter((f) => f.kind !== "balance")).to.deep.equal([]);
+  });
+
+  /** One that nobody fills, and whose refund becomes a credit. */
+  async function credit(): Promise<void> {
+    site.across.setScript(() => ({ fill: "never", refund: "fails" }));
+    const payer = await richWallet([site.world.chain(A)], { USDC: 1_000n * USDC });
+    await lose(bridges.across, "USDC", 500n * USDC, {}, payer);
+    for (let i = 0; i < 10; i++) {
+      if ((await site.across.step()).some((a) => a.act === "credited")) return;
+      for (const chainId of [A, B]) await advance(site.world.chain(chainId), 8_000);
+    }
+    throw new Error("the deposit did not become a credit");
+  }
+
+  it("a second credit of the same token is claimed by a transaction of its own, though its bytes are the first one's", async () => {
+    await withSenders(async (senders) => {
+      const hashes: (string | null)[] = [];
+      for (const known of [0, 1]) {
+        await credit();
+        const found = (await scan()).filter((f) => f.finish !== null);
+        expect(found.map((f) => f.finish!.data.slice(0, 10))).to.have.length(1);
+        const before = await site.balance(A, "USDC", wallet.address);
+        const [end] = await finishFound(found, senders, wallet.address, 60_000);
+        expect(end?.sent, end?.detail).to.equal(true);
+        expect(hashes).to.have.length(known).and.not.include(end!.hash);
+        expect(await site.balance(A, "USDC", wallet.address)).to.equal(before + found[0]!.amount);
+        // the scan of before still has it: that claim is the one
+        expect((await finishFound(found, senders, wallet.address, 60_000))[0]?.hash).to.equal(end!.hash);
+        hashes.push(end!.hash);
+      }
+    });
+    expect((await scan()).filter((f) => f.kind !== "balance")).to.deep.equal([]);
+  });
+
+  it("a credit without its transfer, as of one from before the time that is searched, is of one block", async () => {
+    await credit();
+    const late = await scanForFunds({
+      holders: [{ address: wallet.address, isVault: false }],
+      views: [test.views(A)],
+      bridges: [],
+      lookBackSeconds: 1,
+    });
+    const [found] = late.filter((f) => f.kind === "refund-credit");
+    const head = await test.provider(A).getBlockNumber();
+    expect(found?.seen).to.deep.equal({ from: head, to: head });
+    await sendCalls(test, wallet, [found!.finish!]);
   });
 });
