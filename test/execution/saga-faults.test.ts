@@ -27,7 +27,10 @@ describe("sagas: what no further try brings on, what others use up, and what is 
   let count = 0;
   before(async () => (db = await journalDatabase()));
   beforeEach(
-    async () => void (await db.pool.query(`truncate crosschain.saga, crosschain.transfer, crosschain.stopped_bridge cascade`)),
+    async () =>
+      void (await db.pool.query(
+        `truncate crosschain.saga, crosschain.transfer, crosschain.reservation, crosschain.stopped_bridge cascade`,
+      )),
   );
   after(async () => await db.close());
 
