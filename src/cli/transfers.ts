@@ -119,7 +119,7 @@ export function transfersCommand(): Command {
     });
   };
   tell("resume", "has a waiting trade look again at once, or do what you choose", null);
-  tell("recover", "the same for a transfer under way: speed-up, re-attest, retry-delivery, claim-refund", null);
+  tell("recover", "the same for a transfer under way: speed-up, slow-fill, re-attest, retry-delivery, claim-refund", null);
   sub("close", "ends a held trade whose position you have taken over: it is not traded on, and what it had reserved is free")
     .argument("<id>", "id of the opportunity")
     .option("--reason <text>", "what you did with it, for the books", "taken over by hand")
@@ -128,7 +128,10 @@ export function transfersCommand(): Command {
         await sagaOf(store, id);
         const missing = await store.closeByHand(id, options.reason);
         if (missing !== null)
-          throw new ArbError("refused", `${id} cannot be closed: ${missing}`, { where: "arb transfers show", hint: `arb transfers resume ${id}` });
+          throw new ArbError("refused", `${id} cannot be closed: ${missing}`, {
+            where: "arb transfers show",
+            hint: `arb transfers resume ${id}`,
+          });
       });
       makeOutput(options).result({ id, closed: true, reason: options.reason }, () => `${id} is closed: ${options.reason}`);
     });

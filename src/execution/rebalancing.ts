@@ -1,7 +1,7 @@
 /** The workflow of one transfer of stock, and the schedule that starts them: one at a time for a token. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BridgeQuote } from "../bridges/bridge.js";
-import type { Seen, StartEnd, Wrapped } from "../bridges/bridge-executor.js";
+import type { Pushed, Seen, StartEnd, Wrapped } from "../bridges/bridge-executor.js";
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { ArbError } from "../errors.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
@@ -38,6 +38,7 @@ export const rebalancingStore = (env: Env): RebalancingStore => new RebalancingS
 export class Rebalancing {
   #steps = 0;
   #pushes = 0;
+  #isSlowFillAsked = false;
   readonly #owner: Owner;
 
   constructor(
@@ -112,12 +113,14 @@ export class Rebalancing {
         told = true;
         this.env.onFault(new ArbError("timeout", `${id} is overdue: ${seen.waitsFor}`, { where: "arb inventory" }));
       }
-      if (!pushed) await this.engine.pause(Math.min(Math.max(seen.checkAgainSeconds, pollSeconds), mostPollSeconds));
+      // a call that failed is paid for: it is not made again at once
+      const again = pushed?.open === false ? mostPollSeconds : Math.max(seen.checkAgainSeconds, pollSeconds);
+      if (pushed?.sent !== true) await this.engine.pause(Math.min(again, mostPollSeconds));
     }
   }
 
-  /** What the state asks for; whether something was sent. What is only slow is waited for: stock is in no hurry. */
-  async #push(quote: BridgeQuote, seen: Seen): Promise<boolean> {
+  /** What the state asks for; null where that is to wait. What is only slow pays no relayer more: stock is in no hurry. */
+  async #push(quote: BridgeQuote, seen: Seen): Promise<Pushed | null> {
     const { bridges } = this.env.actions;
     const owner = this.#owner;
     const name = `${LEG}.push.${this.#pushes}`;
@@ -127,10 +130,22 @@ export class Rebalancing {
     else if (seen.state === "blocked") {
       await this.#steady("re-attest", () => bridges.recover(owner, `${name}.re-attest`, transfer, "re-attest"));
       pushed = await this.#steady("retry", () => bridges.recover(owner, name, transfer, "retry"));
-    } else return false;
+    } else if (seen.slowFill === "possible" && (seen.state === "slow" || seen.overdue) && !this.#isSlowFillAsked) {
+      const asked = await this.#steady("slow-fill", () => this.#askSlowFill(transfer));
+      this.#isSlowFillAsked = asked.sent;
+      return asked;
+    } else return null;
     // one that is open goes on under its own name
     if (!pushed.open) this.#pushes++;
-    return pushed.sent;
+    return pushed;
+  }
+
+  /** Asks the bridge to fill it itself, where that costs no more gas than the transfer may cost. */
+  async #askSlowFill(transfer: string): Promise<Pushed> {
+    const { toChainId, tokenOut, amount, maxCostPpm } = this.input.move;
+    const gas = await this.env.quotes.slowFillGas(toChainId, tokenOut);
+    if (gas * PPM > amount * BigInt(maxCostPpm)) return { sent: false, open: false, detail: `its gas would cost ${gas}` };
+    return await this.env.actions.bridges.slowFill(this.#owner, transfer);
   }
 
   async #wrap(chainId: number, amount: bigint): Promise<void> {

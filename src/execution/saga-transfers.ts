@@ -122,6 +122,7 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
     if (!quiet || waitsFor !== stood)
       await s.stand(t.flying, waitsFor, risk, Math.max(0, Math.round(dueSeconds - (now - begun) / 1000)));
     stood = waitsFor;
+    if (seen?.offered !== undefined) promised = seen.offered;
     if (seen !== null && (seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
       const amount = seen.amount;
       const refunded = seen.state === "refunded";
@@ -153,14 +154,17 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
     const failure = seen === null ? "chain-halted" : seen.failure === undefined ? earlierFailureOf(seen) : seen.failure;
     if (failure !== null) {
       const timeLeft = now < lastWait;
-      const position = { state: t.flying, amount: t.amount, capital: t.capital, token: t.token, quote };
-      const { kind } = await s.decide(position, failure, timeLeft, true);
+      const { offered, slowFill } = seen ?? {};
+      const known = { ...(offered !== undefined && { offered }), ...(slowFill && { slowFill }) };
+      const position = { state: t.flying, amount: t.amount, capital: t.capital, token: t.token, quote, ...known };
+      const { kind, offer } = await s.decide(position, failure, timeLeft, true);
       if (kind === "speed-up") {
-        promised = spedUp(quote);
-        await push(s, leg, id, "speed-up");
+        promised = offer ?? spedUp(quote);
+        await push(s, leg, id, "speed-up", offer);
       }
       if (kind === "re-attest") await push(s, leg, id, "re-attest");
       else if (kind === "retry-delivery") await push(s, leg, id, "retry");
+      else if (kind === "slow-fill") await push(s, leg, id, "slow-fill");
       else if (kind === "claim-refund") await push(s, leg, id, "claim-refund");
       else if (kind !== "wait" && kind !== "speed-up") {
         await s.stand("operator", waitsFor, risk);
@@ -210,14 +214,21 @@ export async function wrapped(s: SagaRun, state: SagaState, leg: string, chainId
 }
 
 /** Makes the bridge's call of now. One that fails is followed by a pause, so that it is not paid for again and again at once. */
-async function push(s: SagaRun, leg: string, id: string, wish: RecoverWish | "claim"): Promise<void> {
+async function push(
+  s: SagaRun,
+  leg: string,
+  id: string,
+  wish: RecoverWish | "claim" | "slow-fill",
+  offer?: bigint,
+): Promise<void> {
   const name = s.name(`${leg}.${wish}`);
   const { settings } = s.env;
   const { bridges } = s.env.actions;
   for (;;) {
-    const tried = await s.within(name, () =>
-      wish === "claim" ? bridges.claim(s.owner, name, id) : bridges.recover(s.owner, name, id, wish),
-    );
+    const tried = await s.within(name, async () => {
+      if (wish === "claim") return await bridges.claim(s.owner, name, id);
+      return wish === "slow-fill" ? await bridges.slowFill(s.owner, id) : await bridges.recover(s.owner, name, id, wish, offer);
+    });
     // a silent network is found by the next look
     if (!tried.ok) return;
     const pushed = tried.value;

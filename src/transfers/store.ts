@@ -280,6 +280,18 @@ export class TransferStore {
     });
   }
 
+  /** A lower output that relayers are about to be offered. The least stands. Raises "locked" where another driver carries the trade. */
+  async noteOffer(owner: Owner, id: string, offer: bigint): Promise<void> {
+    await inTransaction(this.db.pool, `the offer for ${id} cannot be noted`, async (sql) => {
+      await this.#mustCarry(owner, sql);
+      await sql.query(
+        `update crosschain.transfer set key = jsonb_set(key, '{data,offered}', to_jsonb($2::text))
+         where id = $1 and ended is null and coalesce((key->'data'->>'offered')::numeric, amount_out) > $2::numeric`,
+        [id, String(offer)],
+      );
+    });
+  }
+
   /** What a transfer that has not ended shows now. */
   async noteState(id: string, state: string): Promise<void> {
     await this.#run(`update crosschain.transfer set state = $2 where id = $1 and ended is null`, [id, state]);
