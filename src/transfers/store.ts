@@ -118,7 +118,7 @@ export class TransferStore {
   async closeByHand(id: string, reason: string): Promise<string | null> {
     return await inTransaction(this.db.pool, `${id} cannot be closed`, async (sql) => {
       const { rows } = await sql.query(`select * from crosschain.saga where id = $1 for update`, [id]);
-      const saga = rows[0] ? sagaOf(rows[0] as Record<string, unknown>) : null;
+      const saga = rows[0] ? sagaOf(rows[0]) : null;
       if (saga?.outcome !== "held" || saga.result === null) return "it is not held";
       if (saga.wish !== null) return "a driver was told to go on with it";
       const open = await sql.query<{ id: string }>(`select id from crosschain.transfer where saga = $1 and ended is null`, [id]);
