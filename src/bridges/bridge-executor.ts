@@ -12,7 +12,7 @@ import { turnOf, Turns } from "../transfers/turns.js";
 import { approvalIn, approve, type Loose } from "../transfers/approvals.js";
 import type { Owner } from "../transfers/types.js";
 import { speedUpToSign } from "./across.js";
-import { bookCoin } from "./coin.js";
+import { bookCoin, unwrappedBy } from "./coin.js";
 import type {
   Bridge,
   BridgeCall,
@@ -131,6 +131,8 @@ export class BridgeExecutor {
         return failed(end.detail);
       }
       hash = end.hash;
+      const coin = unwrappedBy(call);
+      if (coin > 0n) await this.store.unseen(id, call.chainId, hash, account, coin);
       if (call.value > 0n) await bookCoin(this, { transfer: id, account, holder: from, call, at: end });
     }
     const key = bridge.started(row.key, await this.senders.receipt(route.fromChainId, hash));
@@ -148,6 +150,24 @@ export class BridgeExecutor {
     const holder = this.senders.venue(route.toChainId, owner.account).holder;
     await this.store.notStarted(owner, id, [{ chainId: route.toChainId, holder, token: route.tokenOut }]);
     return true;
+  }
+
+  /** Wei that a start that failed took out of wrapped coin before. Raises "network" where the journal has not booked it yet. */
+  async unwrapped({ account, workflow }: Owner, { bridge, request }: BridgeQuote): Promise<bigint> {
+    const row = await this.store.transfer(request.id);
+    if (row === null) return 0n;
+    let sum = 0n;
+    for (const [i, call] of this.#bridge(bridge).start(row.quote).calls.entries()) {
+      const { chainId, to } = call;
+      const intentId = `${request.id}.${i}`;
+      if (unwrappedBy(call) === 0n || !(await this.senders.isKnown(chainId, intentId))) continue;
+      const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
+      if (end.status !== "landed") continue;
+      const change = (await this.store.changeOf(chainId, intentId, account)).get(to.toLowerCase());
+      if (change === undefined) throw new ArbError("network", `the journal has not booked ${end.hash} yet`, { where: end.hash });
+      sum -= change;
+    }
+    return sum;
   }
 
   /** Contracts that a transfer's start let take tokens; none, which is told, where its bridge is not set up any more. Never raises. */
@@ -202,6 +222,7 @@ export class BridgeExecutor {
       const there = this.senders.venue(route.toChainId, account).holder;
       changes.push({ chainId: route.toChainId, holder: there, token: route.tokenOut });
     }
+    if (/^0x0{40}$/.test(arrival.token)) await this.store.arrivedInOwn(id, holder, arrival);
     await this.store.arrived(owner, row, ended, holder, arrival, changes);
   }
 

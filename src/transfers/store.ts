@@ -374,6 +374,15 @@ export class TransferStore {
     );
   }
 
+  /** Books a coin that arrives in a transaction of its receiver: the journal has of that what logs show, which is no coin. */
+  async arrivedInOwn(transfer: string, holder: string, { chainId, txHash, amount: arrived }: Arrival): Promise<void> {
+    await this.#run(
+      `insert into crosschain.unseen (chain_id, tx_hash, holder, transfer, amount) select $1, $2, $3, $4, $5
+       where exists (select 1 from journal.attempt where hash = $2 and account = $3) on conflict do nothing`,
+      [chainId, txHash, keyOf(holder), transfer, arrived],
+    );
+  }
+
   /** What an intent changed for a holder, by asset in lower case ("native" with fees), as booked by the journal. */
   async changeOf(chainId: number, intentId: string, holder: string): Promise<Map<string, bigint>> {
     const rows = await this.#run(
