@@ -5,7 +5,7 @@ import type { Pushed, Seen, StartEnd, Wrapped } from "../bridges/bridge-executor
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { ArbError } from "../errors.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
-import { planOf, requestOf } from "../transfers/rebalancing-plan.js";
+import { planOf, stockOffers } from "../transfers/rebalancing-plan.js";
 import { type RebalancingEnd, RebalancingStore, type StockMove } from "../transfers/rebalancing-store.js";
 import { workflowOf } from "../transfers/store.js";
 import type { Owner } from "../transfers/types.js";
@@ -22,6 +22,8 @@ export interface RebalancingInput {
 const LEG = "move";
 /** One wait for the operator: each is a step. */
 const ASK_SECONDS = 3_600;
+/** So often at least a transfer is looked at while it takes what was promised. */
+const LOOKS_PER_TRANSFER = 200;
 const PPM = 1_000_000n;
 
 type Tried<T> = { ok: true; value: T } | { ok: false; kind: FaultKind; fault: string };
@@ -55,6 +57,7 @@ export class Rebalancing {
     const started = await this.#begin(quote.quote);
     if (started.status === "failed") {
       if (await this.engine.patched("stock-approvals")) await this.#revoke(quote.quote);
+      if (await this.engine.patched("stock-coins")) await this.#wrapBack(quote.quote);
       return await this.#end("not-started", started.detail);
     }
     return await this.#fly(quote.quote);
@@ -65,8 +68,8 @@ export class Rebalancing {
     const { quotes } = this.env;
     const { fromChainId, toChainId, tokenIn, tokenOut, amount, maxCostPpm } = move;
     const route = { fromChainId, toChainId, tokenIn, tokenOut };
-    const request = await requestOf(quotes, account, { route, amountIn: amount, id: `${workflowOf(id)}:${LEG}` });
-    const { offers, refused } = await quotes.monitor.offers(request);
+    const wanted = { route, amountIn: amount, id: `${workflowOf(id)}:${LEG}` };
+    const { offers, refused } = await stockOffers(quotes, account, wanted, move);
     const [best] = offers;
     if (!best) return { quote: null, reason: refused.map((r) => `${r.bridge}: ${r.reason}`).join("; ") };
     const cost = amount - best.net + (await quotes.gasIn(fromChainId, tokenIn, 0n, 1n));
@@ -92,10 +95,18 @@ export class Rebalancing {
         await this.engine.pause(settings.pollSeconds);
   }
 
+  /** What a start that failed had unwrapped: as the coin it would be no stock. */
+  async #wrapBack(quote: BridgeQuote): Promise<void> {
+    const coin = await this.#steady("unwrapped", () => this.env.actions.bridges.unwrapped(this.#owner, quote));
+    if (coin > 0n) await this.#wrap(quote.request.route.fromChainId, coin);
+  }
+
   async #fly(quote: BridgeQuote): Promise<RebalancingEnd> {
     const { id, move } = this.input;
     const { bridges } = this.env.actions;
     const { pollSeconds, mostPollSeconds } = this.env.settings;
+    // each look is a step: a withdrawal of a week is not looked at every minute
+    const mostSeconds = Math.max(mostPollSeconds, quote.etaSeconds / LOOKS_PER_TRANSFER);
     let told = false;
     for (;;) {
       const seen = await this.#steady("track", () => bridges.track(this.#owner, quote.request.id));
@@ -115,7 +126,7 @@ export class Rebalancing {
       }
       // a call that failed is paid for: it is not made again at once
       const again = pushed?.open === false ? mostPollSeconds : Math.max(seen.checkAgainSeconds, pollSeconds);
-      if (pushed?.sent !== true) await this.engine.pause(Math.min(again, mostPollSeconds));
+      if (pushed?.sent !== true) await this.engine.pause(Math.min(again, mostSeconds));
     }
   }
 
