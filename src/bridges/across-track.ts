@@ -16,6 +16,8 @@ const FILL_STATUS = ["unfilled", "slow fill requested", "filled"] as const;
 /** A fill this many times later than promised is slow. */
 const SLOW_FACTOR = 5;
 const LEAST_SLOW_SECONDS = 60;
+/** A slow fill, too, reverts after the fill deadline. With less than this left no root bundle would bring one before it. */
+const LEAST_SLOW_FILL_SECONDS = 1_800;
 
 /**
  * State of an Across transfer from the two SpokePools alone. The destination's `fillStatuses` under our relay hash says whether it is
@@ -105,6 +107,10 @@ async function waiting(
 ): Promise<TransferStatus> {
   const since = (await blockAt(source, deposit.blockNumber)).timestamp;
   const late = pool.time > since + Math.max(LEAST_SLOW_SECONDS, SLOW_FACTOR * t.etaSeconds);
+  // Across makes no slow fills of deposits with a message
+  if (pool.status === "slow fill requested") facts["slowFill"] = "asked";
+  else if (t.relay.message === "0x" && Number(t.relay.fillDeadline) - pool.time >= LEAST_SLOW_FILL_SECONDS)
+    facts["slowFill"] = "possible";
   const until = `until ${t.relay.fillDeadline} (unix seconds), then the refund`;
   if (pool.status === "slow fill requested")
     return status("slow", `a relayer, or Across' slow fill with its next root bundle, ${until}`, 60, facts);

@@ -26,6 +26,8 @@ const erc20 = IERC20__factory.createInterface();
 
 /** Root bundles come every one to two hours, wait for a challenge period, and travel by the canonical bridge. */
 export const REFUND_SECONDS = 6 * 3600;
+/** A slow fill comes with a root bundle, too, but need not wait for the fill deadline. */
+export const SLOW_FILL_SECONDS = 2 * 3600;
 /** How far before its head a chain may be reorganised, so that no log of ours is before where we look. */
 const REORG_SECONDS = 300;
 /** A block after a reorganisation may be a little older than the one the quote was made on. */

@@ -13,7 +13,7 @@ import { turnOf, Turns } from "../transfers/turns.js";
 import { approvalIn, approve, type Loose } from "../transfers/approvals.js";
 import type { Owner } from "../transfers/types.js";
 import { speedUpToSign } from "./across.js";
-import { bookCoin } from "./coin.js";
+import { bookCoin, unwrappedBy } from "./coin.js";
 import type {
   Bridge,
   BridgeCall,
@@ -51,7 +51,13 @@ export interface Seen {
   amount: bigint | null;
   /** What arrived is the native coin, to be wrapped. */
   native: boolean;
+  /** Least output that relayers were offered after the start. */
+  offered?: bigint;
+  /** Whether the bridge can be asked to fill it itself, or was. Absent where it cannot, and in earlier steps. */
+  slowFill?: SlowFill;
 }
+
+export type SlowFill = "possible" | "asked";
 
 /** What became of a call that finishes a transfer or brings it on. Neither `sent` nor `open`: there was nothing to call, or it failed. */
 export interface Pushed {
@@ -129,6 +135,8 @@ export class BridgeExecutor {
         return failed(end.detail);
       }
       hash = end.hash;
+      const coin = unwrappedBy(call);
+      if (coin > 0n) await this.store.unseen(id, call.chainId, hash, account, coin);
       if (call.value > 0n) await bookCoin(this, { transfer: id, account, holder: from, call, at: end });
     }
     const key = bridge.started(row.key, await this.senders.receipt(route.fromChainId, hash));
@@ -146,6 +154,24 @@ export class BridgeExecutor {
     const holder = this.senders.venue(route.toChainId, owner.account).holder;
     await this.store.notStarted(owner, id, [{ chainId: route.toChainId, holder, token: route.tokenOut }]);
     return true;
+  }
+
+  /** Wei that a start that failed took out of wrapped coin before. Raises "network" where the journal has not booked it yet. */
+  async unwrapped({ account, workflow }: Owner, { bridge, request }: BridgeQuote): Promise<bigint> {
+    const row = await this.store.transfer(request.id);
+    if (row === null) return 0n;
+    let sum = 0n;
+    for (const [i, call] of this.#bridge(bridge).start(row.quote).calls.entries()) {
+      const { chainId, to } = call;
+      const intentId = `${request.id}.${i}`;
+      if (unwrappedBy(call) === 0n || !(await this.senders.isKnown(chainId, intentId))) continue;
+      const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
+      if (end.status !== "landed") continue;
+      const change = (await this.store.changeOf(chainId, intentId, account)).get(to.toLowerCase());
+      if (change === undefined) throw new ArbError("network", `the journal has not booked ${end.hash} yet`, { where: end.hash });
+      sum -= change;
+    }
+    return sum;
   }
 
   /** Contracts that a transfer's start let take tokens; none, which is told, where its bridge is not set up any more. Never raises. */
@@ -178,7 +204,11 @@ export class BridgeExecutor {
     const { state, waitsFor, checkAgainSeconds } = status;
     const startPossible = state !== "not-started" || !(await this.#isStartUndone(owner, row));
     const amount = arrival?.amount ?? null;
-    return { row, status, seen: { state, waitsFor, checkAgainSeconds, overdue, startPossible, amount, native } };
+    const seen: Seen = { state, waitsFor, checkAgainSeconds, overdue, startPossible, amount, native };
+    if (row.offered !== null) seen.offered = row.offered;
+    const slowFill = status.facts["slowFill"];
+    if (slowFill === "possible" || slowFill === "asked") seen.slowFill = slowFill;
+    return { row, status, seen };
   }
 
   /** Whether the call that starts a transfer has landed, by the journal. Not known, which is told, where its bridge is not set up any more. */
@@ -229,36 +259,48 @@ export class BridgeExecutor {
       const there = this.senders.venue(route.toChainId, account).holder;
       changes.push({ chainId: route.toChainId, holder: there, token: route.tokenOut });
     }
+    if (/^0x0{40}$/.test(arrival.token)) await this.store.arrivedInOwn(id, holder, arrival);
     await this.store.arrived(owner, row, ended, holder, arrival, changes);
   }
 
   /** The call that finishes a transfer, when the bridge has one now. `name` is the call's own, unique in its trade. */
   async claim(owner: Owner, name: string, id: string): Promise<Pushed> {
     const row = await this.#row(id);
-    return await this.#push(owner, name, await this.#bridge(row.bridge).claim(row.key, (c) => this.senders.view(c)));
+    const call = await this.#bridge(row.bridge).claim(row.key, (c) => this.senders.view(c));
+    return await this.#push(owner, intentOf(owner.saga, name), call);
   }
 
-  /** The call that a wish needs, when the state allows it. */
-  async recover(owner: Owner, name: string, id: string, wish: RecoverWish): Promise<Pushed> {
+  /** The call that a wish needs, when the state allows it. `offer`: output that a speed-up offers, base units of what arrives. */
+  async recover(owner: Owner, name: string, id: string, wish: RecoverWish, offer?: bigint): Promise<Pushed> {
     const row = await this.#row(id);
-    const more = wish === "speed-up" ? this.#speedUp(owner.account, row.quote, row.key) : {};
+    const output = offer ?? spedUp(row.quote);
+    const more = wish === "speed-up" ? this.#speedUp(owner.account, row.quote, row.key, output) : {};
     if (more === null) return { sent: false, open: false, detail: "nobody can sign for the depositor" };
     const call = await this.#bridge(row.bridge).recover(row.key, wish, (c) => this.senders.view(c), more);
-    return await this.#push(owner, name, call);
+    const intentId = intentOf(owner.saga, name);
+    // before it is signed: what may land must be known to the next offer, and to who judges what arrives
+    if (wish === "speed-up" && call !== null && !(await this.senders.isKnown(call.chainId, intentId)))
+      await this.store.noteOffer(owner, id, output);
+    return await this.#push(owner, intentId, call);
   }
 
-  async #push({ saga, account, workflow }: Owner, name: string, call: BridgeCall | null): Promise<Pushed> {
+  /** Asks the bridge to fill a transfer itself: by an intent of the transfer's own, so that it is never asked for twice. */
+  async slowFill(owner: Owner, id: string): Promise<Pushed> {
+    const row = await this.#row(id);
+    const call = await this.#bridge(row.bridge).recover(row.key, "retry", (c) => this.senders.view(c));
+    return await this.#push(owner, `${id}.slow-fill`, call);
+  }
+
+  async #push({ account, workflow }: Owner, intentId: string, call: BridgeCall | null): Promise<Pushed> {
     if (call === null) return { sent: false, open: false, called: false, detail: "the bridge has nothing to be called now" };
-    const intentId = intentOf(saga, name);
     const end = await this.senders.execute({ chainId: call.chainId, account, intentId, workflow, call }, this.settings.legMs);
     const detail = end.status === "landed" ? call.purpose : end.detail;
     return { sent: end.status === "landed", open: end.status === "open", detail };
   }
 
   /** What a speed-up of Across needs: null where the depositor is a contract, which cannot sign. */
-  #speedUp(account: string, quote: BridgeQuote, key: TransferKey): Record<string, string> | null {
+  #speedUp(account: string, quote: BridgeQuote, key: TransferKey, outputAmount: bigint): Record<string, string> | null {
     if (key.bridge !== "across") return {};
-    const outputAmount = spedUp(quote);
     const wallet = this.senders.wallets.find((w) => w.address.toLowerCase() === account.toLowerCase());
     if (!wallet) throw new ArbError("secrets", `this driver has no key of ${account}`);
     if (quote.request.sender.toLowerCase() !== account.toLowerCase()) return null;
@@ -295,7 +337,7 @@ export class BridgeExecutor {
 /** Name in the journal of something that a trade does. */
 export const intentOf = (saga: string, name: string): string => `${workflowOf(saga)}:${name}`;
 
-/** Output of a transfer whose relayers are offered twice the fee, base units of what arrives. */
+/** Output of a transfer whose relayers are offered twice the fee, base units of what arrives: for decisions of earlier steps, which name none. */
 export function spedUp(quote: BridgeQuote): bigint {
   const more = quote.fee > 0n ? quote.fee : 1n;
   const less = quote.amountOut - more;

@@ -1,9 +1,12 @@
 /** The coin that moves in a bridge's start without a log. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { IWETH9__factory } from "../../types/contracts/index.js";
 import { ArbError } from "../errors.js";
 import type { Senders } from "../transfers/senders.js";
 import type { TransferStore } from "../transfers/store.js";
 import type { BridgeCall } from "./bridge.js";
+
+const weth9 = IWETH9__factory.createInterface();
 
 export interface CoinCall {
   /** Id of the transfer that is started. */
@@ -14,6 +17,12 @@ export interface CoinCall {
   call: Pick<BridgeCall, "chainId" | "value">;
   /** Where it landed. */
   at: { hash: string; blockNumber: number };
+}
+
+/** Wei that a call takes out of wrapped coin: to the account, without a log that says so. 0n for any other call. */
+export function unwrappedBy({ data }: Pick<BridgeCall, "data">): bigint {
+  const { selector } = weth9.getFunction("withdraw");
+  return data.startsWith(selector) ? (weth9.decodeFunctionData("withdraw", data)[0] as bigint) : 0n;
 }
 
 /** How long the journal may take to book what else an account did in a block. */

@@ -22,7 +22,7 @@ export interface PricedQuote {
   messageCost: bigint;
   /** The longer of what the bridge promises and what we saw. */
   seconds: number;
-  /** What the price may move meanwhile. */
+  /** What the price may move meanwhile, or what the time costs where no price counts. */
   timeCost: bigint;
   /** Chance that it fails or is late, parts per million. */
   failurePpm: number;
@@ -55,6 +55,8 @@ export interface QuoteWish {
   /** Only these; null = all. */
   allow?: readonly BridgeId[] | null;
   except?: readonly BridgeId[];
+  /** What an hour costs, parts per million of the amount, in place of the drift of a price. */
+  timePpmPerHour?: number;
 }
 
 const PPM = 1_000_000n;
@@ -75,13 +77,13 @@ export function failurePpm({ transfers, late, refunded }: BridgeHistory): number
   return Math.round(((failures + PRIOR.failures) * 1e6) / (transfers + PRIOR.transfers));
 }
 
-/** Puts a value on a quote. `drift` in parts per million of the amount per hour; `messageCost` in the token that arrives. */
-export function priced(quote: BridgeQuote, history: BridgeHistory, driftPpmPerHour: number, messageCost: bigint): PricedQuote {
+/** Puts a value on a quote. `timePpmPerHour`: of the amount; `messageCost` in the token that arrives. */
+export function priced(quote: BridgeQuote, history: BridgeHistory, timePpmPerHour: number, messageCost: bigint): PricedQuote {
   const seconds = Math.max(quote.etaSeconds, Math.ceil(history.medianSeconds ?? 0));
-  const drift = (time: number) => (quote.amountOut * BigInt(driftPpmPerHour) * BigInt(Math.ceil(time))) / 3600n / PPM;
-  const timeCost = drift(seconds);
+  const costOf = (time: number) => (quote.amountOut * BigInt(timePpmPerHour) * BigInt(Math.ceil(time))) / 3600n / PPM;
+  const timeCost = costOf(seconds);
   const chance = failurePpm(history);
-  const failureCost = (drift(quote.refundSeconds) * BigInt(chance)) / PPM;
+  const failureCost = (costOf(quote.refundSeconds) * BigInt(chance)) / PPM;
   const net = quote.amountOut - messageCost - timeCost - failureCost;
   return { quote, net, messageCost, seconds, timeCost, failurePpm: chance, failureCost };
 }
@@ -104,7 +106,8 @@ export class BridgeMonitor {
    * "network" only when the database does not answer.
    */
   async offers(request: TransferRequest, wish: QuoteWish = {}): Promise<BridgeOffers> {
-    const { bridges, views } = this.#o;
+    const { bridges, views, driftPpmPerHour } = this.#o;
+    const timePpmPerHour = wish.timePpmPerHour ?? driftPpmPerHour;
     const stopped = await this.stopped();
     const refused: BridgeOffers["refused"] = [];
     const asked = bridges.map(async (bridge): Promise<PricedQuote | null> => {
@@ -119,7 +122,7 @@ export class BridgeMonitor {
         if (!answer.ok) return refuse(answer.reason);
         const { route } = request;
         const history = await this.history(bridge.id, route.fromChainId, route.toChainId);
-        return priced(answer.quote, history, this.#o.driftPpmPerHour, await this.#messageCost(answer.quote));
+        return priced(answer.quote, history, timePpmPerHour, await this.#messageCost(answer.quote));
       } catch (error) {
         if (error instanceof ArbError) return refuse(error.message);
         throw error;

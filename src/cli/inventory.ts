@@ -26,6 +26,8 @@ interface Inventory {
   rebalancings: RebalancingRow[];
 }
 
+const HOUR = 3_600;
+const DAY = 24 * HOUR;
 const LATEST = 10;
 
 export function inventoryCommand(): Command {
@@ -109,13 +111,19 @@ function textOf({ stock, inFlight: flying, plans, rebalancings, limits }: Invent
     for (const m of p.moves) {
       const of = (amount: bigint) => amountOn(m.fromChainId, m.tokenIn, amount);
       lines.push(
-        `plan: ${of(m.amount)} from ${titleOf(m.fromChainId)} to ${titleOf(m.toChainId)} by ${m.bridge} for ${of(m.cost)}`,
+        `plan: ${of(m.amount)} from ${titleOf(m.fromChainId)} to ${titleOf(m.toChainId)} by ${m.bridge} for ${of(m.cost)}${timeOf(m.seconds)}`,
       );
     }
     for (const reason of p.refused) lines.push(`not in the plan of ${p.token}: ${reason}`);
     if (p.moves.length + p.refused.length === 0) lines.push(`${p.token} is within ${percent(p.tolerancePpm)} of its shares`);
   }
   return lines.join("\n");
+}
+
+/** How long a transfer is expected to take, where that is more than minutes. */
+function timeOf(seconds = 0): string {
+  if (seconds < 2 * HOUR) return "";
+  return seconds < 2 * DAY ? `, in about ${Math.ceil(seconds / HOUR)} h` : `, in about ${Math.ceil(seconds / DAY)} days`;
 }
 
 function checked(address: string): string {

@@ -119,7 +119,7 @@ export function transfersCommand(): Command {
     });
   };
   tell("resume", "has a waiting trade look again at once, or do what you choose", null);
-  tell("recover", "the same for a transfer under way: speed-up, re-attest, retry-delivery, claim-refund", null);
+  tell("recover", "the same for a transfer under way: speed-up, slow-fill, re-attest, retry-delivery, claim-refund", null);
   sub("close", "ends a held trade whose position you have taken over: it is not traded on, and what it had reserved is free")
     .argument("<id>", "id of the opportunity")
     .option("--reason <text>", "what you did with it, for the books", "taken over by hand")

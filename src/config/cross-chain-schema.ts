@@ -37,6 +37,14 @@ const rebalancing = z.strictObject({
     .describe('Share of the whole stock that each network should have: { "ethereum": "40 %", "base": "60 %" }'),
   tolerance: share.prefault("10 %").describe("How far a network may be from its share, of the whole"),
   maxCost: share.prefault("0.2 %").describe("Most that a transfer may cost, of its amount"),
+  within: longDuration
+    .optional()
+    .describe(
+      'Longest that a transfer may take; left out: transferWithin. "200 h" also lets withdrawals by canonical bridges in',
+    ),
+  timeCost: percent
+    .prefault("0.001 %")
+    .describe("What an hour of its absence costs stock, of the amount: it is compared by this, not by drift"),
   every: longDuration.prefault("10 min").describe("Between two looks at the stock"),
 });
 

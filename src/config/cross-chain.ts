@@ -15,6 +15,10 @@ export interface RebalancingConfig extends RebalanceRules {
   token: string;
   shares: Map<number, number>;
   everyMs: number;
+  /** Longest that a transfer may take; what trades' transfers may take when left out. */
+  withinSeconds?: number;
+  /** What an hour of its absence costs stock, parts per million of the amount; 10 when left out. */
+  timeCostPpmPerHour?: number;
 }
 
 /** What cross-chain trades may do. Amounts in base units by symbol. */
@@ -130,7 +134,9 @@ function rebalancingOf(
   const sum = [...shares.values()].reduce((a, b) => a + b, 0);
   if (sum !== FULL_PPM) faults.push({ path: [...path, "shares"], message: `add up to ${sum / 10_000} %, not to 100 %` });
   if (!token) return [];
-  return [{ token: token.symbol, shares, tolerancePpm: r.tolerance, maxCostPpm: r.maxCost, everyMs: r.every }];
+  const { tolerance: tolerancePpm, maxCost: maxCostPpm, every: everyMs, timeCost: timeCostPpmPerHour } = r;
+  const within = r.within === undefined ? {} : { withinSeconds: r.within / 1000 };
+  return [{ token: token.symbol, shares, tolerancePpm, maxCostPpm, everyMs, timeCostPpmPerHour, ...within }];
 }
 
 /** Reads names and amounts; faults are collected. */

@@ -1,14 +1,14 @@
 /** The workflow of one transfer of stock, and the schedule that starts them: one at a time for a token. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BridgeQuote } from "../bridges/bridge.js";
-import type { Seen, StartEnd, Wrapped } from "../bridges/bridge-executor.js";
+import type { Pushed, Seen, StartEnd, Wrapped } from "../bridges/bridge-executor.js";
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { ArbError } from "../errors.js";
 import type { Sql } from "../journal/sql.js";
 import { openRevocation, staysApproved } from "../transfers/approvals.js";
 import { FAULT_TRIES, type FaultKind, faultKindOf } from "../transfers/faults.js";
 import { brokenWithin, symbolsOf } from "../transfers/limits.js";
-import { planOf, planOfMove, requestOf } from "../transfers/rebalancing-plan.js";
+import { planOf, planOfMove, stockOffers } from "../transfers/rebalancing-plan.js";
 import { type RebalancingEnd, RebalancingStore, type StockMove } from "../transfers/rebalancing-store.js";
 import { workflowOf } from "../transfers/store.js";
 import type { Owner } from "../transfers/types.js";
@@ -25,6 +25,8 @@ export interface RebalancingInput {
 const LEG = "move";
 /** One wait for the operator: each is a step. */
 const ASK_SECONDS = 3_600;
+/** So often at least a transfer is looked at while it takes what was promised. */
+const LOOKS_PER_TRANSFER = 200;
 const PPM = 1_000_000n;
 
 type Tried<T> = { ok: true; value: T } | { ok: false; kind: FaultKind; fault: string };
@@ -41,6 +43,7 @@ export const rebalancingStore = (env: Env): RebalancingStore => new RebalancingS
 export class Rebalancing {
   #steps = 0;
   #pushes = 0;
+  #isSlowFillAsked = false;
   readonly #owner: Owner;
 
   constructor(
@@ -57,6 +60,7 @@ export class Rebalancing {
     const started = await this.#begin(quote.quote);
     if (started.status === "failed") {
       if (await this.engine.patched("stock-approvals")) await this.#revoke(quote.quote);
+      if (await this.engine.patched("stock-coins")) await this.#wrapBack(quote.quote);
       return await this.#end("not-started", started.detail);
     }
     return await this.#fly(quote.quote);
@@ -67,8 +71,8 @@ export class Rebalancing {
     const { quotes } = this.env;
     const { fromChainId, toChainId, tokenIn, tokenOut, amount, maxCostPpm } = move;
     const route = { fromChainId, toChainId, tokenIn, tokenOut };
-    const request = await requestOf(quotes, account, { route, amountIn: amount, id: `${workflowOf(id)}:${LEG}` });
-    const { offers, refused } = await quotes.monitor.offers(request);
+    const wanted = { route, amountIn: amount, id: `${workflowOf(id)}:${LEG}` };
+    const { offers, refused } = await stockOffers(quotes, account, wanted, move);
     const [best] = offers;
     if (!best) return { quote: null, reason: refused.map((r) => `${r.bridge}: ${r.reason}`).join("; ") };
     const cost = amount - best.net + (await quotes.gasIn(fromChainId, tokenIn, 0n, 1n));
@@ -105,10 +109,18 @@ export class Rebalancing {
     }
   }
 
+  /** What a start that failed had unwrapped: as the coin it would be no stock. */
+  async #wrapBack(quote: BridgeQuote): Promise<void> {
+    const coin = await this.#steady("unwrapped", () => this.env.actions.bridges.unwrapped(this.#owner, quote));
+    if (coin > 0n) await this.#wrap(quote.request.route.fromChainId, coin);
+  }
+
   async #fly(quote: BridgeQuote): Promise<RebalancingEnd> {
     const { id, move } = this.input;
     const { bridges } = this.env.actions;
     const { pollSeconds, mostPollSeconds } = this.env.settings;
+    // each look is a step: a withdrawal of a week is not looked at every minute
+    const mostSeconds = Math.max(mostPollSeconds, quote.etaSeconds / LOOKS_PER_TRANSFER);
     let told = false;
     for (;;) {
       const seen = await this.#steady("track", () => bridges.track(this.#owner, quote.request.id));
@@ -126,12 +138,14 @@ export class Rebalancing {
         told = true;
         this.env.onFault(new ArbError("timeout", `${id} is overdue: ${seen.waitsFor}`, { where: "arb inventory" }));
       }
-      if (!pushed) await this.engine.pause(Math.min(Math.max(seen.checkAgainSeconds, pollSeconds), mostPollSeconds));
+      // a call that failed is paid for: it is not made again at once
+      const again = pushed?.open === false ? mostPollSeconds : Math.max(seen.checkAgainSeconds, pollSeconds);
+      if (pushed?.sent !== true) await this.engine.pause(Math.min(again, mostSeconds));
     }
   }
 
-  /** What the state asks for; whether something was sent. What is only slow is waited for: stock is in no hurry. */
-  async #push(quote: BridgeQuote, seen: Seen): Promise<boolean> {
+  /** What the state asks for; null where that is to wait. What is only slow pays no relayer more: stock is in no hurry. */
+  async #push(quote: BridgeQuote, seen: Seen): Promise<Pushed | null> {
     const { bridges } = this.env.actions;
     const owner = this.#owner;
     const name = `${LEG}.push.${this.#pushes}`;
@@ -141,10 +155,22 @@ export class Rebalancing {
     else if (seen.state === "blocked") {
       await this.#steady("re-attest", () => bridges.recover(owner, `${name}.re-attest`, transfer, "re-attest"));
       pushed = await this.#steady("retry", () => bridges.recover(owner, name, transfer, "retry"));
-    } else return false;
+    } else if (seen.slowFill === "possible" && (seen.state === "slow" || seen.overdue) && !this.#isSlowFillAsked) {
+      const asked = await this.#steady("slow-fill", () => this.#askSlowFill(transfer));
+      this.#isSlowFillAsked = asked.sent;
+      return asked;
+    } else return null;
     // one that is open goes on under its own name
     if (!pushed.open) this.#pushes++;
-    return pushed.sent;
+    return pushed;
+  }
+
+  /** Asks the bridge to fill it itself, where that costs no more gas than the transfer may cost. */
+  async #askSlowFill(transfer: string): Promise<Pushed> {
+    const { toChainId, tokenOut, amount, maxCostPpm } = this.input.move;
+    const gas = await this.env.quotes.slowFillGas(toChainId, tokenOut);
+    if (gas * PPM > amount * BigInt(maxCostPpm)) return { sent: false, open: false, detail: `its gas would cost ${gas}` };
+    return await this.env.actions.bridges.slowFill(this.#owner, transfer);
   }
 
   async #wrap(chainId: number, amount: bigint): Promise<void> {

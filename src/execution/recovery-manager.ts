@@ -42,6 +42,7 @@ export const CHOICES = {
   "other-venue": "another pool or venue",
   "other-bridge": "another bridge",
   "speed-up": "offer the relayers more",
+  "slow-fill": "ask the bridge to fill it itself",
   "re-attest": "ask for new signatures",
   "retry-delivery": "deliver again",
   "claim-refund": "claim the refund",
@@ -80,6 +81,10 @@ export interface Choice {
   /** How long it takes. */
   seconds: number;
   detail: string;
+  /** Of a speed-up: the output that relayers are offered, base units of what arrives. Absent in earlier steps. */
+  offer?: bigint;
+  /** Of a speed-up: what that and all offers before it give away of what was promised. It counts against the loss limit by itself. */
+  given?: bigint;
 }
 
 /** Amounts in base units of the profit token. */
@@ -98,7 +103,7 @@ export interface RecoveryPolicy extends LossLimits {
   holdSeconds: number;
   /** What a second of the capital's absence costs, in parts per billion of the capital. */
   timeCostPpb: bigint;
-  /** Tries of each kind: the same again, other venues, other bridges, speed-ups, deliveries. */
+  /** Tries of each kind: the same again, other venues, other bridges, speed-ups, slow fills, deliveries. */
   tries: number;
 }
 
@@ -130,8 +135,8 @@ type Cells = Partial<Record<Failure, readonly ChoiceKind[]>>;
 const STRANDED = ["hold", "operator"] as const;
 const AT_SOURCE = ["other-bridge", "sell-at-source", ...STRANDED] as const;
 const FLYING: Cells = {
-  "fill-slow": ["speed-up", "wait", "operator"],
-  "fee-too-low": ["speed-up", "wait", "operator"],
+  "fill-slow": ["speed-up", "slow-fill", "wait", "operator"],
+  "fee-too-low": ["speed-up", "slow-fill", "wait", "operator"],
   "attestation-late": ["wait", "operator"],
   "attestation-expired": ["re-attest", "wait", "operator"],
   "delivery-blocked": ["retry-delivery", "wait", "operator"],
@@ -229,6 +234,7 @@ const COUNTED = new Set<ChoiceKind>([
   "other-venue",
   "other-bridge",
   "speed-up",
+  "slow-fill",
   "re-attest",
   "retry-delivery",
   "claim-refund",
@@ -281,7 +287,8 @@ export class RecoveryManager {
       const wished = open.find((c) => c.kind === wish);
       if (wished) return decision(wished, "the operator asked for it");
     }
-    const ways = open.filter(({ kind, loss }) => !isResort(kind) && (FREE.has(kind) || (loss !== null && loss <= maxLoss)));
+    const isWithin = (lost: bigint | null): boolean => lost !== null && lost <= maxLoss;
+    const ways = open.filter((c) => !isResort(c.kind) && (FREE.has(c.kind) || isWithin(counted(c))));
     const [best] = ways.toSorted(
       (a, b) => (earlier ? 0 : rank(a.kind) - rank(b.kind)) || order(this.#cost(a, capital), this.#cost(b, capital)),
     );
@@ -289,7 +296,7 @@ export class RecoveryManager {
       const why = ways.length === 1 ? "the only way within the limits" : `the cheapest of ${ways.map((w) => w.kind).join(", ")}`;
       return decision(best, `${FAILURES[failure]}: ${why}`);
     }
-    const least = open.flatMap((c) => (c.loss === null || isResort(c.kind) ? [] : [c.loss])).toSorted(order)[0];
+    const least = open.flatMap((c) => (isResort(c.kind) ? [] : (counted(c) ?? []))).toSorted(order)[0];
     const lost = least === undefined ? "no way out can be quoted" : `the cheapest way out loses ${least}, above ${maxLoss}`;
     if (kinds.includes("hold") && capital <= holdLimit)
       return decision(resort("hold", this.policy.holdSeconds), `${FAILURES[failure]}: ${lost}`);
@@ -339,6 +346,8 @@ export class RecoveryManager {
   }
 }
 
+/** What of a way counts against the loss limit: relayers are not offered a trade's gain beyond it either. */
+const counted = ({ loss, given }: Choice): bigint | null => (loss !== null && given !== undefined && given > loss ? given : loss);
 const rank = (kind: ChoiceKind): number => (PUSHES.has(kind) ? 0 : STAYS.has(kind) ? 2 : 1);
 const isResort = (kind: ChoiceKind): boolean => kind === "hold" || kind === "operator";
 const order = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -58,6 +58,7 @@ export async function runLeg(s: SagaRun, state: SagaState, wish: LegWish, capita
       case "retry":
         break;
       case "speed-up":
+      case "slow-fill":
       case "re-attest":
       case "retry-delivery":
       case "claim-refund":

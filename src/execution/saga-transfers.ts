@@ -123,6 +123,7 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
     if (!quiet || waitsFor !== stood)
       await s.stand(t.flying, waitsFor, risk, Math.max(0, Math.round(dueSeconds - (now - begun) / 1000)));
     stood = waitsFor;
+    if (seen?.offered !== undefined) promised = seen.offered;
     if (seen !== null && (seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
       const amount = seen.amount;
       const refunded = seen.state === "refunded";
@@ -157,14 +158,17 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
     const failure = halted ? "chain-halted" : seen.failure === undefined ? earlierFailureOf(seen) : seen.failure;
     if (failure !== null) {
       const timeLeft = now < lastWait;
-      const position = { state: t.flying, amount: t.amount, capital: t.capital, token: t.token, quote };
-      const { kind } = await s.decide(position, failure, timeLeft, true);
+      const { offered, slowFill } = seen ?? {};
+      const known = { ...(offered !== undefined && { offered }), ...(slowFill && { slowFill }) };
+      const position = { state: t.flying, amount: t.amount, capital: t.capital, token: t.token, quote, ...known };
+      const { kind, offer } = await s.decide(position, failure, timeLeft, true);
       if (kind === "speed-up") {
-        promised = spedUp(quote);
-        await push(s, t.flying, leg, id, "speed-up", calls);
+        promised = offer ?? spedUp(quote);
+        await push(s, t.flying, leg, id, "speed-up", calls, offer);
       }
       if (kind === "re-attest") await push(s, t.flying, leg, id, "re-attest", calls);
       else if (kind === "retry-delivery") await push(s, t.flying, leg, id, "retry", calls);
+      else if (kind === "slow-fill") await push(s, t.flying, leg, id, "slow-fill", calls);
       else if (kind === "claim-refund") await push(s, t.flying, leg, id, "claim-refund", calls);
       else if (kind !== "wait" && kind !== "speed-up") {
         await s.stand("operator", late ?? waitsFor, risk);
@@ -215,7 +219,8 @@ export async function wrapped(s: SagaRun, state: SagaState, leg: string, chainId
 }
 
 /** Calls of one transfer that were sent and have no known end, by their wish. `until`: when they are told; null while it is not sure that they are sent. */
-type OpenCalls = Map<RecoverWish | "claim", { name: string; until: number | null; isTold: boolean }>;
+type Wish = RecoverWish | "claim" | "slow-fill";
+type OpenCalls = Map<Wish, { name: string; until: number | null; isTold: boolean }>;
 
 /**
  * Makes the bridge's call of now. One that fails is followed by a pause, so that it is not paid for again and again at once. Gives null, or
@@ -226,17 +231,19 @@ async function push(
   state: SagaState,
   leg: string,
   id: string,
-  wish: RecoverWish | "claim",
+  wish: Wish,
   calls: OpenCalls,
+  offer?: bigint,
 ): Promise<string | null> {
   const call = calls.get(wish) ?? { name: s.name(`${leg}.${wish}`), until: null, isTold: false };
   const { name } = call;
   const { settings } = s.env;
   const { bridges } = s.env.actions;
   for (;;) {
-    const tried = await s.within(name, () =>
-      wish === "claim" ? bridges.claim(s.owner, name, id) : bridges.recover(s.owner, name, id, wish),
-    );
+    const tried = await s.within(name, async () => {
+      if (wish === "claim") return await bridges.claim(s.owner, name, id);
+      return wish === "slow-fill" ? await bridges.slowFill(s.owner, id) : await bridges.recover(s.owner, name, id, wish, offer);
+    });
     if (!tried.ok) {
       // it may be signed; a silent network is found by the next look
       if (await s.engine.patched("open-pushes")) calls.set(wish, call);

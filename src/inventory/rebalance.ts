@@ -15,10 +15,16 @@ export interface Move {
   /** Fees of the bridge and gas, in the asset. */
   cost: bigint;
   bridge: string;
+  /** How long it is expected to take. */
+  seconds?: number;
 }
 
 /** What a transfer would cost now by the cheapest bridge; null where none carries it. */
-export type Price = (fromChainId: number, toChainId: number, amount: bigint) => Promise<{ bridge: string; cost: bigint } | null>;
+export type Price = (
+  fromChainId: number,
+  toChainId: number,
+  amount: bigint,
+) => Promise<Pick<Move, "bridge" | "cost" | "seconds"> | null>;
 
 export interface RebalanceRules {
   /** A network is left alone while it is this near to its share, parts per million of the whole. */

@@ -194,7 +194,7 @@ export class Actions {
 
   /** What only more questions show; asked where a transfer is late. */
   async #trouble(
-    { quote, bridge }: TransferRow,
+    { quote, bridge, offered }: TransferRow,
     { state, waitsFor }: TransferStatus,
     overdue: boolean,
   ): Promise<{ underpaid: boolean; halted: string | null }> {
@@ -206,7 +206,7 @@ export class Actions {
       (await this.senders.haltOf(route.toChainId, this.settings.haltSeconds));
     // a fill that waits for its final block has been paid for
     if (bridge !== "across" || halted !== null || !/relayer/.test(waitsFor)) return { underpaid: false, halted };
-    return { underpaid: await this.quotes.asksMore(quote), halted };
+    return { underpaid: await this.quotes.asksMore(quote, offered ?? quote.amountOut), halted };
   }
 
   /** Where a trade's tokens are held on a network. */

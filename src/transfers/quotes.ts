@@ -1,6 +1,7 @@
 /** What a cross-chain trade would give, what each way out of it would give, and what gas is worth; all by quotes of now. */
 import type { BridgeId, BridgeQuote } from "../bridges/bridge.js";
-import { spedUp } from "../bridges/bridge-executor.js";
+import { SLOW_FILL_SECONDS } from "../bridges/across.js";
+import type { SlowFill } from "../bridges/bridge-executor.js";
 import type { BridgeMonitor, BridgeOffers } from "../bridges/monitor.js";
 import { type Moment, moment, msBetween } from "../clock.js";
 import { ArbError } from "../errors.js";
@@ -14,6 +15,9 @@ import { workflowOf } from "./store.js";
 /** Gas of one leg with its approval, and of one start of a bridge with its approval: for costs before anything is planned. */
 const LEG_GAS = 230_000n;
 const START_GAS = 190_000n;
+/** Gas of the calls that bring an Across transfer on: 46,295 and 64,119 were measured. */
+const SPEED_UP_GAS = 60_000n;
+const SLOW_FILL_GAS = 80_000n;
 const PRICE_PROBE = 10n ** 16n;
 const PRICE_MS = 15_000;
 
@@ -36,6 +40,9 @@ export interface Position {
   pool?: string | null;
   /** Of the transfer that is under way. */
   quote?: BridgeQuote;
+  /** Least output that its relayers were offered after its start. */
+  offered?: bigint;
+  slowFill?: SlowFill;
 }
 
 export class Quotes {
@@ -84,6 +91,11 @@ export class Quotes {
     return await this.costIn(chainId, gas * (await this.gasPrice(chainId)), token);
   }
 
+  /** Gas of the request for a slow fill on a network, in a token there. */
+  async slowFillGas(chainId: number, token: string): Promise<bigint> {
+    return await this.costIn(chainId, SLOW_FILL_GAS * (await this.gasPrice(chainId)), token);
+  }
+
   /** Quotes of all bridges. The request's id only names it: a start is quoted anew with its own. */
   async offers(
     o: CrossChainOpportunity,
@@ -118,14 +130,33 @@ export class Quotes {
     return best ? { net: best.net, seconds: best.seconds, bridge: best.quote.bridge } : null;
   }
 
-  /** Whether a bridge would now want more for a transfer than it was offered: relayers leave it then. False where it does not say. */
-  async asksMore(offered: BridgeQuote): Promise<boolean> {
+  /** Output for which a bridge would carry a transfer of this amount now, base units of what arrives; null where it does not say. */
+  async demand(offered: BridgeQuote): Promise<bigint | null> {
     const { request } = offered;
     const deadline = await this.#deadline(request.route.toChainId);
     const asked = { ...request, deadline, id: `${request.id}?` };
     const answer = await this.monitor.bridge(offered.bridge).quote(asked, (chainId) => this.senders.view(chainId));
     // by their shares: amounts differ by what makes them unique
-    return answer.ok && answer.quote.amountOut * offered.amountIn < (offered.amountOut - 1n) * answer.quote.amountIn;
+    return answer.ok ? (answer.quote.amountOut * offered.amountIn) / answer.quote.amountIn : null;
+  }
+
+  /** Whether a bridge would now want more for a transfer than it was offered last: relayers leave it then. False where it does not say. */
+  async asksMore(offered: BridgeQuote, last = offered.amountOut): Promise<boolean> {
+    return isBelow(await this.demand(offered), last);
+  }
+
+  /**
+   * Output that a speed-up offers, always below the last offer: what the bridge asks for now, or one more fee where it asks for no more
+   * than was offered, or does not say. Null where nothing would be left.
+   */
+  async nextOffer(offered: BridgeQuote, last: bigint): Promise<bigint | null> {
+    const asked = await this.demand(offered).catch((error: unknown) => {
+      // a service that does not answer keeps nobody from offering more
+      if (error instanceof ArbError && error.code === "network") return null;
+      throw error;
+    });
+    const offer = asked !== null && isBelow(asked, last) ? asked : last - (offered.fee > 0n ? offered.fee : 1n);
+    return offer > 0n ? offer : null;
   }
 
   /**
@@ -144,8 +175,9 @@ export class Quotes {
       if (kinds !== null && !kinds.includes(kind)) continue;
       try {
         const found = await way();
-        if (found !== null)
-          choices.push({ kind, loss: p.capital - found.value, seconds: found.seconds ?? 0, detail: found.detail });
+        if (found === null) continue;
+        const { value, seconds = 0, ...more } = found;
+        choices.push({ kind, loss: p.capital - value, seconds, ...more });
       } catch (error) {
         if (!lenient || !(error instanceof ArbError) || error.code !== "network") throw error;
       }
@@ -197,7 +229,8 @@ export class Quotes {
       return value === null ? null : { value, seconds: best!.seconds, detail: `back by ${best!.quote.bridge}, then sold` };
     };
     // stock that travels is worth its cost
-    const worthOf = (amount: bigint): bigint => (p.token === "bought" ? (p.capital * amount) / p.amount : amount);
+    const isBought = p.token === "bought" || p.state === "in-flight";
+    const worthOf = (amount: bigint): bigint => (isBought ? (p.capital * amount) / p.amount : amount);
     switch (p.state) {
       case "source-leg": {
         const buyIn =
@@ -229,26 +262,11 @@ export class Quotes {
           "bridge-back": bridgeBack,
         };
       case "in-flight": {
-        const offered = p.quote;
-        if (!offered) return {};
-        const detail = "until it arrives or is refunded";
-        const ways: Partial<Record<ChoiceKind, Way>> = {
-          // who waits for a slow transfer must expect its refund
-          wait: async () => {
-            const value = await sellAt("source", offered.amountIn);
-            return value === null ? null : { value, seconds: offered.refundSeconds, detail };
-          },
-        };
-        // a speed-up needs the depositor's signature, which a vault does not give
-        if (offered.bridge === "across" && sameAddress(offered.request.sender, account))
-          ways["speed-up"] = async () => {
-            const dearer = spedUp(offered);
-            const value = await thenHome(await sellAt("target", dearer));
-            return value === null
-              ? null
-              : { value, seconds: offered.etaSeconds, detail: `for ${offered.amountOut - dearer} more` };
-          };
-        return ways;
+        const { quote } = p;
+        if (!quote) return {};
+        const sell = async (chainId: number, amount: bigint) =>
+          chainId === o.buy.chainId ? await sellAt("source", amount) : await thenHome(await sellAt("target", amount));
+        return this.#flying(o, account, { ...p, quote }, worthOf, sell);
       }
       case "return-start":
       case "return-refunded":
@@ -275,15 +293,7 @@ export class Quotes {
       case "rebalance-in-flight": {
         const { quote } = p;
         if (!quote) return {};
-        const at =
-          (value: bigint, seconds: number, detail: string): Way =>
-          () =>
-            Promise.resolve({ value: worthOf(value), seconds, detail });
-        const signs = quote.bridge === "across" && sameAddress(quote.request.sender, account);
-        return {
-          wait: at(quote.amountIn, quote.refundSeconds, "until it arrives or is refunded"),
-          ...(signs ? { "speed-up": at(spedUp(quote), quote.etaSeconds, "for a higher fee") } : {}),
-        };
+        return this.#flying(o, account, { ...p, quote }, worthOf, async (_, amount) => await Promise.resolve(worthOf(amount)));
       }
       case "bought-not-sold":
         return {
@@ -319,6 +329,47 @@ export class Quotes {
     }
   }
 
+  /** Ways on for a transfer that is under way. `worthOf`: at its cost; `worthOn`: on a network, at its price of now. In the profit token. */
+  #flying(
+    o: CrossChainOpportunity,
+    account: string,
+    { quote, offered, slowFill }: Position & { quote: BridgeQuote },
+    worthOf: (amount: bigint) => bigint,
+    worthOn: (chainId: number, amount: bigint) => Promise<bigint | null>,
+  ): Partial<Record<ChoiceKind, Way>> {
+    const { amountIn, amountOut, etaSeconds, refundSeconds } = quote;
+    const { fromChainId, toChainId } = quote.request.route;
+    const profitOn = (chainId: number): string => (chainId === o.buy.chainId ? o.buy.tokenIn : o.sell.tokenOut);
+    const isAsked = slowFill === "asked";
+    const ways: Partial<Record<ChoiceKind, Way>> = {
+      // who waits for a slow transfer must expect its refund, or the slow fill that was asked for
+      wait: async () => {
+        const value = isAsked ? await worthOn(toChainId, amountOut) : await worthOn(fromChainId, amountIn);
+        const detail = "until it arrives or is refunded";
+        return value === null ? null : { value, seconds: isAsked ? SLOW_FILL_SECONDS : refundSeconds, detail };
+      },
+    };
+    // a speed-up needs the depositor's signature, which a vault does not give
+    if (quote.bridge === "across" && sameAddress(quote.request.sender, account))
+      ways["speed-up"] = async () => {
+        const last = offered ?? amountOut;
+        const offer = await this.nextOffer(quote, last);
+        const value = offer === null ? null : await worthOn(toChainId, offer);
+        if (offer === null || value === null) return null;
+        const cost = await this.costIn(fromChainId, SPEED_UP_GAS * (await this.gasPrice(fromChainId)), profitOn(fromChainId));
+        const given = worthOf(amountOut - offer);
+        return { value: value - cost, seconds: etaSeconds, detail: `for ${last - offer} more`, offer, given };
+      };
+    if (slowFill === "possible")
+      ways["slow-fill"] = async () => {
+        const value = await worthOn(toChainId, amountOut);
+        if (value === null) return null;
+        const cost = await this.slowFillGas(toChainId, profitOn(toChainId));
+        return { value: value - cost, seconds: SLOW_FILL_SECONDS, detail: "by the bridge, with one of its next root bundles" };
+      };
+    return ways;
+  }
+
   /** Latest arrival that a transfer of now may want, by the destination's clock. */
   async #deadline(chainId: number): Promise<number> {
     const block = await this.senders.chain(chainId).provider.getBlock("latest");
@@ -328,4 +379,7 @@ export class Quotes {
 }
 
 /** One way out, quoted when it is asked: what is there in the end, in the profit token. Null where it cannot be taken. */
-type Way = () => Promise<{ value: bigint; seconds?: number; detail: string } | null>;
+type Way = () => Promise<({ value: bigint; seconds?: number } & Pick<Choice, "detail" | "offer" | "given">) | null>;
+
+/** Whether a bridge asks for more than a last offer. Rounding is no demand. */
+const isBelow = (asked: bigint | null, last: bigint): boolean => asked !== null && asked < last - 1n;

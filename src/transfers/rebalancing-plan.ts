@@ -1,5 +1,6 @@
 /** Stock of a token on all networks, and the transfers that would bring it to its shares, with their cost by quotes of now. */
 import type { TransferRequest } from "../bridges/bridge.js";
+import type { BridgeOffers } from "../bridges/monitor.js";
 import type { RebalancingConfig } from "../config/cross-chain.js";
 import { findToken } from "../config/networks.js";
 import { ArbError } from "../errors.js";
@@ -11,6 +12,9 @@ import type { TransferStore } from "./store.js";
 
 /** Legs of transfers that bring stock to where it belongs: what they carry counts as there already. */
 const BRINGS_STOCK = /^(again\d+\.)?(restock|home|move)\b/;
+
+/** What the absence of stock costs where nothing else is set, parts per million an hour: about 9 % a year. */
+const TIME_COST_PPM = 10;
 
 /** Stock of a token on a network, base units. */
 export interface Held extends Stock {
@@ -72,8 +76,8 @@ export async function planOf(env: PlanEnv, account: string, r: RebalancingConfig
     // what is on its way cannot be sent on yet
     if (from.free < amount) return refuse(`chain ${fromChainId} has only ${from.free} free of ${amount}`);
     const route = { fromChainId, toChainId, tokenIn: from.token, tokenOut: to.token };
-    const request = await requestOf(env.quotes, account, { route, amountIn: amount, id: `rebalance/${r.token}?` });
-    const { offers, refused: by } = await env.quotes.monitor.offers(request);
+    const what = { route, amountIn: amount, id: `rebalance/${r.token}?` };
+    const { offers, refused: by } = await stockOffers(env.quotes, account, what, r);
     const [best] = offers;
     if (!best) return refuse(by.map((b) => `${b.bridge} ${b.reason}`).join("; "));
     const { bridge } = best.quote;
@@ -83,7 +87,7 @@ export async function planOf(env: PlanEnv, account: string, r: RebalancingConfig
     const cost = amount - best.net + (await env.quotes.gasIn(fromChainId, from.token, 0n, 1n));
     if (cost * 1_000_000n > amount * BigInt(r.maxCostPpm))
       refuse(`${amount} from ${fromChainId} to ${toChainId} would cost ${cost} by ${bridge}`);
-    return { bridge, cost };
+    return { bridge, cost, seconds: best.seconds };
   };
   const holdings = held.map(({ chainId, free, incoming, sharePpm }) => ({
     chainId,
@@ -100,6 +104,8 @@ export async function planOf(env: PlanEnv, account: string, r: RebalancingConfig
       tokenIn: at.get(m.fromChainId)!.token,
       tokenOut: at.get(m.toChainId)!.token,
       maxCostPpm: r.maxCostPpm,
+      ...(r.withinSeconds !== undefined && { withinSeconds: r.withinSeconds }),
+      ...(r.timeCostPpmPerHour !== undefined && { timeCostPpmPerHour: r.timeCostPpmPerHour }),
     })),
     refused,
   };
@@ -116,15 +122,44 @@ export function planOfMove({
   return { legs: [part], flying: [{ ...part, bridge }], owned: [] };
 }
 
-/** A request for a transfer between an account's own places. */
-export async function requestOf(
+type Wanted = Pick<TransferRequest, "route" | "amountIn" | "id">;
+
+/**
+ * Quotes of all bridges for a transfer of stock, the best first. Stock is worth the same on both sides: its time costs, and no price moves.
+ * Those that cannot keep the time of trades' transfers are asked with the stock's own: the deadline of the others stays short, for what
+ * they do not bring is away until then.
+ */
+export async function stockOffers(
   quotes: Quotes,
   account: string,
-  { route, amountIn, id }: Pick<TransferRequest, "route" | "amountIn" | "id">,
+  wanted: Wanted,
+  {
+    withinSeconds = quotes.transferSeconds,
+    timeCostPpmPerHour = TIME_COST_PPM,
+  }: Pick<RebalancingConfig, "withinSeconds" | "timeCostPpmPerHour">,
+): Promise<BridgeOffers> {
+  const wish = { timePpmPerHour: timeCostPpmPerHour };
+  const usual = Math.min(withinSeconds, quotes.transferSeconds);
+  const fast = await quotes.monitor.offers(await requestOf(quotes, account, wanted, usual), wish);
+  if (withinSeconds <= usual) return fast;
+  const except = fast.offers.map((o) => o.quote.bridge);
+  const slow = await quotes.monitor.offers(await requestOf(quotes, account, wanted, withinSeconds), { ...wish, except });
+  return {
+    offers: [...fast.offers, ...slow.offers].toSorted((a, b) => (a.net > b.net ? -1 : a.net < b.net ? 1 : 0)),
+    refused: slow.refused.filter((r) => !except.includes(r.bridge)),
+  };
+}
+
+/** A request for a transfer between an account's own places. */
+async function requestOf(
+  quotes: Quotes,
+  account: string,
+  { route, amountIn, id }: Wanted,
+  withinSeconds: number,
 ): Promise<TransferRequest> {
   const { senders } = quotes;
   const block = await senders.chain(route.toChainId).provider.getBlock("latest");
   if (!block) throw new ArbError("network", "the node gave no block", { where: String(route.toChainId) });
   const [sender, recipient] = [senders.venue(route.fromChainId, account).holder, senders.venue(route.toChainId, account).holder];
-  return { route, amountIn, sender, recipient, deadline: block.timestamp + quotes.transferSeconds, id };
+  return { route, amountIn, sender, recipient, deadline: block.timestamp + withinSeconds, id };
 }

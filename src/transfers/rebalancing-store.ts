@@ -16,6 +16,9 @@ export interface StockMove extends Move {
   tokenOut: string;
   /** Most that it may cost, parts per million of its amount. */
   maxCostPpm: number;
+  /** As in its configuration. */
+  withinSeconds?: number;
+  timeCostPpmPerHour?: number;
 }
 
 export interface RebalancingRow {

@@ -32,6 +32,8 @@ export interface TransferRow {
   bridge: BridgeId;
   quote: BridgeQuote;
   key: TransferKey;
+  /** Least output that relayers were offered after the start; null before the first such offer. */
+  offered: bigint | null;
   state: string;
   due: Date;
   /** By the database's clock, which set it: a driver's own may be set otherwise. */
@@ -73,13 +75,16 @@ export function sagaOf(r: Record<string, unknown>): SagaRow {
 }
 
 export function transferOf(r: Record<string, unknown>): TransferRow {
+  const key = fromStored<TransferKey>(r["key"]);
+  const offered = key.data["offered"];
   return {
     id: String(r["id"]),
     saga: String(r["saga"]),
     leg: String(r["leg"]),
     bridge: r["bridge"] as BridgeId,
     quote: fromStored(r["quote"]),
-    key: fromStored(r["key"]),
+    key,
+    offered: offered === undefined ? null : BigInt(offered),
     state: String(r["state"]),
     due: r["due"] as Date,
     overdue: r["overdue"] as boolean,

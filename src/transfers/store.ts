@@ -281,6 +281,18 @@ export class TransferStore {
     });
   }
 
+  /** A lower output that relayers are about to be offered. The least stands. Raises "locked" where another driver carries the trade. */
+  async noteOffer(owner: Owner, id: string, offer: bigint): Promise<void> {
+    await inTransaction(this.db.pool, `the offer for ${id} cannot be noted`, async (sql) => {
+      await this.#mustCarry(owner, sql);
+      await sql.query(
+        `update crosschain.transfer set key = jsonb_set(key, '{data,offered}', to_jsonb($2::text))
+         where id = $1 and ended is null and coalesce((key->'data'->>'offered')::numeric, amount_out) > $2::numeric`,
+        [id, String(offer)],
+      );
+    });
+  }
+
   /** What a transfer that has not ended shows now. */
   async noteState(id: string, state: string): Promise<void> {
     await this.#run(`update crosschain.transfer set state = $2 where id = $1 and ended is null`, [id, state]);
@@ -370,6 +382,15 @@ export class TransferStore {
     await this.#run(
       `insert into crosschain.unseen (chain_id, tx_hash, holder, transfer, amount) values ($1, $2, $3, $4, $5) on conflict do nothing`,
       [chainId, hash, keyOf(holder), transfer, amountMoved],
+    );
+  }
+
+  /** Books a coin that arrives in a transaction of its receiver: the journal has of that what logs show, which is no coin. */
+  async arrivedInOwn(transfer: string, holder: string, { chainId, txHash, amount: arrived }: Arrival): Promise<void> {
+    await this.#run(
+      `insert into crosschain.unseen (chain_id, tx_hash, holder, transfer, amount) select $1, $2, $3, $4, $5
+       where exists (select 1 from journal.attempt where hash = $2 and account = $3) on conflict do nothing`,
+      [chainId, txHash, keyOf(holder), transfer, arrived],
     );
   }
 

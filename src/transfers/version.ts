@@ -17,6 +17,7 @@ export const CHANGES = {
   coins: "a held trade that goes on wraps what arrived as the coin",
   restocked: "inventory whose stock was brought back is not bought again when it goes on",
   "stock-approvals": "what a transfer of stock that did not start may take is taken back",
+  "stock-coins": "what a transfer of stock that did not start had unwrapped is wrapped again",
   "earlier-approvals": "a held trade that ends takes back what it approved before it was held",
   "other-ends": "what its transactions came to is looked at again before its books are closed",
   "open-pushes":

@@ -51,17 +51,28 @@ describe("configuration of cross-chain trades", () => {
       drift: "1 %",
       transferWithin: "90 min",
       arrivalBlocks: { base: 20 },
-      rebalancing: [{ token: "WETH", shares: { base: "60 %", arbitrum: "40 %" } }],
+      rebalancing: [
+        { token: "WETH", shares: { base: "60 %", arbitrum: "40 %" } },
+        { token: "USDC", shares: { base: "60 %", arbitrum: "40 %" }, within: "200 h", timeCost: "0.0002 %" },
+      ],
     })!;
     expect(c.policy).to.include({ holdSeconds: 7_200, timeCostPpb: 1_000n, tries: 2 });
     expect(c.settings).to.include({ driftPpmPerHour: 10_000, transferSeconds: 5_400, slippagePpm: 3_000 });
     expect([...c.arrivalBlocks]).to.deep.equal([[8453, 20]]);
-    const [plan] = c.rebalancing;
+    const [plan, slow] = c.rebalancing;
     expect([...plan!.shares].toSorted(([a], [b]) => b - a)).to.deep.equal([
       [42161, 400_000],
       [8453, 600_000],
     ]);
-    expect(plan).to.include({ token: "WETH", tolerancePpm: 100_000, maxCostPpm: 2_000, everyMs: 600_000 });
+    expect(plan).to.include({
+      token: "WETH",
+      tolerancePpm: 100_000,
+      maxCostPpm: 2_000,
+      everyMs: 600_000,
+      timeCostPpmPerHour: 10,
+    });
+    expect(plan).to.not.have.property("withinSeconds");
+    expect(slow).to.include({ withinSeconds: 720_000, timeCostPpmPerHour: 2 });
   });
 
   const faults: [what: string, crossChain: object, message: RegExp, rest?: object][] = [

@@ -246,4 +246,25 @@ describe("cross-chain executor with its inventory in ArbVault: real chains, pool
     expect(result.decisions.map((d) => d.choice)).to.include("hold");
     await balanced();
   });
+
+  it("relayers stay away, and nobody can sign for the vault: Across is asked for a slow fill, which arrives and is sold", async () => {
+    for (let i = 0; i < 4; i++) {
+      await gap();
+      await site.move(B, "USDC", 12_000);
+    }
+    site.across.setScript(({ relay }) => ({ fill: relay.inputToken === site.opportunity("").buy.tokenOut ? "never" : "fill" }));
+    let passed = false;
+    const result = await run(site.opportunity("vault-slow", { bridges: ["across"] }), async () => {
+      if (passed || !(await isFlying("vault-slow"))) return;
+      passed = true;
+      for (const chainId of [A, B]) await advance(site.world.chain(chainId), 900);
+    });
+    expect(result.outcome, text(result)).to.equal("profit");
+    expect(result.decisions.map((d) => d.choice)).to.deep.equal(["slow-fill"]);
+    expect(await legs("vault-slow")).to.deep.equal([
+      ["out", "across", "delivered"],
+      ["home", "across", "delivered"],
+    ]);
+    await balanced();
+  });
 });

@@ -129,6 +129,24 @@ describe("rebalancing: the stock of the vaults is brought to its shares, one rec
     await balanced();
   });
 
+  it("what no relayer fills is asked of Across itself, once", async () => {
+    await desk.fund(A, { USDC: 40_000n * USDC });
+    start.vault = new Map([...start.vault, [`${A} USDC`, start.vault.get(`${A} USDC`)! + 40_000n * USDC]]);
+    site.across.setScript(() => ({ fill: "never" }));
+    const id = (await look())!;
+    let passed = false;
+    const { outcome } = await ended(id, async () => {
+      const [transfer] = await driver.executor.env.store.transfersOf(id);
+      if (passed || transfer?.startedAt == null) return;
+      passed = true;
+      for (const chainId of [A, B]) await advance(site.world.chain(chainId), 900);
+    });
+    expect(outcome).to.equal("delivered");
+    const { rows } = await driver.db.pool.query(`select intent_id from journal.attempt where intent_id like '%slow-fill%'`);
+    expect(rows).to.deep.equal([{ intent_id: `saga/${id}:move.slow-fill` }]);
+    await balanced();
+  });
+
   it("goes on in another driver when its own ends in the middle", async () => {
     await desk.fund(A, { USDC: 40_000n * USDC });
     start.vault = new Map([...start.vault, [`${A} USDC`, start.vault.get(`${A} USDC`)! + 40_000n * USDC]]);

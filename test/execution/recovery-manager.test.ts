@@ -96,6 +96,7 @@ function carry(state: SagaState, failure: Failure, quotes: (state: SagaState) =>
         [at, why] = [at.startsWith("return") || at.startsWith("rebalance") ? "return-refunded" : "refunded", "refunded"];
         break;
       case "speed-up":
+      case "slow-fill":
       case "re-attest":
       case "retry-delivery":
       case "continue":
@@ -118,6 +119,7 @@ describe("RecoveryManager: every state with every failure that it can have", () 
     choice("other-venue", 8n),
     choice("other-bridge", 9n, 60),
     choice("speed-up", 4n, 2),
+    choice("slow-fill", 6n, 7_200),
     choice("wait", 20n, 20_000),
     choice("continue", 3n),
     choice("sell-at-source", 30n),
@@ -189,6 +191,35 @@ describe("RecoveryManager: every state with every failure that it can have", () 
     expect([of("USDC", 50n), of("WETH", 50n), of("WETH", 51n)]).to.deep.equal(["sell-at-source", "hold", "operator"]);
     expect(both.limits("WETH")).to.deep.equal(perToken.WETH);
   });
+
+  for (const state of ["in-flight", "return-in-flight", "rebalance-in-flight"] as const)
+    for (const failure of ["fill-slow", "fee-too-low"] as const) {
+      const decide = (change: Partial<Situation>) => manager.decide(situation(state, failure, change)).choice.kind;
+      const [wait, slowFill] = [choice("wait", 0n, 28_800), choice("slow-fill", 1n, 7_200)];
+
+      it(`${state}: ${failure}: a slow fill is taken where it costs least, so many times, and by an operator's wish`, () => {
+        expect(decide({ choices: [wait, slowFill, choice("speed-up", 1n, 2)] })).to.equal("speed-up");
+        expect(decide({ choices: [wait, slowFill, choice("speed-up", 50n, 2)] })).to.equal("slow-fill");
+        // what nobody can sign is no way, and what the bridge does not take is none
+        expect(decide({ choices: [wait, slowFill] })).to.equal("slow-fill");
+        expect(decide({ choices: [wait] })).to.equal("wait");
+        expect(decide({ choices: [wait, slowFill], taken: { "slow-fill": 2 } })).to.equal("wait");
+        expect(decide({ choices: [wait, { ...slowFill, loss: 101n }] })).to.equal("wait");
+        expect(decide({ choices: [wait, slowFill, choice("speed-up", 1n, 2)], wish: "slow-fill" })).to.equal("slow-fill");
+      });
+
+      it(`${state}: ${failure}: relayers are never offered more than the loss limit, whatever the trade gains`, () => {
+        const speedUp = { ...choice("speed-up", -500n, 2), offer: 1n };
+        expect(decide({ choices: [wait, slowFill, { ...speedUp, given: 100n }] })).to.equal("speed-up");
+        expect(decide({ choices: [wait, slowFill, { ...speedUp, given: 101n }] })).to.equal("slow-fill");
+        expect(decide({ choices: [wait, { ...speedUp, given: 101n }] })).to.equal("wait");
+        const asked = manager.decide(situation(state, failure, { choices: [{ ...speedUp, given: 101n }], timeLeft: false }));
+        expect([asked.choice.kind, asked.reason]).to.deep.equal([
+          "operator",
+          `${FAILURES[failure]}: the cheapest way out loses 101, above 100`,
+        ]);
+      });
+    }
 
   it("does nothing for ever: tries are counted, and waits end with their deadline", () => {
     const choices = [choice("retry", 1n)];

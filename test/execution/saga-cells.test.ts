@@ -119,6 +119,25 @@ const flights = (state: SagaState, name: string, mode: "bridge" | "inventory", o
     })),
   );
 
+/** Relayers ask for more than may be given away: the bridge is asked to fill it itself, once. */
+const slowFills = (state: SagaState, name: string, mode: "bridge" | "inventory"): Case[] =>
+  (["passes", "stays"] as const).map((how): Case => ({
+    state,
+    failure: "fee-too-low",
+    how,
+    mode,
+    choice: "slow-fill",
+    outcome: how === "stays" ? "held" : "profit",
+    make: (world) => {
+      world.refundSeconds = 10_000;
+      const asked: Shown = how === "stays" ? { state: "slow", facts: { slowFill: "asked" } } : { state: "delivered" };
+      const script: TransferScript = ({ calls }) =>
+        calls.includes("retry") ? asked : { state: "slow", facts: { slowFill: "possible" } };
+      world.scripts.set(name, [script]);
+      world.on.set(name, () => (world.feeOf = (transfer) => (transfer.startsWith(name) ? 70_000n : 500n)));
+    },
+  }));
+
 const both = (make: (how: How) => Omit<Case, "how">): Case[] =>
   (["passes", "stays"] as const).map((how) => ({ ...make(how), how }));
 
@@ -205,6 +224,7 @@ const CASES: Case[] = [
   })),
 
   ...flights("in-flight", "out", "bridge", B),
+  ...slowFills("in-flight", "out", "bridge"),
 
   ...both((how) => ({
     state: "refunded",
@@ -376,6 +396,8 @@ const CASES: Case[] = [
 
   ...flights("return-in-flight", "home", "bridge", A),
   ...flights("rebalance-in-flight", "restock", "inventory", B),
+  ...slowFills("return-in-flight", "home", "bridge"),
+  ...slowFills("rebalance-in-flight", "restock", "inventory"),
 
   ...both((how) => ({
     state: "return-refunded",
@@ -530,7 +552,7 @@ describe("sagas: every state with every failure, from what the chains show to bo
   });
 
   for (const [i, { state, failure, how, make, outcome, choice, mode = "bridge", eta }] of CASES.entries())
-    it(`${state}: ${failure}, which ${how}: ${outcome}`, async () => {
+    it(`${state}: ${failure}, which ${how}: first ${choice}, then ${outcome}`, async () => {
       ID = `cell-${i}`;
       // what bridges did before counts in the choice of the next
       await db.pool.query(

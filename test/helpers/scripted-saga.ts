@@ -91,8 +91,11 @@ export class ScriptedWorld {
   beforeSale: (chainId: number, selling: boolean) => void = () => undefined;
   /** By name of the transfer ("out", "home", "restock", "back"). The first of its name takes the first script, and so on. */
   readonly scripts = new Map<string, TransferScript[]>();
-  /** Fee of the bridge in parts per million, of now. */
+  /** Fee of the bridge in parts per million, of now; by the transfer's name where it differs. */
   feePpm = 500n;
+  feeOf: (transfer: string) => bigint = () => this.feePpm;
+  /** How long a failed transfer's money is away. */
+  refundSeconds = 300;
   /** What happens when a call was made, by its name. */
   readonly on = new Map<string, () => void>();
   readonly transfers = new Map<
@@ -219,8 +222,8 @@ const given = (selling: boolean, amountIn: bigint, price: bigint): bigint =>
 const nameOf = (intent: string): string => {
   const own = intent.slice(intent.indexOf(":") + 1).replace(/^again\d+\./, "");
   if (own.includes(".wrap") || own.startsWith("coin")) return "wrap";
-  const push = /\.(claim|speed-up|retry|re-attest|claim-refund)\.\d+$/.exec(own);
-  return push ? push[1]! : own.split(".")[0]!;
+  const push = /\.(claim|speed-up|retry|re-attest|claim-refund)\.\d+$|\.(slow-fill)$/.exec(own);
+  return push ? (push[1] ?? push[2]!) : own.split(".")[0]!;
 };
 
 const bridgeOf = (world: ScriptedWorld, id: BridgeId, eta: number): Bridge => ({
@@ -229,8 +232,9 @@ const bridgeOf = (world: ScriptedWorld, id: BridgeId, eta: number): Bridge => ({
   quote: (request) => {
     world.answer(request.route.fromChainId);
     world.answer(request.route.toChainId);
-    if (world.refuses(request.id.slice(request.id.indexOf(":") + 1))) return Promise.resolve({ ok: false, reason: "paused" });
-    const fee = (request.amountIn * world.feePpm) / 1_000_000n + (id === "across" ? 0n : 1n);
+    const name = request.id.slice(request.id.indexOf(":") + 1);
+    if (world.refuses(name)) return Promise.resolve({ ok: false, reason: "paused" });
+    const fee = (request.amountIn * world.feeOf(name)) / 1_000_000n + (id === "across" ? 0n : 1n);
     return Promise.resolve({
       ok: true,
       quote: {
@@ -242,7 +246,7 @@ const bridgeOf = (world: ScriptedWorld, id: BridgeId, eta: number): Bridge => ({
         nativeFee: 10n ** 12n,
         claimGas: 0n,
         etaSeconds: eta,
-        refundSeconds: 300,
+        refundSeconds: world.refundSeconds,
         expiresAt: Number.MAX_SAFE_INTEGER,
         limits: { min: 0n, max: 10n ** 30n },
         terms: {},

@@ -11,7 +11,7 @@ import type { SagaRow } from "../../src/transfers/rows.js";
 import type { SagaResult } from "../../src/transfers/types.js";
 import { CHANGES, CONTINUED, SAGA_VERSION } from "../../src/transfers/version.js";
 import { journalDatabase } from "../helpers/journal.js";
-import { A, ACCOUNT, B, ScriptedEngine, scriptedSaga, type ScriptedSite } from "../helpers/scripted-saga.js";
+import { A, ACCOUNT, B, ETHER, ScriptedEngine, scriptedSaga, type ScriptedSite } from "../helpers/scripted-saga.js";
 
 type Steps = [string, unknown][];
 
@@ -120,6 +120,28 @@ describe("sagas of earlier versions", function () {
     const replayed = new ScriptedEngine(recorded, world);
     await runSaga(own.env, replayed, { opportunity: own.opportunity, account: ACCOUNT, again: 0, wish: "hold" });
     expect(replayed.made.length).to.equal(recorded.length);
+  });
+
+  it("a speed-up that was decided without an offer offers twice the fee, and what arrives for it is no partial amount", async () => {
+    const own = await opened("offer");
+    own.world.scripts.set("out", [
+      ({ calls }) => (calls.length < 1 ? { state: "slow" } : { state: "delivered", amount: ETHER - ETHER / 1_000n }),
+    ]);
+    const engine = new ScriptedEngine([], own.world);
+    const result = await own.run(engine);
+    expect(result.decisions.map((d) => d.choice)).to.deep.equal(["speed-up"]);
+    const earlier = engine.made.map(([step, made]): Steps[number] => {
+      if (!/^ways#|\.track#/.test(step)) return [step, made];
+      const { ok, value } = made as { ok: boolean; value: Record<string, unknown> };
+      if (step.startsWith("ways#")) {
+        const { offer: _offer, given: _given, ...choice } = value["choice"] as Choice;
+        return [step, { ok, value: { ...value, choice } }];
+      }
+      const { offered: _offered, ...seen } = value;
+      return [step, { ok, value: seen }];
+    });
+    expect(earlier).to.not.deep.equal(engine.made);
+    expect(await own.run(new ScriptedEngine(earlier, own.world))).to.deep.equal(result);
   });
 
   it("a rebalancing's wrap that was done is not asked for again", async () => {
