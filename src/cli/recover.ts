@@ -30,7 +30,7 @@ export function recoverCommand(): Command {
     .requiredOption("--scan", "search the configured networks")
     .requiredOption("--account <address>", "whose money; with --finish, a configured wallet, which pays the gas")
     .option("--vault <address>", "an ArbVault beside those of the configuration and the deployment records")
-    .option("--back <duration>", 'how far back to search; withdrawals of layer 2s take more than a week: "15 d"', "24 h")
+    .option("--back <duration>", 'how far back to search; withdrawals of layer 2s take more than a week: "360 h"', "24 h")
     .option("--finish", 'send the calls that finish what can be finished; needs mode "live"')
     .action(async (options: Options) => {
       const config = loadConfig(options.config);

@@ -261,9 +261,10 @@ async function push(
       const now = await s.engine.now();
       call.until ??= now + s.times.haltSeconds * 1000;
       if (now >= call.until) {
-        const waitsFor = `a receipt of the call ${name}: ${pushed.detail}`;
+        const what = `${name}: ${pushed.detail}`;
+        const waitsFor = `a receipt: ${what}`;
         if (!call.isTold) {
-          s.env.onFault(new Error(`${s.id}: ${state}: none after ${s.times.haltSeconds} s: ${waitsFor}`));
+          s.env.onFault(new Error(`${s.id}: ${state}: no receipt after ${s.times.haltSeconds} s: ${what}`));
           await s.stand("operator", waitsFor);
         }
         call.isTold = true;

@@ -45,8 +45,8 @@ class Site {
       },
     };
     const call = { chainId: 1, value: VALUE };
-    const at_ = { hash: HASH, blockNumber: BLOCK };
-    await bookCoin({ senders, store }, { transfer: "transfer", account: ACCOUNT, holder, call, at: at_ }, bookingMs);
+    const landed = { hash: HASH, blockNumber: BLOCK };
+    await bookCoin({ senders, store }, { transfer: "transfer", account: ACCOUNT, holder, call, at: landed }, bookingMs);
   }
 }
 

@@ -154,7 +154,7 @@ describe("held trades in the database: what they own, their end by hand, and wha
       const quote = (id: string) =>
         ({ bridge: "across", request: { id, route }, amountIn: 5n, amountOut: 4n }) as unknown as BridgeQuote;
       const record = async (saga: string, id: string) =>
-        await store.record(ownerOf(saga), "out.0", quote(id), {} as TransferKey, 60);
+        await store.record(ownerOf(saga), "out.0", quote(id), { data: {} } as TransferKey, 60);
       await record("a", "t-a");
       await record("b", "t-b");
       await refused("its transfer t-a has no end yet");
