@@ -1,7 +1,7 @@
 /** How much of each asset is between networks or owned by trades, with what opened trades have yet to send; and whether one more fits. */
 import type { BridgeId } from "../bridges/bridge.js";
 import { findToken, networkById } from "../config/networks.js";
-import { brokenLimit, type Limits } from "../inventory/index.js";
+import { type AssetLimits, brokenLimit, type Limits } from "../inventory/index.js";
 import { amount } from "../journal/slots.js";
 import { databaseError, type Sql } from "../journal/sql.js";
 import type { Senders } from "./senders.js";
@@ -89,14 +89,17 @@ export async function brokenByPlan(sql: Sql, limits: Limits, symbolOf: SymbolOf,
   const of = ({ chainId, token }: Part): string => symbolOf(chainId, token);
   const symbols = limitedSymbols(limits, symbolOf, plan);
   if (symbols.length === 0) return null;
-  const ask = async (text: string): Promise<(Part & { bridge: BridgeId | null })[]> => {
+  const isLimited = (...kinds: (keyof AssetLimits)[]): boolean =>
+    symbols.some((symbol) => kinds.some((kind) => limits[symbol]![kind] !== undefined));
+  const ask = async (text: string): Promise<Plan["flying"]> => {
     const { rows } = await sql.query<Row>(text, [id]);
     return rows.map((r) => ({ chainId: Number(r.chain), token: r.token, amount: amount(r.amount), bridge: r.bridge ?? null }));
   };
-  let [flying, owned]: Awaited<ReturnType<typeof ask>>[] = [[], []];
+  let flying: Plan["flying"] = [];
+  let owned: Part[] = [];
   try {
-    flying = await ask(FLYING);
-    owned = await ask(OWNED);
+    if (isLimited("inFlight", "perBridge")) flying = await ask(FLYING);
+    if (isLimited("perChain")) owned = await ask(OWNED);
   } catch (error) {
     throw databaseError(error, "what is between networks is not known");
   }
