@@ -12,6 +12,7 @@ import { reportOf } from "../transfers/report.js";
 import type { SagaResult } from "../transfers/types.js";
 import { ETHER, formatAmount, formatDecimal } from "../units.js";
 import { RebalancingStore } from "../transfers/rebalancing-store.js";
+import { closeByHand } from "../transfers/held.js";
 import type { SagaRow, TransferRow } from "../transfers/rows.js";
 import { TransferStore } from "../transfers/store.js";
 import { runningWorkflowOf, strandedError, strandedSagas } from "../transfers/takeover.js";
@@ -126,7 +127,7 @@ export function transfersCommand(): Command {
     .action(async (id: string, options: Options & { reason: string }) => {
       await withStore(loadConfig(options.config), async (store) => {
         await sagaOf(store, id);
-        const missing = await store.closeByHand(id, options.reason);
+        const missing = await closeByHand(store.db, id, options.reason);
         if (missing !== null)
           throw new ArbError("refused", `${id} cannot be closed: ${missing}`, {
             where: "arb transfers show",

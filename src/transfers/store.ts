@@ -112,35 +112,6 @@ export class TransferStore {
     });
   }
 
-  /**
-   * Ends a held saga as "closed": its operator has taken over what is left of it, which is free from now on. Gives what keeps it from that,
-   * in words; null when it is done.
-   */
-  async closeByHand(id: string, reason: string): Promise<string | null> {
-    return await inTransaction(this.db.pool, `${id} cannot be closed`, async (sql) => {
-      const { rows } = await sql.query(`select * from crosschain.saga where id = $1 for update`, [id]);
-      const saga = rows[0] ? sagaOf(rows[0]) : null;
-      if (saga?.outcome !== "held" || saga.result === null) return "it is not held";
-      if (saga.wish !== null) return "a driver was told to go on with it";
-      const open = await sql.query<{ id: string }>(`select id from crosschain.transfer where saga = $1 and ended is null`, [id]);
-      if (open.rows[0]) return `its transfer ${open.rows[0].id} has no end yet`;
-      const signed = await sql.query(
-        `select 1 from journal.intent t join journal.slot s using (chain_id, account, nonce)
-         where starts_with(t.id, $1) and s.state = 'open' limit 1`,
-        [`${workflowOf(id)}:`],
-      );
-      if (signed.rows.length > 0) return "it has signed transactions without an end";
-      const result: SagaResult = { ...saga.result, outcome: "closed", reason };
-      await sql.query(
-        `update crosschain.saga set outcome = 'closed', result = $2, risk_chain = null, risk_token = null, risk_amount = null,
-           updated_at = clock_timestamp() where id = $1`,
-        [id, toStored(result)],
-      );
-      await releaseWithin(sql, id);
-      return null;
-    });
-  }
-
   /** Contracts that a saga's transactions let take tokens of its account. */
   async approvals(saga: string): Promise<Loose[]> {
     const rows = await this.#run(

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { type Provider, Transaction, Wallet } from "ethers";
 import type { BridgeQuote, TransferKey } from "../../src/bridges/bridge.js";
 import type { Database } from "../../src/database/open.js";
+import { closeByHand } from "../../src/transfers/held.js";
 import { TransferStore } from "../../src/transfers/store.js";
 import type { SagaResult } from "../../src/transfers/types.js";
 import { IERC20__factory } from "../../types/contracts/index.js";
@@ -97,7 +98,7 @@ describe("held trades in the database: what they own, their end by hand, and wha
 
   it("closed by hand it is at its end, with the reason in its result, and its position is free", async () => {
     await held("a");
-    expect(await store.closeByHand("a", "sold by hand")).to.equal(null);
+    expect(await closeByHand(db, "a", "sold by hand")).to.equal(null);
     const row = await store.saga("a");
     expect([row?.outcome, row?.risk, row?.result]).to.deep.equal([
       "closed",
@@ -111,11 +112,11 @@ describe("held trades in the database: what they own, their end by hand, and wha
 
   it("one that is closed is not opened again, wished for, or closed once more", async () => {
     await held("a");
-    await store.closeByHand("a", "sold by hand");
+    await closeByHand(db, "a", "sold by hand");
     const error = await store.reopen(ownerOf("a")).catch((e: unknown) => e);
     expect(error).to.include({ code: "refused", message: "a was closed by its operator" });
     expect(await store.wish("a", "look")).to.equal(false);
-    expect(await store.closeByHand("a", "again")).to.equal("it is not held");
+    expect(await closeByHand(db, "a", "again")).to.equal("it is not held");
     const row = await store.saga("a");
     expect([row?.outcome, row?.result?.reason, row?.finishedAt]).to.satisfy(
       ([outcome, reason, at]: unknown[]) => outcome === "closed" && reason === "sold by hand" && at instanceof Date,
@@ -124,13 +125,13 @@ describe("held trades in the database: what they own, their end by hand, and wha
 
   describe("is not closed, and keeps what it owns,", () => {
     const refused = async (why: string | RegExp): Promise<void> => {
-      expect(await store.closeByHand("a", "sold by hand")).to.match(new RegExp(why));
+      expect(await closeByHand(db, "a", "sold by hand")).to.match(new RegExp(why));
       expect(await reserved("a")).to.deep.equal([800n]);
       expect((await store.saga("a"))?.outcome).to.not.equal("closed");
     };
 
     it("where it is not held", async () => {
-      expect(await store.closeByHand("nobody", "x")).to.equal("it is not held");
+      expect(await closeByHand(db, "nobody", "x")).to.equal("it is not held");
       await open("a", 800n);
       await refused("it is not held");
     });
@@ -159,7 +160,7 @@ describe("held trades in the database: what they own, their end by hand, and wha
       await record("b", "t-b");
       await refused("its transfer t-a has no end yet");
       await store.notStarted(ownerOf("a"), "t-a", []);
-      expect(await store.closeByHand("a", "sold by hand")).to.equal(null);
+      expect(await closeByHand(db, "a", "sold by hand")).to.equal(null);
     });
 
     it("where a transaction of it is signed and has no end; another trade's, or one that landed, is no hindrance", async () => {
@@ -169,7 +170,7 @@ describe("held trades in the database: what they own, their end by hand, and wha
       await db.pool.query(`update journal.slot set state = 'mined'`);
       // a name that only begins like it
       await journaled(2, "saga/ab:sell.1", "open", "0x00", "nowhere");
-      expect(await store.closeByHand("a", "sold by hand")).to.equal(null);
+      expect(await closeByHand(db, "a", "sold by hand")).to.equal(null);
     });
   });
 
