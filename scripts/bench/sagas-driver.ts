@@ -28,7 +28,7 @@ export interface StepTimes {
 }
 export type Said =
   | { ready: true }
-  | { ended: string; outcome: string }
+  | { ended: string; outcome: string; reason: string }
   | { lost: string; why: string }
   /** Since the last telling: steps with what they took from their begin to their commit, and the processor's seconds. */
   | { steps: StepTimes[]; total: StepTimes; cpuSeconds: number; faults: Record<string, number> };
@@ -71,7 +71,8 @@ const executor = await CrossChainExecutor.open({
   policy: { maxLoss: 100n * USDC, holdLimit: 5_000n * USDC, holdSeconds: 3_600, timeCostPpb: 1_000n, tries: 2 },
   // the product's own waits, but for how long an answer may take when a thousand ask at once
   // and when a transfer counts as late: the first ones wait until the last have started
-  settings: { legMs: 60_000, haltSeconds: 3_600, graceSeconds: 3_600 },
+  // a thousand purchases move the price between the estimate and the purchase of each
+  settings: { legMs: 60_000, haltSeconds: 3_600, graceSeconds: 3_600, slippagePpm: 100_000 },
   onFault: (error) => {
     const told = (error instanceof Error ? error.message : JSON.stringify(error))
       .replaceAll(/0x[0-9a-f]+|\d+/gi, "N")
@@ -105,8 +106,8 @@ process.exit(0);
 
 async function follow(opportunity: CrossChainOpportunity, account: string): Promise<void> {
   try {
-    const { outcome } = await (await executor.submit(opportunity, account)).getResult();
-    say({ ended: opportunity.id, outcome });
+    const { outcome, reason } = await (await executor.submit(opportunity, account)).getResult();
+    say({ ended: opportunity.id, outcome, reason });
   } catch (error) {
     say({ lost: opportunity.id, why: String(error) });
   }

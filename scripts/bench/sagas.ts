@@ -127,6 +127,7 @@ async function measureOn(server: Server, folder: string, count: number, progress
     const outcomes = new Map<string, string>();
     driver = startTalker<Order, Said>(program, [file], (what) => {
       if ("ended" in what) outcomes.set(what.ended, what.outcome);
+      if ("ended" in what && what.outcome !== "profit") progress(`${what.ended} ended as ${what.outcome}: ${what.reason}`);
       if ("lost" in what) outcomes.set(what.lost, what.why);
     });
     await need(driver, () => driver!.said.some((s) => "ready" in s), "the driver is not ready");

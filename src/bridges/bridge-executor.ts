@@ -24,6 +24,7 @@ import type {
   TransferState,
   TransferStatus,
 } from "./bridge.js";
+import { REFUNDING } from "./bridge.js";
 import type { BridgeMonitor } from "./monitor.js";
 
 export interface BridgeSettings {
@@ -67,6 +68,9 @@ export interface Pushed {
   /** False: there was nothing to call, whatever became of an earlier call. */
   called?: false;
 }
+
+/** States in which what was sent comes back, if anything. */
+const COMES_BACK: ReadonlySet<TransferState> = new Set(["expired", "refunding"]);
 
 /** What became of a wrap. One that is "open" is looked at again under its own name; a failed one needs another. */
 export type Wrapped = { status: "done" } | { status: "open" | "failed"; detail: string };
@@ -156,6 +160,18 @@ export class BridgeExecutor {
     return true;
   }
 
+  /** Whether a start takes coin out of its wrapping before it sends it. Not where its bridge is not set up any more. */
+  unwraps(quote: BridgeQuote): boolean {
+    try {
+      return this.#bridge(quote.bridge)
+        .start(quote)
+        .calls.some((call) => unwrappedBy(call) > 0n);
+    } catch {
+      // told by whoever asks for its calls
+      return false;
+    }
+  }
+
   /** Wei that a start that failed took out of wrapped coin before. Raises "network" where the journal has not booked it yet. */
   async unwrapped({ account, workflow }: Owner, { bridge, request }: BridgeQuote): Promise<bigint> {
     const row = await this.store.transfer(request.id);
@@ -196,7 +212,12 @@ export class BridgeExecutor {
     const row = await this.#row(id);
     const status = await this.#bridge(row.bridge).track(row.key, (chainId) => this.senders.view(chainId));
     const { overdue } = row;
-    if (row.state !== status.state && row.ended === null && status.arrival === null) await this.store.noteState(id, status.state);
+    if (row.state !== status.state && row.ended === null && status.arrival === null) {
+      // between the block that brings it back and its booking it would belong to nobody
+      if ((COMES_BACK.has(status.state) || status.facts["credit"] === "true") && REFUNDING.has(row.bridge))
+        await this.store.expectRefund(owner, row.quote);
+      await this.store.noteState(id, status.state);
+    }
     if (overdue) await this.monitor.judge(row.bridge);
     const { arrival } = status;
     const native = arrival !== null && /^0x0{40}$/.test(arrival.token);

@@ -113,6 +113,9 @@ export interface ChainView {
   finalBlock(): Promise<bigint>;
 }
 
+/** Bridges that give back what they do not bring. */
+export const REFUNDING: ReadonlySet<BridgeId> = new Set(["across", "arbitrum-gateway"]);
+
 /** Throws ArbError "config" for a chain that is not set up. */
 export type Views = (chainId: number) => ChainView;
 

@@ -124,10 +124,12 @@ export function transfersCommand(): Command {
   sub("close", "ends a held trade whose position you have taken over: it is not traded on, and what it had reserved is free")
     .argument("<id>", "id of the opportunity")
     .option("--reason <text>", "what you did with it, for the books", "taken over by hand")
-    .action(async (id: string, options: Options & { reason: string }) => {
-      await withStore(loadConfig(options.config), async (store) => {
+    .option("--give-up", "also where a transfer of it is stuck: no rule of its bridge ends it")
+    .action(async (id: string, options: Options & { reason: string; giveUp?: boolean }) => {
+      await withStore(loadConfig(options.config), async (store, db) => {
+        if (id.startsWith("rebalance/")) return await closeStock(store, db, id, options.giveUp === true);
         await sagaOf(store, id);
-        const missing = await closeByHand(store.db, id, options.reason);
+        const missing = await closeByHand(store.db, id, options.reason, options.giveUp);
         if (missing !== null)
           throw new ArbError("refused", `${id} cannot be closed: ${missing}`, {
             where: "arb transfers show",
@@ -151,6 +153,22 @@ async function standing(store: RebalancingStore, id: string): Promise<void> {
   const row = await store.find(id);
   if (!row) throw new ArbError("usage", `there is no rebalancing ${id}`, { where: "arb inventory" });
   if (row.outcome !== null) throw new ArbError("usage", `${id} has ended: ${row.outcome}`, { where: "arb inventory" });
+}
+
+/** A transfer of stock ends by its workflow, at its next look. */
+async function closeStock(store: TransferStore, db: Database, id: string, giveUp: boolean): Promise<void> {
+  await standing(new RebalancingStore(db, store.providers), id);
+  const [transfer] = (await store.transfersOf(id)).filter((t) => t.ended === null);
+  if (transfer?.state !== "stuck" || !giveUp)
+    throw new ArbError(
+      "refused",
+      `${id} cannot be closed: its transfer ${transfer === undefined ? "is not written down" : `is ${transfer.state}`}`,
+      {
+        where: "arb inventory",
+        hint: "one that is stuck is closed with --give-up; others go on by themselves",
+      },
+    );
+  await say(db, id, "close");
 }
 
 /** Leaves a message in the workflow engine: it is read by whatever driver runs the trade, now or when one starts. */

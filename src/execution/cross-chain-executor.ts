@@ -344,7 +344,7 @@ export class CrossChainExecutor {
 
   /** Tells a saga what the operator wants: it is taken at its next decision, where its state allows it. A held one goes on with it. */
   async command(id: string, command: Command): Promise<void> {
-    if (await this.env.store.wish(id, command.choice)) return;
+    if (command.choice !== "close" && (await this.env.store.wish(id, command.choice))) return;
     await DBOS.send(await runningWorkflowOf(this.env.store.db, id), command, COMMANDS);
   }
 

@@ -82,9 +82,21 @@ export class Rebalancing {
   }
 
   async #begin(quote: BridgeQuote): Promise<Exclude<StartEnd, { status: "open" }>> {
-    for (;;) {
+    const { id } = this.input;
+    const { haltSeconds } = this.env.settings;
+    let until: number | null = null;
+    for (let told = false; ;) {
       const begun = await this.#steady("start", () => this.env.actions.bridges.start(this.#owner, LEG, quote));
       if (begun.status !== "open") return begun;
+      if (!told && (await this.engine.patched("late-starts"))) {
+        const now = await this.engine.now();
+        until ??= now + haltSeconds * 1000;
+        told = now >= until;
+        if (told)
+          this.env.onFault(
+            new ArbError("timeout", `${id} has not started after ${haltSeconds} s: ${begun.detail}`, { where: "arb inventory" }),
+          );
+      }
       await this.#stand("starting", `a receipt: ${begun.detail}`);
       await this.engine.pause(this.env.settings.pollSeconds);
     }
@@ -131,6 +143,7 @@ export class Rebalancing {
       }
       if (seen.state === "not-started" && !seen.startPossible) {
         await this.#steady("lost", async () => (await this.env.store.notStarted(this.#owner, quote.request.id, []), null));
+        if (this.env.actions.bridges.unwraps(quote) && (await this.engine.patched("start-coins"))) await this.#wrapBack(quote);
         return await this.#end("not-started", "a reorganisation took its start back; nothing left");
       }
       const pushed = await this.#push(quote, seen);
@@ -140,8 +153,19 @@ export class Rebalancing {
       }
       // a call that failed is paid for: it is not made again at once
       const again = pushed?.open === false ? mostPollSeconds : Math.max(seen.checkAgainSeconds, pollSeconds);
-      if (pushed?.sent !== true) await this.engine.pause(Math.min(again, mostSeconds));
+      if (pushed?.sent === true) continue;
+      const said = await this.engine.pause(Math.min(again, mostSeconds));
+      if (said?.choice === "close" && seen.state === "stuck") return await this.#giveUp(quote.request.id, seen.waitsFor);
     }
+  }
+
+  async #giveUp(transfer: string, waitsFor: string): Promise<RebalancingEnd> {
+    await this.#steady("give-up", async () => {
+      const row = await this.env.store.transfer(transfer);
+      if (row !== null) await this.env.store.giveUp(this.#owner, row);
+      return null;
+    });
+    return await this.#end("given-up", `its operator has given it up: ${waitsFor}`);
   }
 
   /** What the state asks for; null where that is to wait. What is only slow pays no relayer more: stock is in no hurry. */

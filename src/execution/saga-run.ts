@@ -25,7 +25,8 @@ export interface Engine {
 }
 
 export interface Command {
-  choice: ChoiceKind | "look";
+  /** "close": of a transfer of stock that is stuck. */
+  choice: ChoiceKind | "look" | "close";
 }
 
 /** A saga goes on from where it was held. */
@@ -266,7 +267,7 @@ export class SagaRun {
 
   async pause(seconds: number): Promise<void> {
     const said = await this.engine.pause(seconds);
-    if (said !== null && said.choice !== "look") this.wish = said.choice;
+    if (said !== null && said.choice !== "look" && said.choice !== "close") this.wish = said.choice;
   }
 
   async stand(state: string, waitsFor: string, risk?: Stand["risk"], dueSeconds: number | null = null): Promise<void> {

@@ -56,6 +56,8 @@ export async function carryBy(s: SagaRun, t: Carriage): Promise<Moved> {
       failure = begun.status === "halted" ? "chain-halted" : "start-reverted";
       detail = begun.detail;
       s.loose.push(...actions.bridges.spenders(quote));
+      const coin = await wrapBack(s, t.start, leg, quote);
+      if (coin !== null) return { kind: "none", choice: "held", floor: 0n, reason: coin };
     }
     const halt = failure === "chain-halted" ? s.times.holdSeconds * 1000 : 0;
     const timeLeft = (await s.engine.now()) < patience + halt;
@@ -151,6 +153,8 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
         ]);
         return null;
       });
+      const coin = await wrapBack(s, t.flying, leg, quote);
+      if (coin !== null) return { kind: "none", choice: "held", floor: 0n, reason: coin };
       return { kind: "refunded", amount: quote.amountIn, partial: false };
     }
     // a network that takes no call of ours is as good as halted
@@ -183,6 +187,19 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
     const again = Math.max(wanted, settings.pollSeconds, elapsed / LOOKS_PER_AGE);
     await s.pause(Math.min(again, settings.mostPollSeconds));
   }
+}
+
+/**
+ * What a start that failed had unwrapped, as the token again: another start would take the same of other trades. Gives why that is not
+ * known, in words; null when it is wrapped.
+ */
+async function wrapBack(s: SagaRun, state: SagaState, leg: string, quote: BridgeQuote): Promise<string | null> {
+  const { bridges } = s.env.actions;
+  if (!bridges.unwraps(quote) || !(await s.engine.patched("start-coins"))) return null;
+  const coin = await s.within(`${leg}.unwrapped`, () => bridges.unwrapped(s.owner, quote));
+  if (!coin.ok) return `what its start unwrapped is not known: ${coin.fault}`;
+  if (coin.value > 0n) await wrapped(s, state, leg, quote.request.route.fromChainId, coin.value);
+  return null;
 }
 
 /** What came as the native coin, as the token that the trade goes on with. Raises NeedsOperator where it is not wrapped. */

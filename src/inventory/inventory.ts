@@ -147,6 +147,16 @@ export async function setWithin(sql: Sql, saga: string, changes: Change[], mustC
   for (const change of changes) await changeWithin(sql, saga, change);
 }
 
+/** A saga expects at least so much at a place, beside what it owns there, within the caller's transaction. */
+export async function expectWithin(sql: Sql, saga: string, { chainId, holder, token, expected = 0n }: Change): Promise<void> {
+  await lockPlaces(sql, [{ chainId, holder, token }]);
+  await sql.query(
+    `insert into crosschain.reservation (saga, chain_id, holder, token, amount, expected) values ($1, $2, $3, $4, 0, $5)
+     on conflict (saga, chain_id, holder, token) do update set expected = greatest(reservation.expected, excluded.expected)`,
+    [saga, chainId, keyOf(holder), keyOf(token), expected],
+  );
+}
+
 /** A saga owns nothing any more. */
 export async function releaseWithin(sql: Sql, saga: string): Promise<void> {
   await sql.query(`delete from crosschain.reservation where saga = $1`, [saga]);

@@ -160,6 +160,14 @@ alter table crosschain.saga add check ((wish is null) = (wished_at is null));
 create index saga_wished on crosschain.saga (wished_at) where wish is not null;
 `;
 
+/** What no rule of its bridge ends, and an operator has given up. */
+const GIVEN_UP = `
+alter table crosschain.transfer drop constraint transfer_ended_check,
+  add constraint transfer_ended_check check (ended in ('delivered', 'refunded', 'not-started', 'given-up'));
+alter table crosschain.rebalancing drop constraint rebalancing_outcome_check,
+  add constraint rebalancing_outcome_check check (outcome in ('delivered', 'refunded', 'not-started', 'given-up'));
+`;
+
 /** In the order of their names; a migration that has run anywhere is never edited. */
 export const crossChainMigrations: { name: string; up: string }[] = [
   { name: "crosschain-001-tables", up: TABLES },
@@ -167,4 +175,5 @@ export const crossChainMigrations: { name: string; up: string }[] = [
   { name: "crosschain-003-rebalancing", up: REBALANCING },
   { name: "crosschain-004-wishes", up: WISHES },
   { name: "crosschain-010-saga-intents", up: SAGA_INTENTS },
+  { name: "crosschain-011-given-up", up: GIVEN_UP },
 ];

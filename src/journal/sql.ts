@@ -31,8 +31,9 @@ export function sqlState(error: unknown): string | null {
 export function databaseError(error: unknown, doing: string): ArbError {
   if (error instanceof ArbError) return error;
   const state = sqlState(error);
-  // 08 connection, 53 resources, 57P shutdown, 40 serialization: it may work again later
-  const ours = state !== null && !/^(08|53|57P|40)/.test(state);
+  // 08 connection, 53 resources, 57 shutdown or out of time, 55P03 a lock not had in time, 25P0 idle for too long, 40 serialization: it may
+  // work again later
+  const ours = state !== null && !/^(08|53|57|55P03|25P0|40)/.test(state);
   return new ArbError(ours ? "internal" : "network", `${doing}: the journal's database says ${(error as Error).message}`, {
     hint: "nothing is sent without the journal; what was journaled stays",
     cause: error,

@@ -37,6 +37,7 @@ export const symbolsOf =
 const OPEN = `with open as (
     select id, mode,
       (opportunity #>> '{buy,chainId}')::bigint as source, lower(opportunity #>> '{buy,tokenOut}') as bought_token,
+      lower(opportunity #>> '{buy,tokenIn}') as profit_token,
       (opportunity #>> '{sell,chainId}')::bigint as target, lower(opportunity #>> '{sell,tokenIn}') as stock_token,
       lower(opportunity #>> '{sell,tokenOut}') as proceeds_token, (opportunity ->> 'returnToSource')::boolean as returns,
       (estimate #>> '{bought,bigint}')::numeric as bought, (estimate #>> '{sold,bigint}')::numeric as sold,
@@ -77,6 +78,8 @@ const OWNED = `${OPEN}
     select target, stock_token, ${toCome("bought", "target", "stock_token")} from open s where mode = 'bridge' and not ${isGone("out")}
     union all
     select target, proceeds_token, ${toCome("sold", "target", "proceeds_token")} from open s where not ${isGone("home")}
+    union all
+    select source, profit_token, ${toCome("sold", "source", "profit_token")} from open s where returns and not ${isGone("home")}
   ) o where amount > 0 group by chain, token`;
 
 type Row = { chain: unknown; token: string; amount: unknown; bridge?: BridgeId | null };

@@ -7,7 +7,8 @@ import { databaseError, inTransaction, type JournalDatabase, keyOf, type Sql } f
 import { ArbError } from "../errors.js";
 import type { BookLine } from "./types.js";
 
-export type RebalancingEnd = "delivered" | "refunded" | "not-started";
+/** "given-up": by an operator, where no rule of the bridge ended it. */
+export type RebalancingEnd = "delivered" | "refunded" | "not-started" | "given-up";
 
 /** One transfer of stock, planned with its cost. Amounts in base units of the token. */
 export interface StockMove extends Move {

@@ -40,7 +40,8 @@ export interface TransferRow {
   overdue: boolean;
   recordedAt: Date;
   startedAt: Date | null;
-  ended: "delivered" | "refunded" | "not-started" | null;
+  /** "given-up": by an operator, where no rule of its bridge ended it. */
+  ended: "delivered" | "refunded" | "not-started" | "given-up" | null;
 }
 
 export interface Stand {

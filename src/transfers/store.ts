@@ -1,9 +1,9 @@
 /** What the database knows of cross-chain trades: sagas, their transfers, what arrived, and their books. */
 import { Transaction } from "ethers";
-import type { Arrival, BridgeQuote, TransferKey } from "../bridges/bridge.js";
+import { type Arrival, type BridgeQuote, REFUNDING, type TransferKey } from "../bridges/bridge.js";
 import { ArbError } from "../errors.js";
 import type { ChoiceKind, SagaOutcome } from "../execution/recovery-manager.js";
-import { type Change, type Providers, releaseWithin, reserveWithin, setWithin } from "../inventory/inventory.js";
+import { type Change, expectWithin, type Providers, releaseWithin, reserveWithin, setWithin } from "../inventory/inventory.js";
 import { toStored } from "../inventory/stored.js";
 import { amount } from "../journal/slots.js";
 import { databaseError, inTransaction, type JournalDatabase, keyOf, type Sql } from "../journal/sql.js";
@@ -23,6 +23,20 @@ export interface CoinInBlock {
   /** The account's transactions of that block which are booked. */
   transactions: number;
 }
+
+/** What a transfer may bring back, and what it is to bring. */
+const refundOf = ({ request: { route, sender }, amountIn }: BridgeQuote): Change => ({
+  chainId: route.fromChainId,
+  holder: sender,
+  token: route.tokenIn,
+  expected: amountIn,
+});
+const arrivalOf = ({ request: { route, recipient }, amountIn }: BridgeQuote): Change => ({
+  chainId: route.toChainId,
+  holder: recipient,
+  token: route.tokenOut,
+  expected: amountIn,
+});
 
 export class TransferStore {
   /** `driverId`: whose steps these are; null for a program that runs no trades. */
@@ -108,7 +122,15 @@ export class TransferStore {
            updated_at = clock_timestamp() where id = $1 and finished_at is null`,
         [id, outcome, toStored(result)],
       );
-      if (rowCount === 1 && outcome !== "held") await releaseWithin(sql, id);
+      if (rowCount !== 1) return;
+      if (outcome !== "held") return await releaseWithin(sql, id);
+      // nobody looks at a held trade's transfers: what comes back of them is nobody else's either
+      const open = await sql.query(
+        `select *, false as overdue from crosschain.transfer where saga = $1 and ended is null and started_at is not null`,
+        [id],
+      );
+      for (const { bridge, quote } of open.rows.map(transferOf))
+        if (REFUNDING.has(bridge)) await expectWithin(sql, id, refundOf(quote));
     });
   }
 
@@ -264,6 +286,26 @@ export class TransferStore {
     });
   }
 
+  /** What a transfer brings back is its saga's from before it comes. */
+  async expectRefund({ saga }: Owner, quote: BridgeQuote): Promise<void> {
+    await inTransaction(this.db.pool, `the refund of ${quote.request.id} cannot be reserved`, async (sql) => {
+      await expectWithin(sql, saga, refundOf(quote));
+    });
+  }
+
+  /** An operator has given a transfer up that no rule of its bridge ends: nothing is expected of it any more. */
+  async giveUp(owner: Owner, { id, quote }: TransferRow): Promise<void> {
+    await inTransaction(this.db.pool, `${id} cannot be given up`, async (sql) => {
+      await this.#mustCarry(owner, sql);
+      await sql.query(
+        `update crosschain.transfer set ended = 'given-up', ended_at = clock_timestamp() where id = $1 and ended is null`,
+        [id],
+      );
+      const { chainId, holder, token } = arrivalOf(quote);
+      await this.#set(sql, owner, [{ chainId, holder, token }]);
+    });
+  }
+
   /** What a transfer that has not ended shows now. */
   async noteState(id: string, state: string): Promise<void> {
     await this.#run(`update crosschain.transfer set state = $2 where id = $1 and ended is null`, [id, state]);
@@ -282,13 +324,16 @@ export class TransferStore {
     });
   }
 
-  /** A transfer that was given up has started after all. */
+  /** A transfer that was given up has started after all: what it brings is expected again. */
   async reopenTransfer(owner: Owner, id: string): Promise<void> {
     await inTransaction(this.db.pool, `${id} cannot be opened again`, async (sql) => {
       await this.#mustCarry(owner, sql);
-      await sql.query(`update crosschain.transfer set ended = null, ended_at = null where id = $1 and ended = 'not-started'`, [
-        id,
-      ]);
+      const { rows } = await sql.query(
+        `update crosschain.transfer set ended = null, ended_at = null where id = $1 and ended = 'not-started'
+         returning *, false as overdue`,
+        [id],
+      );
+      for (const { quote } of rows.map(transferOf)) await expectWithin(sql, owner.saga, arrivalOf(quote));
     });
   }
 
@@ -376,7 +421,7 @@ export class TransferStore {
     return new Map(rows.map((r) => [String(r["asset"]), amount(r["sum"])]));
   }
 
-  /** What arrived for a saga as a network's coin and stands unwrapped yet, wei by network. */
+  /** What arrived for a saga as a network's coin, or was unwrapped for a start that failed, and is not wrapped yet. Wei by network. */
   async unwrapped(saga: string, wrappedOf: (chainId: number) => string): Promise<Map<number, bigint>> {
     const arrived = await this.#run(
       `select r.chain_id, sum(r.amount)::numeric as sum from crosschain.arrival r join crosschain.transfer t on t.id = r.transfer
@@ -384,6 +429,18 @@ export class TransferStore {
       [saga],
     );
     const left = new Map(arrived.map((r) => [Number(r["chain_id"]), amount(r["sum"])]));
+    const taken = await this.#run(
+      `select t.from_chain, t.id, -sum(l.amount)::numeric as sum, l.asset from crosschain.transfer t
+       join journal.attempt a on a.chain_id = t.from_chain and starts_with(a.intent_id, t.id || '.')
+       join journal.inclusion i on i.hash = a.hash join journal.ledger l on l.inclusion = i.id
+       where t.saga = $1 and t.ended = 'not-started' and i.taken_back_at is null and l.kind = 'wrap' and l.amount < 0
+       group by t.from_chain, t.id, l.asset`,
+      [saga],
+    );
+    for (const r of taken) {
+      const chainId = Number(r["from_chain"]);
+      if (String(r["asset"]) === keyOf(wrappedOf(chainId))) left.set(chainId, (left.get(chainId) ?? 0n) + amount(r["sum"]));
+    }
     for (const [chainId, sum] of left) left.set(chainId, sum - (await this.wrappedBy(saga, chainId, wrappedOf(chainId))));
     return new Map([...left].filter(([, sum]) => sum > 0n));
   }

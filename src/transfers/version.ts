@@ -23,6 +23,8 @@ export const CHANGES = {
   "open-pushes":
     "a call that brings a transfer on and has no end is told after its time, and goes on under its name at a later look",
   "open-revokes": "what is taken back and has no end keeps a trade or a transfer of stock from its end for a time",
+  "start-coins": "what a trade's start that failed had unwrapped is wrapped again",
+  "late-starts": "a start of stock that has no end after its time is told",
   "all-home": "a held trade of which nothing is left elsewhere ends by its books",
 } as const;
 export type Change = keyof typeof CHANGES;

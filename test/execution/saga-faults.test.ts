@@ -318,6 +318,26 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect([...world.allowances.values()]).to.deep.equal([0n]);
   });
 
+  it("a transfer of stock that no rule of its bridge ends is given up by its operator's word, and not before", async () => {
+    const site = await open();
+    const { world, opportunity } = site;
+    let looks = 0;
+    const engine = new ScriptedEngine([], world);
+    world.scripts.set("move", [
+      () => {
+        // said while it is still under way: it says nothing about what comes after
+        if (++looks === 1 || looks === 5) engine.said = { choice: "close" };
+        return { state: looks < 3 ? "initiated" : "stuck" };
+      },
+    ]);
+    const route = { fromChainId: A, toChainId: B, tokenIn: opportunity.buy.tokenIn, tokenOut: opportunity.sell.tokenOut };
+    const move = { ...route, amount: 10n ** 9n, bridge: "across", maxCostPpm: 900_000 } as unknown as RebalancingInput["move"];
+    const input = { id: "rebalance/USDC/2", account: ACCOUNT, move };
+    expect(await new Rebalancing(site.env, engine, input).run()).to.equal("given-up");
+    expect(looks).to.equal(5);
+    expect((await site.env.store.transfersOf(input.id)).map((t) => t.ended)).to.deep.equal(["given-up"]);
+  });
+
   it("a bridge that is taken out of the configuration does not end the workflow of a trade whose start by it failed", async () => {
     const site = await open();
     site.world.reverts.set("out", 1);
@@ -334,6 +354,27 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     const again = new ScriptedEngine(before, without.world);
     expect((await without.run(again)).outcome).to.equal("profit");
     expect(told.map(String).join()).to.match(/the bridge across is not set up/);
+  });
+
+  it("what a start that failed had unwrapped is wrapped again before anything else is done with it", async () => {
+    for (const silent of [false, true]) {
+      const site = await open();
+      const { world } = site;
+      world.unwraps = true;
+      // when the coin is there, the start reverts, or its network is silent until it is given up
+      if (!silent) world.reverts.set("out", 1);
+      else
+        world.broken = (name) =>
+          name === "out" && world.seconds < 130 && [...world.calls.values()].some((c) => c.data.startsWith("0x2e1a7d4d"))
+            ? new ArbError("network", "no answer")
+            : null;
+      const result = await run(site);
+      expect(result.outcome, result.reason).to.equal("profit");
+      const wraps = world.ledger.filter(
+        (e) => e.intent.endsWith(".wrap") && e.asset === site.opportunity.buy.tokenOut.toLowerCase(),
+      );
+      expect(wraps.map((e) => e.amount)).to.deep.equal([ETHER]);
+    }
   });
 
   it("what a node does not show of a start that landed is no start that failed: nothing is sent again", async () => {

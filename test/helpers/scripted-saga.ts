@@ -4,6 +4,7 @@
  */
 import { type Provider, type TransactionReceipt, type TransactionRequest, ZeroAddress } from "ethers";
 import type { Bridge, BridgeId, BridgeQuote, RecoverWish, TransferKey, TransferState } from "../../src/bridges/bridge.js";
+import { unwrappedBy } from "../../src/bridges/coin.js";
 import { BridgeMonitor } from "../../src/bridges/monitor.js";
 import { networkById } from "../../src/config/networks.js";
 import type { Database } from "../../src/database/open.js";
@@ -20,7 +21,7 @@ import type { Landing, Order, Senders } from "../../src/transfers/senders.js";
 import { type CoinInBlock, TransferStore } from "../../src/transfers/store.js";
 import { Semaphore, semaphores } from "../../src/transfers/turns.js";
 import type { BookLine, SagaResult } from "../../src/transfers/types.js";
-import { IERC20__factory } from "../../types/contracts/index.js";
+import { IERC20__factory, IWETH9__factory } from "../../types/contracts/index.js";
 
 export const A = 1;
 export const B = 42161;
@@ -79,6 +80,8 @@ export class ScriptedWorld {
   routers = false;
   /** What each intent called. */
   readonly calls = new Map<string, Order["call"]>();
+  /** Whether bridges send WETH as the coin, which their starts unwrap before. */
+  unwraps = false;
   /** What bridges may take, by network, token and spender; null: anything, and their starts have no approval. */
   allowances: Map<string, bigint> | null = null;
   /** For how many questions the journal has not booked what landed, by the name of its call. */
@@ -159,7 +162,8 @@ export class ScriptedWorld {
       this.pending.set(name, looks - 1);
       return { status: "open", detail: `${name} is in no block yet` };
     }
-    const left = this.reverts.get(name) ?? 0;
+    const isUnwrap = call.data.startsWith(WITHDRAW);
+    const left = isUnwrap ? 0 : (this.reverts.get(name) ?? 0);
     const entry = (asset: string, amount: bigint, gas = 0n): void => {
       this.ledger.push({ intent: intentId, chainId, asset: asset.toLowerCase(), amount, gas });
       this.move(chainId, asset, amount - gas);
@@ -177,6 +181,11 @@ export class ScriptedWorld {
     } else if (name === "approve") {
       this.allowances?.set(`${chainId} ${call.to.toLowerCase()}`, BigInt(`0x${call.data.slice(74)}`));
       end = { status: "landed", hash: `0x${intentId}`, blockNumber: 1 };
+    } else if (isUnwrap) {
+      const amount = unwrappedBy(call);
+      entry(call.to, -amount);
+      entry("native", amount);
+      end = { status: "landed", hash: `0x${intentId}`, blockNumber: 1 };
     } else if (name === "wrap") {
       entry(tokenOf(chainId, "WETH"), call.value);
       end = { status: "landed", hash: `0x${intentId}`, blockNumber: 1 };
@@ -187,7 +196,8 @@ export class ScriptedWorld {
         entry(done.to!, BigInt(done.get!));
       } else if (done.do === "start") {
         const transfer = this.transfers.get(done.id!)!;
-        entry(transfer.quote.request.route.tokenIn, -transfer.quote.amountIn);
+        // the coin is part of the call's value
+        if (call.value <= transfer.quote.nativeFee) entry(transfer.quote.request.route.tokenIn, -transfer.quote.amountIn);
         this.bridged.set(done.id!, transfer.quote.amountIn);
         transfer.since = this.seconds;
       } else this.transfers.get(done.id!)!.calls.push(done.do as RecoverWish | "claim");
@@ -211,6 +221,8 @@ export class ScriptedWorld {
 
 const erc20 = IERC20__factory.createInterface();
 const APPROVE = erc20.getFunction("approve").selector;
+const weth9 = IWETH9__factory.createInterface();
+const WITHDRAW = weth9.getFunction("withdraw").selector;
 /** Who takes the tokens of every scripted bridge. */
 const SPENDER = "0x00000000000000000000000000000000000b41d9";
 
@@ -277,6 +289,10 @@ const bridgeOf = (world: ScriptedWorld, id: BridgeId, eta: number): Bridge => ({
     };
     const data = erc20.encodeFunctionData("approve", [SPENDER, quote.amountIn]);
     const approval = { chainId: route.fromChainId, to: route.tokenIn, data, value: 0n, purpose: "approve" };
+    if (world.unwraps && route.tokenIn === tokenOf(route.fromChainId, "WETH")) {
+      const unwrap = { ...approval, data: weth9.encodeFunctionData("withdraw", [quote.amountIn]), purpose: "unwrap" };
+      return { calls: [unwrap, { ...call, value: call.value + quote.amountIn, purpose: "start" }], key };
+    }
     return { calls: [...(world.allowances === null ? [] : [approval]), { ...call, purpose: "start" }], key };
   },
   started: (key, receipt) => ({ ...key, sourceTx: receipt.hash }),

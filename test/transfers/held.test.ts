@@ -48,6 +48,27 @@ describe("held trades in the database: what they own, their end by hand, and wha
     (await db.pool.query<{ amount: string }>(`select amount from crosschain.reservation where saga = $1`, [id])).rows.map((r) =>
       BigInt(r.amount),
     );
+  const quote = (id: string): BridgeQuote =>
+    ({
+      bridge: "across",
+      request: {
+        id,
+        route: { fromChainId: CHAIN, toChainId: 10, tokenIn: TOKEN, tokenOut: TOKEN },
+        sender: ACCOUNT,
+        recipient: ACCOUNT,
+      },
+      amountIn: 5n,
+      amountOut: 4n,
+    }) as unknown as BridgeQuote;
+  const record = async (saga: string, id: string) =>
+    await store.record(ownerOf(saga), "out.0", quote(id), { data: {} } as TransferKey, 60);
+  const owned = async (id: string): Promise<string[]> =>
+    (
+      await db.pool.query<{ chain_id: string; amount: string; expected: string }>(
+        `select chain_id, amount, expected from crosschain.reservation where saga = $1 and amount + expected > 0 order by chain_id`,
+        [id],
+      )
+    ).rows.map((r) => `${r.chain_id}: ${r.amount} and ${r.expected}`);
   /** What is in the journal of one transaction: the rows alone, without the account and driver that they belong to. */
   async function journaled(
     nonce: number,
@@ -94,6 +115,24 @@ describe("held trades in the database: what they own, their end by hand, and wha
     await store.finish(ownerOf("a"), "profit", { ...RESULT, outcome: "profit" });
     expect(await reserved("a")).to.deep.equal([]);
     expect(await open("b", 300n)).to.equal(null);
+  });
+
+  it("what may come back of a transfer is its trade's while nobody looks, and what a start brings that landed after all", async () => {
+    expect(await open("a", 800n)).to.equal(null);
+    const row = await record("a", "t-a");
+    await store.started(ownerOf("a"), row, row.key, [place, { ...place, chainId: 10, expected: 5n }]);
+    expect(await owned("a")).to.deep.equal(["10: 0 and 5"]);
+    await store.finish(ownerOf("a"), "held", RESULT);
+    expect(await owned("a")).to.deep.equal([`${CHAIN}: 0 and 5`, "10: 0 and 5"]);
+    expect(await open("b", 996n)).to.match(/995 are free/);
+
+    expect(await open("c", 10n)).to.equal(null);
+    await record("c", "t-c");
+    await store.notStarted(ownerOf("c"), "t-c", [{ ...place, chainId: 10 }]);
+    expect(await owned("c")).to.deep.equal([`${CHAIN}: 10 and 0`]);
+    await store.reopenTransfer(ownerOf("c"), "t-c");
+    expect(await owned("c")).to.deep.equal([`${CHAIN}: 10 and 0`, "10: 0 and 5"]);
+    expect((await store.transfersOf("c")).map((t) => t.ended)).to.deep.equal([null]);
   });
 
   it("closed by hand it is at its end, with the reason in its result, and its position is free", async () => {
@@ -151,16 +190,17 @@ describe("held trades in the database: what they own, their end by hand, and wha
     it("where a transfer of it has no end; another trade's is no hindrance", async () => {
       await held("a");
       await open("b", 1n);
-      const route = { fromChainId: CHAIN, toChainId: 10, tokenIn: TOKEN, tokenOut: TOKEN };
-      const quote = (id: string) =>
-        ({ bridge: "across", request: { id, route }, amountIn: 5n, amountOut: 4n }) as unknown as BridgeQuote;
-      const record = async (saga: string, id: string) =>
-        await store.record(ownerOf(saga), "out.0", quote(id), { data: {} } as TransferKey, 60);
       await record("a", "t-a");
       await record("b", "t-b");
       await refused("its transfer t-a has no end yet");
-      await store.notStarted(ownerOf("a"), "t-a", []);
-      expect(await closeByHand(db, "a", "sold by hand")).to.equal(null);
+      // given up where no rule of its bridge ends it, and only then
+      expect(await closeByHand(db, "a", "lost", true)).to.match(/t-a has no end yet/);
+      await store.noteState("t-a", "stuck");
+      await refused("its transfer t-a has no end yet");
+      expect(await closeByHand(db, "a", "lost", true)).to.equal(null);
+      expect((await store.transfersOf("a")).map((t) => t.ended)).to.deep.equal(["given-up"]);
+      expect((await store.transfersOf("b")).map((t) => t.ended)).to.deep.equal([null]);
+      expect(await reserved("a")).to.deep.equal([]);
     });
 
     it("where a transaction of it is signed and has no end; another trade's, or one that landed, is no hindrance", async () => {
