@@ -157,7 +157,11 @@ export async function judgeStart(
       ...(mode === "bridge" || o.returnToSource ? [{ ...at.bought, bridge: out.quote.bridge }] : []),
       ...(o.returnToSource ? [{ ...at.proceeds, bridge: home.bridge }] : []),
     ],
-    owned: Object.values(at),
+    owned: [
+      ...Object.values(at).filter((part) => part !== at.source),
+      // with the profit that comes home to it
+      { ...at.source, amount: o.returnToSource && sold.amountOut > o.amountIn ? sold.amountOut : o.amountIn },
+    ],
   };
   const symbols = symbolsOf(quotes.senders);
   const broken = await brokenByPlan(store.db.pool, rules.limits, symbols, o.id, plan);
