@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { hexlify, keccak256, randomBytes } from "ethers";
 import { depositNonce, unsafeDepositId } from "../../../src/bridges/across-abi.js";
 import type { SeenDeposit } from "../../../src/bridges/across-key.js";
-import { networkById } from "../../../src/config/networks.js";
+import { findToken, networkById } from "../../../src/config/networks.js";
 import { Secret } from "../../../src/config/secrets.js";
 import type { AcrossFate } from "../../../src/sim/bridges/across.js";
 import type { Attesting } from "../../../src/sim/bridges/cctp.js";
@@ -117,7 +117,7 @@ export async function openWorld(folder: string): Promise<World> {
   const served = new Set<string>();
   /** The first transfer of each kind has the fate that was planned for it; those after it arrive. */
   const script = (deposit: SeenDeposit): AcrossFate => {
-    const { relay, destinationChainId } = deposit;
+    const { relay } = deposit;
     const purpose = purposes.get(relay.depositId);
     const wish = purpose === undefined ? undefined : fates.get(purpose.saga);
     if (purpose === undefined || wish === undefined) return FATE.fill;
@@ -127,7 +127,9 @@ export async function openWorld(folder: string): Promise<World> {
     served.add(key);
     let fate = there ? wish.out : wish.home;
     // only USDC can refuse a refund's transfer
-    if (fate === "refund-fails" && (there || destinationChainId !== CHAINS[0])) fate = "never";
+    const source = networkById(Number(relay.originChainId));
+    const isUsdc = source !== null && findToken(source, relay.inputToken)?.symbol === "USDC";
+    if (fate === "refund-fails" && !isUsdc) fate = "never";
     if (fate === "wrong-amount") poor.set(relay.depositId, deposit);
     if (fate !== "fill" && fate !== "late") waiting.set(relay.depositId, { since: Date.now(), late: false });
     return FATE[fate];
