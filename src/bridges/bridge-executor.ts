@@ -182,7 +182,9 @@ export class BridgeExecutor {
       const intentId = `${request.id}.${i}`;
       if (unwrappedBy(call) === 0n || !(await this.senders.isKnown(chainId, intentId))) continue;
       const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
-      if (end.status !== "landed") continue;
+      // it may have landed, or land yet
+      if (end.status === "open") throw new ArbError("network", end.detail, { where: intentId });
+      if (end.status === "failed") continue;
       const change = (await this.store.changeOf(chainId, intentId, account)).get(to.toLowerCase());
       if (change === undefined) throw new ArbError("network", `the journal has not booked ${end.hash} yet`, { where: end.hash });
       sum -= change;
@@ -215,7 +217,7 @@ export class BridgeExecutor {
     if (row.state !== status.state && row.ended === null && status.arrival === null) {
       // between the block that brings it back and its booking it would belong to nobody
       if ((COMES_BACK.has(status.state) || status.facts["credit"] === "true") && REFUNDING.has(row.bridge))
-        await this.store.expectRefund(owner, row.quote);
+        await this.store.expectRefund(owner, row);
       await this.store.noteState(id, status.state);
     }
     if (overdue) await this.monitor.judge(row.bridge);

@@ -126,8 +126,9 @@ export function transfersCommand(): Command {
     .option("--reason <text>", "what you did with it, for the books", "taken over by hand")
     .option("--give-up", "also where a transfer of it is stuck: no rule of its bridge ends it")
     .action(async (id: string, options: Options & { reason: string; giveUp?: boolean }) => {
+      const isStock = id.startsWith("rebalance/");
       await withStore(loadConfig(options.config), async (store, db) => {
-        if (id.startsWith("rebalance/")) return await closeStock(store, db, id, options.giveUp === true);
+        if (isStock) return await closeStock(store, db, id, options.giveUp === true);
         await sagaOf(store, id);
         const missing = await closeByHand(store.db, id, options.reason, options.giveUp);
         if (missing !== null)
@@ -136,7 +137,9 @@ export function transfersCommand(): Command {
             hint: `arb transfers resume ${id}`,
           });
       });
-      makeOutput(options).result({ id, closed: true, reason: options.reason }, () => `${id} is closed: ${options.reason}`);
+      makeOutput(options).result({ id, closed: !isStock, reason: options.reason }, () =>
+        isStock ? `${id} was told: it is given up at its next look, if it is stuck then` : `${id} is closed: ${options.reason}`,
+      );
     });
   tell("hold", "has a trade hold its position at its next decision", "hold");
   return transfers;

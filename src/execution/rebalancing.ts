@@ -14,7 +14,7 @@ import { workflowOf } from "../transfers/store.js";
 import type { Owner } from "../transfers/types.js";
 import type { Env } from "./cross-chain-executor.js";
 import { ErrorHandler } from "./error-handler.js";
-import type { Engine } from "./saga-run.js";
+import type { Command, Engine } from "./saga-run.js";
 
 export interface RebalancingInput {
   id: string;
@@ -43,6 +43,8 @@ export const rebalancingStore = (env: Env): RebalancingStore => new RebalancingS
 export class Rebalancing {
   #steps = 0;
   #pushes = 0;
+  /** An operator has given it up. */
+  #isClosed = false;
   #isSlowFillAsked = false;
   readonly #owner: Owner;
 
@@ -98,7 +100,7 @@ export class Rebalancing {
           );
       }
       await this.#stand("starting", `a receipt: ${begun.detail}`);
-      await this.engine.pause(this.env.settings.pollSeconds);
+      await this.#pause(this.env.settings.pollSeconds);
     }
   }
 
@@ -116,14 +118,17 @@ export class Rebalancing {
             break;
           }
         }
-        await this.engine.pause(settings.pollSeconds);
+        await this.#pause(settings.pollSeconds);
       }
     }
   }
 
   /** What a start that failed had unwrapped: as the coin it would be no stock. */
   async #wrapBack(quote: BridgeQuote): Promise<void> {
-    const coin = await this.#steady("unwrapped", () => this.env.actions.bridges.unwrapped(this.#owner, quote));
+    const { bridges } = this.env.actions;
+    const coin = await this.#steady("unwrapped", async () =>
+      bridges.unwraps(quote) ? await bridges.unwrapped(this.#owner, quote) : 0n,
+    );
     if (coin > 0n) await this.#wrap(quote.request.route.fromChainId, coin);
   }
 
@@ -137,13 +142,16 @@ export class Rebalancing {
     for (;;) {
       const seen = await this.#steady("track", () => bridges.track(this.#owner, quote.request.id));
       await this.#stand(seen.state, seen.waitsFor);
+      // said of a state that has passed it says nothing
+      if (seen.state !== "stuck") this.#isClosed = false;
+      if (this.#isClosed) return await this.#giveUp(quote.request.id, seen.waitsFor);
       if ((seen.state === "delivered" || seen.state === "refunded") && seen.amount !== null) {
         if (seen.native) await this.#wrap(seen.state === "delivered" ? move.toChainId : move.fromChainId, seen.amount);
         return await this.#end(seen.state, `${seen.amount} ${seen.state === "delivered" ? "arrived" : "came back"}`);
       }
       if (seen.state === "not-started" && !seen.startPossible) {
         await this.#steady("lost", async () => (await this.env.store.notStarted(this.#owner, quote.request.id, []), null));
-        if (this.env.actions.bridges.unwraps(quote) && (await this.engine.patched("start-coins"))) await this.#wrapBack(quote);
+        if (await this.engine.patched("start-coins")) await this.#wrapBack(quote);
         return await this.#end("not-started", "a reorganisation took its start back; nothing left");
       }
       const pushed = await this.#push(quote, seen);
@@ -154,9 +162,14 @@ export class Rebalancing {
       // a call that failed is paid for: it is not made again at once
       const again = pushed?.open === false ? mostPollSeconds : Math.max(seen.checkAgainSeconds, pollSeconds);
       if (pushed?.sent === true) continue;
-      const said = await this.engine.pause(Math.min(again, mostSeconds));
-      if (said?.choice === "close" && seen.state === "stuck") return await this.#giveUp(quote.request.id, seen.waitsFor);
+      await this.#pause(Math.min(again, mostSeconds));
     }
+  }
+
+  async #pause(seconds: number): Promise<Command | null> {
+    const said = await this.engine.pause(seconds);
+    if (said?.choice === "close") this.#isClosed = true;
+    return said;
   }
 
   async #giveUp(transfer: string, waitsFor: string): Promise<RebalancingEnd> {
@@ -205,7 +218,7 @@ export class Rebalancing {
       const end = await this.#steady("wrap", () => bridges.wrap(this.#owner, name, chainId, amount));
       if (isWrapped(end)) return;
       if (end.status === "failed" && ++i % FAULT_TRIES === 0) await this.#ask(`what arrived is not wrapped: ${end.detail}`);
-      else await this.engine.pause(this.env.settings.pollSeconds);
+      else await this.#pause(this.env.settings.pollSeconds);
     }
   }
 
@@ -216,7 +229,7 @@ export class Rebalancing {
     const hint = `arb transfers resume ${id}`;
     this.env.onFault(new ArbError("refused", what, { where: "arb inventory", hint }));
     await this.#stand("held", `${fault}; when that is mended: ${hint}`);
-    while ((await this.engine.pause(ASK_SECONDS)) === null);
+    while ((await this.#pause(ASK_SECONDS)) === null);
   }
 
   async #end(outcome: RebalancingEnd, detail: string): Promise<RebalancingEnd> {
@@ -256,7 +269,7 @@ export class Rebalancing {
       if (tried.kind === "fault" && name !== "stand" && ++faults % FAULT_TRIES === 0) {
         await this.#ask(tried.fault);
         i = 0;
-      } else await this.engine.pause(Math.min(pollSeconds * 2 ** i, mostPollSeconds));
+      } else await this.#pause(Math.min(pollSeconds * 2 ** i, mostPollSeconds));
     }
   }
 }

@@ -5,6 +5,8 @@ import { bringHome, buyStock, carry, rebalance, sellAtSource, sellAtTarget, sell
 import { held, type Holding, planned, type SagaRun } from "./saga-run.js";
 import { begin, type Begun, fly, wrapped } from "./saga-transfers.js";
 
+const UNDER_WAY: Exclude<Begun, { status: "failed" }> = { status: "started", dueSeconds: 0 };
+
 export async function resume(s: SagaRun, row: SagaRow): Promise<Holding> {
   const { store } = s.env;
   await s.steady("own", async () => (await store.reopen(s.owner), null));
@@ -24,16 +26,14 @@ export async function resume(s: SagaRun, row: SagaRow): Promise<Holding> {
     const at = { start: "bridge-start" as const, from: fromChainId, to: toChainId, tokenIn, token };
     const flying = home ? ("return-in-flight" as const) : ("in-flight" as const);
     const amount = moving.quote.amountIn;
-    let dueSeconds = 0;
-    if (moving.startedAt === null && (await s.engine.patched("unstarted"))) {
-      const begun = await startOf(s, moving);
-      if (begun === null) return await fromBooks(s, row, capital);
-      if (begun.status !== "started") return held(begun.detail);
-      dueSeconds = begun.dueSeconds;
+    const begun = moving.startedAt === null && (await s.engine.patched("unstarted")) ? await startOf(s, moving) : UNDER_WAY;
+    if (begun !== null && begun.status !== "started") return held(begun.detail);
+    // null: it never will start, and is no transfer any more
+    if (begun !== null) {
+      const end = await fly(s, { ...at, flying, amount, capital }, s.name("look"), moving.quote, begun.dueSeconds);
+      if (end.kind === "none") return held(end.reason);
+      if (home) return end.kind === "arrived" ? planned : { outcome: "kept-at-target", reason: "the way home was refunded" };
     }
-    const end = await fly(s, { ...at, flying, amount, capital }, s.name("look"), moving.quote, dueSeconds);
-    if (end.kind === "none") return held(end.reason);
-    if (home) return end.kind === "arrived" ? planned : { outcome: "kept-at-target", reason: "the way home was refunded" };
   }
   if (await s.engine.patched("coins")) await wrapArrivals(s);
   return await fromBooks(s, row, capital);

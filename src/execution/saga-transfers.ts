@@ -195,8 +195,10 @@ export async function fly(s: SagaRun, t: Flight, leg: string, quote: BridgeQuote
  */
 async function wrapBack(s: SagaRun, state: SagaState, leg: string, quote: BridgeQuote): Promise<string | null> {
   const { bridges } = s.env.actions;
-  if (!bridges.unwraps(quote) || !(await s.engine.patched("start-coins"))) return null;
-  const coin = await s.within(`${leg}.unwrapped`, () => bridges.unwrapped(s.owner, quote));
+  if (!(await s.engine.patched("start-coins"))) return null;
+  const coin = await s.within(`${leg}.unwrapped`, async () =>
+    bridges.unwraps(quote) ? await bridges.unwrapped(s.owner, quote) : 0n,
+  );
   if (!coin.ok) return `what its start unwrapped is not known: ${coin.fault}`;
   if (coin.value > 0n) await wrapped(s, state, leg, quote.request.route.fromChainId, coin.value);
   return null;

@@ -124,7 +124,7 @@ async function changeWithin(sql: Sql, saga: string, change: Change): Promise<voi
  * Whether a saga or a rebalancing is over. One that is not stays so until the caller's transaction ends: nothing is reserved after an
  * end, where nobody would give it back.
  */
-async function isOver(sql: Sql, id: string): Promise<boolean> {
+export async function isOver(sql: Sql, id: string): Promise<boolean> {
   for (const table of ["saga", "rebalancing"]) {
     const { rows } = await sql.query<{ over: boolean }>(
       `select finished_at is not null as over from crosschain.${table} where id = $1 for share`,
@@ -147,9 +147,15 @@ export async function setWithin(sql: Sql, saga: string, changes: Change[], mustC
   for (const change of changes) await changeWithin(sql, saga, change);
 }
 
-/** A saga expects at least so much at a place, beside what it owns there, within the caller's transaction. */
-export async function expectWithin(sql: Sql, saga: string, { chainId, holder, token, expected = 0n }: Change): Promise<void> {
+/** A saga expects at least so much at a place, beside what it owns there, within the caller's transaction; where it `may`, asked under the lock. */
+export async function expectWithin(
+  sql: Sql,
+  saga: string,
+  { chainId, holder, token, expected = 0n }: Change,
+  may: () => Promise<boolean> = () => Promise.resolve(true),
+): Promise<void> {
   await lockPlaces(sql, [{ chainId, holder, token }]);
+  if (!(await may())) return;
   await sql.query(
     `insert into crosschain.reservation (saga, chain_id, holder, token, amount, expected) values ($1, $2, $3, $4, 0, $5)
      on conflict (saga, chain_id, holder, token) do update set expected = greatest(reservation.expected, excluded.expected)`,

@@ -3,7 +3,15 @@ import { Transaction } from "ethers";
 import { type Arrival, type BridgeQuote, REFUNDING, type TransferKey } from "../bridges/bridge.js";
 import { ArbError } from "../errors.js";
 import type { ChoiceKind, SagaOutcome } from "../execution/recovery-manager.js";
-import { type Change, expectWithin, type Providers, releaseWithin, reserveWithin, setWithin } from "../inventory/inventory.js";
+import {
+  type Change,
+  expectWithin,
+  isOver,
+  type Providers,
+  releaseWithin,
+  reserveWithin,
+  setWithin,
+} from "../inventory/inventory.js";
 import { toStored } from "../inventory/stored.js";
 import { amount } from "../journal/slots.js";
 import { databaseError, inTransaction, type JournalDatabase, keyOf, type Sql } from "../journal/sql.js";
@@ -286,10 +294,15 @@ export class TransferStore {
     });
   }
 
-  /** What a transfer brings back is its saga's from before it comes. */
-  async expectRefund({ saga }: Owner, quote: BridgeQuote): Promise<void> {
-    await inTransaction(this.db.pool, `the refund of ${quote.request.id} cannot be reserved`, async (sql) => {
-      await expectWithin(sql, saga, refundOf(quote));
+  /** What a transfer without an end brings back is its saga's from before it comes. Raises "locked" where another driver carries the trade. */
+  async expectRefund(owner: Owner, { id, quote }: Pick<TransferRow, "id" | "quote">): Promise<void> {
+    await inTransaction(this.db.pool, `the refund of ${id} cannot be reserved`, async (sql) => {
+      // a driver that was frozen here would reserve it when it has been booked, and nobody would give it back
+      await expectWithin(sql, owner.saga, refundOf(quote), async () => {
+        if (await isOver(sql, owner.saga)) return false;
+        await this.#mustCarry(owner, sql);
+        return (await sql.query(`select 1 from crosschain.transfer where id = $1 and ended is null`, [id])).rows.length > 0;
+      });
     });
   }
 
@@ -368,6 +381,13 @@ export class TransferStore {
         ],
       );
       await this.#set(sql, owner, changes);
+      if (ended === "refunded" || !REFUNDING.has(row.bridge)) return;
+      // nothing comes back of what arrived
+      const { chainId, holder: sender, token } = refundOf(row.quote);
+      await sql.query(
+        `update crosschain.reservation set expected = 0 where saga = $1 and chain_id = $2 and holder = $3 and token = $4`,
+        [owner.saga, chainId, keyOf(sender), keyOf(token)],
+      );
     });
   }
 

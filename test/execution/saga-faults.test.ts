@@ -334,7 +334,7 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     const move = { ...route, amount: 10n ** 9n, bridge: "across", maxCostPpm: 900_000 } as unknown as RebalancingInput["move"];
     const input = { id: "rebalance/USDC/2", account: ACCOUNT, move };
     expect(await new Rebalancing(site.env, engine, input).run()).to.equal("given-up");
-    expect(looks).to.equal(5);
+    expect(looks).to.equal(6);
     expect((await site.env.store.transfersOf(input.id)).map((t) => t.ended)).to.deep.equal(["given-up"]);
   });
 
@@ -375,6 +375,23 @@ describe("sagas: what no further try brings on, what others use up, and what is 
       );
       expect(wraps.map((e) => e.amount)).to.deep.equal([ETHER]);
     }
+  });
+
+  it("an unwrapping that had no end when its trade was held is wrapped again when it goes on, and is no profit", async () => {
+    const site = await open();
+    const { world } = site;
+    world.unwraps = true;
+    world.pending.set("out", FOREVER);
+    expect((await run(site)).outcome).to.equal("held");
+    // it lands, and its start is not signed: the bridge refuses the trade from now on
+    world.pending.clear();
+    const unwrap = [...world.calls.keys()].find((c) => /:out\.\d+\.0$/.test(c))!;
+    world.execute({ chainId: A, account: ACCOUNT, intentId: unwrap, call: world.calls.get(unwrap)! });
+    world.refuses = () => true;
+    const { outcome, reason, books } = await run(site, 1);
+    expect(outcome, reason).to.equal("sold-at-source");
+    const weth = books.find((b) => b.chainId === A && b.asset === site.opportunity.buy.tokenOut.toLowerCase());
+    expect(weth?.amount).to.equal(0n);
   });
 
   it("what a node does not show of a start that landed is no start that failed: nothing is sent again", async () => {

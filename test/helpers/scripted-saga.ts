@@ -403,6 +403,17 @@ class ScriptedStore extends TransferStore {
     return Promise.resolve(gains.reduce((sum, e) => sum + e.amount, 0n));
   }
 
+  override async unwrapped(saga: string, wrappedOf: (chainId: number) => string): Promise<Map<number, bigint>> {
+    const left = await super.unwrapped(saga, wrappedOf);
+    const failed = (await this.transfersOf(saga)).filter((t) => t.ended === "not-started");
+    for (const { chainId, intent, amount } of this.world.ledger) {
+      const isTaken = this.world.calls.get(intent)?.data.startsWith(WITHDRAW) === true && amount < 0n;
+      if (!isTaken || !failed.some((t) => intent.startsWith(`${t.id}.`))) continue;
+      left.set(chainId, (left.get(chainId) ?? 0n) - amount - (await this.wrappedBy(saga, chainId, wrappedOf(chainId))));
+    }
+    return new Map([...left].filter(([, sum]) => sum > 0n));
+  }
+
   override changeOf(_chainId: number, intentId: string): Promise<Map<string, bigint>> {
     const change = new Map<string, bigint>();
     if (this.#isUnbooked(intentId)) return Promise.resolve(change);

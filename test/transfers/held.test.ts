@@ -135,6 +135,32 @@ describe("held trades in the database: what they own, their end by hand, and wha
     expect((await store.transfersOf("c")).map((t) => t.ended)).to.deep.equal([null]);
   });
 
+  it("a refund is its trade's from before it comes, until it is booked, it arrives after all, or the trade has ended", async () => {
+    const refund = async (ended: "delivered" | "refunded"): Promise<string[]> => {
+      const id = `r-${ended}`;
+      expect(await open(id, 8n)).to.equal(null);
+      const row = await record(id, `t-${id}`);
+      await store.started(ownerOf(id), row, row.key, [place, { ...place, chainId: 10, expected: 5n }]);
+      await store.expectRefund(ownerOf(id), row);
+      expect(await owned(id)).to.deep.equal([`${CHAIN}: 0 and 5`, "10: 0 and 5"]);
+      const chainId = ended === "refunded" ? CHAIN : 10;
+      const log = { txHash: `0x${id}`, blockNumber: 1, blockHash: "0x1", logIndex: 0 };
+      const arrival = { ...log, chainId, token: TOKEN, amount: 5n };
+      const none = ended === "refunded" ? [{ ...place, chainId: 10 }] : [];
+      await store.arrived(ownerOf(id), row, ended, ACCOUNT, arrival, [{ ...place, chainId, amount: 5n }, ...none]);
+      const after = await owned(id);
+      // as a driver that woke up does
+      await store.expectRefund(ownerOf(id), row);
+      expect(await owned(id)).to.deep.equal(after);
+      await store.finish(ownerOf(id), "profit", { ...RESULT, outcome: "profit" });
+      await store.expectRefund(ownerOf(id), row);
+      expect(await owned(id)).to.deep.equal([]);
+      return after;
+    };
+    expect(await refund("refunded")).to.deep.equal([`${CHAIN}: 5 and 0`]);
+    expect(await refund("delivered")).to.deep.equal(["10: 5 and 0"]);
+  });
+
   it("closed by hand it is at its end, with the reason in its result, and its position is free", async () => {
     await held("a");
     expect(await closeByHand(db, "a", "sold by hand")).to.equal(null);
