@@ -237,8 +237,8 @@ export async function wrapped(s: SagaRun, state: SagaState, leg: string, chainId
   throw new NeedsOperator(`what arrived as the coin is not wrapped: ${why}`, FAULT_TRIES);
 }
 
-/** Calls of one transfer that were sent and have no known end, by their wish. `until`: when they are told; null while it is not sure that they are sent. */
 type Wish = RecoverWish | "claim" | "slow-fill";
+/** Calls of one transfer that were sent and have no known end, by their wish. `until`: when they are told; null while it is not sure that they are sent. */
 type OpenCalls = Map<Wish, { name: string; until: number | null; isTold: boolean }>;
 
 /**

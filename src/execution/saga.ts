@@ -35,9 +35,15 @@ export async function runSaga(env: Env, engine: Engine, input: SagaInput): Promi
  */
 async function asItStands(s: SagaRun, end: Holding): Promise<Holding> {
   if (!(await s.engine.patched("other-ends"))) return end;
-  const other = await unlessFaulty([], async () => await s.steady("ends", () => otherEnds(s.env.actions, s.owner, s.told)));
+  const ask = async () => await s.steady("ends", () => otherEnds(s.env.actions, s.owner, s.told));
+  const other = await ask().catch((error: unknown) => {
+    if (!(error instanceof NeedsOperator)) throw error;
+    return error.message;
+  });
   if (other.length === 0) return end;
-  const reason = `after a reorganisation ${other.join("; ")}`;
+  // what cannot be looked at is not known to stand
+  const reason =
+    typeof other === "string" ? `its transactions' ends are not known: ${other}` : `after a reorganisation ${other.join("; ")}`;
   s.note("closing", "operator", reason);
   s.env.onFault(new Error(`${s.id}: ${reason}`));
   return held(`${reason}; ${end.reason}`);

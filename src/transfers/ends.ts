@@ -10,8 +10,8 @@ export interface Told {
 }
 
 /**
- * What of it is not so by the journal, in words. A transfer that was given up, and whose start has landed after all, is open again: its
- * money is on its way. Raises "network" without the database, "locked" where another driver carries the trade.
+ * What of it is not so by the journal, in words. A transfer that was noted as not started, and whose start has landed after all, is open
+ * again: its money is on its way. Raises "network" without the database, "locked" where another driver carries the trade.
  */
 export async function otherEnds({ senders, store, bridges }: Actions, owner: Owner, told: Told[]): Promise<string[]> {
   const other: string[] = [];

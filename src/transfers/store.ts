@@ -1,28 +1,15 @@
-/** What the database knows of cross-chain trades: sagas, their transfers, what arrived, and their books. */
-import { Transaction } from "ethers";
+/** What the database knows of cross-chain trades: beside the trades themselves their transfers, what arrived, and their books. */
 import { type Arrival, type BridgeQuote, REFUNDING, type TransferKey } from "../bridges/bridge.js";
 import { ArbError } from "../errors.js";
-import type { ChoiceKind, SagaOutcome } from "../execution/recovery-manager.js";
-import {
-  type Change,
-  expectWithin,
-  isOver,
-  type Providers,
-  releaseWithin,
-  reserveWithin,
-  setWithin,
-} from "../inventory/inventory.js";
+import { type Change, expectWithin, isOver } from "../inventory/inventory.js";
 import { toStored } from "../inventory/stored.js";
 import { amount } from "../journal/slots.js";
-import { databaseError, inTransaction, type JournalDatabase, keyOf, type Sql } from "../journal/sql.js";
-import type { CrossChainOpportunity } from "../opportunity/cross-chain.js";
-import { approvalIn, type Loose } from "./approvals.js";
-import { type SagaRow, sagaOf, type Stand, type TransferRow, transferOf } from "./rows.js";
-import type { Estimate, Owner, SagaResult } from "./types.js";
-import { ENGINE_SCHEMA } from "./version.js";
+import { inTransaction, keyOf } from "../journal/sql.js";
+import { type TransferRow, transferOf } from "./rows.js";
+import { arrivalOf, refundOf, SagaStore, workflowOf } from "./saga-store.js";
+import type { Owner } from "./types.js";
 
-/** Name of a saga's workflow; intents are `<this>:<leg>`. The slash keeps it apart from every opportunity's id. */
-export const workflowOf = (id: string): string => `saga/${id}`;
+export { workflowOf } from "./saga-store.js";
 
 /** What the books have of an account's coin in one block. */
 export interface CoinInBlock {
@@ -32,185 +19,7 @@ export interface CoinInBlock {
   transactions: number;
 }
 
-/** What a transfer may bring back, and what it is to bring. */
-const refundOf = ({ request: { route, sender }, amountIn }: BridgeQuote): Change => ({
-  chainId: route.fromChainId,
-  holder: sender,
-  token: route.tokenIn,
-  expected: amountIn,
-});
-const arrivalOf = ({ request: { route, recipient }, amountIn }: BridgeQuote): Change => ({
-  chainId: route.toChainId,
-  holder: recipient,
-  token: route.tokenOut,
-  expected: amountIn,
-});
-
-export class TransferStore {
-  /** `driverId`: whose steps these are; null for a program that runs no trades. */
-  constructor(
-    readonly db: JournalDatabase,
-    readonly providers: Providers,
-    readonly driverId: string | null = null,
-  ) {}
-
-  /** Whether this driver carries a workflow: not where it woke up in a step that another driver does now. */
-  async carries(workflow: string, sql: Sql = this.db.pool): Promise<boolean> {
-    if (this.driverId === null) return true;
-    try {
-      const { rows } = await sql.query(
-        `select 1 from ${ENGINE_SCHEMA}.workflow_status where workflow_uuid = $1 and executor_id = $2 and status = 'PENDING'`,
-        [workflow, this.driverId],
-      );
-      return rows.length > 0;
-    } catch (error) {
-      throw databaseError(error, `who carries ${workflow} is not known`);
-    }
-  }
-
-  async #mustCarry({ workflow }: Owner, sql: Sql): Promise<void> {
-    if (!(await this.carries(workflow, sql))) throw new ArbError("locked", `${workflow} is done by another driver now`);
-  }
-
-  async #set(sql: Sql, owner: Owner, changes: Change[]): Promise<void> {
-    await setWithin(sql, owner.saga, changes, async () => await this.#mustCarry(owner, sql));
-  }
-
-  /**
-   * Writes a saga down and reserves what it needs, all or nothing. A saga that is there already stays as it is. `against`: asked last in the
-   * same transaction, what else speaks against it. Gives what is missing, in words; null when it may go on.
-   */
-  async open(
-    saga: { opportunity: CrossChainOpportunity; mode: "bridge" | "inventory"; account: string; estimate: Estimate },
-    wanted: Change[],
-    against: (sql: Sql) => Promise<string | null> = () => Promise.resolve(null),
-  ): Promise<string | null> {
-    const { opportunity, mode, account, estimate } = saga;
-    const { id } = opportunity;
-    try {
-      return await inTransaction(this.db.pool, `${id} cannot be opened`, async (sql) => {
-        const { rowCount } = await sql.query(
-          `insert into crosschain.saga (id, mode, account, opportunity, estimate, state) values ($1, $2, $3, $4, $5, 'source-leg')
-           on conflict (id) do nothing`,
-          [id, mode, keyOf(account), toStored(opportunity), toStored(estimate)],
-        );
-        if (rowCount === 0) return null;
-        const missing = (await reserveWithin(sql, this.providers, id, wanted)) ?? (await against(sql));
-        // the row must not stay where nothing is reserved
-        if (missing !== null) throw new ArbError("refused", missing);
-        return null;
-      });
-    } catch (error) {
-      if (error instanceof ArbError && error.code === "refused") return error.message;
-      throw error;
-    }
-  }
-
-  /** What a saga does now. Null `risk`: nothing of ours is in it. */
-  async stand(id: string, { state, waitsFor = "", dueSeconds = null, risk }: Stand): Promise<void> {
-    await this.#run(
-      `update crosschain.saga set state = $2, waits_for = $3, due = clock_timestamp() + $4 * interval '1 s', updated_at = clock_timestamp(),
-         risk_chain = case when $8 then $5 else risk_chain end, risk_token = case when $8 then $6 else risk_token end,
-         risk_amount = case when $8 then $7::numeric else risk_amount end
-       where id = $1 and finished_at is null`,
-      [id, state, waitsFor, dueSeconds, risk?.chainId ?? null, risk?.token ?? null, risk?.amount ?? null, risk !== undefined],
-    );
-  }
-
-  /**
-   * Ends a saga and gives back what it had reserved, in one transaction. A held one keeps that: another trade would sell its position. The
-   * first end stands. Raises "locked" where another driver carries it.
-   */
-  async finish(owner: Owner, outcome: SagaOutcome, result: SagaResult): Promise<void> {
-    const id = owner.saga;
-    await inTransaction(this.db.pool, `${id} cannot be ended`, async (sql) => {
-      await this.#mustCarry(owner, sql);
-      const { rowCount } = await sql.query(
-        `update crosschain.saga set state = 'done', outcome = $2, result = $3, waits_for = '', due = null, finished_at = clock_timestamp(),
-           updated_at = clock_timestamp() where id = $1 and finished_at is null`,
-        [id, outcome, toStored(result)],
-      );
-      if (rowCount !== 1) return;
-      if (outcome !== "held") return await releaseWithin(sql, id);
-      // nobody looks at a held trade's transfers: what comes back of them is nobody else's either
-      const open = await sql.query(
-        `select *, false as overdue from crosschain.transfer where saga = $1 and ended is null and started_at is not null`,
-        [id],
-      );
-      for (const { bridge, quote } of open.rows.map(transferOf))
-        if (REFUNDING.has(bridge)) await expectWithin(sql, id, refundOf(quote));
-    });
-  }
-
-  /** Contracts that a saga's transactions let take tokens of its account. */
-  async approvals(saga: string): Promise<Loose[]> {
-    const rows = await this.#run(
-      `select distinct a.raw from journal.attempt a join journal.inclusion i on i.hash = a.hash
-       where starts_with(a.intent_id, $1) and i.succeeded and i.taken_back_at is null`,
-      [`${workflowOf(saga)}:`],
-    );
-    const found = new Map<string, Loose>();
-    for (const { raw } of rows) {
-      const { chainId, to, data } = Transaction.from(String(raw));
-      const approval = to === null ? null : approvalIn({ chainId: Number(chainId), to, data });
-      if (approval === null || approval.amount === 0n) continue;
-      const { token, spender } = approval;
-      found.set(`${chainId} ${token} ${spender}`, { chainId: Number(chainId), token, spender });
-    }
-    return [...found.values()];
-  }
-
-  /**
-   * A held saga goes on: it is open again, and what was wished of it is taken. One that is open stays as it is. Raises "locked" where another
-   * driver carries it, "refused" where its operator has closed it.
-   */
-  async reopen(owner: Owner): Promise<void> {
-    await inTransaction(this.db.pool, `${owner.saga} cannot be opened again`, async (sql) => {
-      await this.#mustCarry(owner, sql);
-      await sql.query(
-        `update crosschain.saga set outcome = null, finished_at = null, wish = null, wished_at = null, updated_at = clock_timestamp()
-         where id = $1 and outcome = 'held'`,
-        [owner.saga],
-      );
-      const closed = await sql.query(`select 1 from crosschain.saga where id = $1 and outcome = 'closed'`, [owner.saga]);
-      if (closed.rows.length > 0) throw new ArbError("refused", `${owner.saga} was closed by its operator`);
-    });
-  }
-
-  /** Notes that a held saga is to go on, for whatever driver has its account, now or when one starts. False where it is not held. */
-  async wish(id: string, choice: ChoiceKind | "look"): Promise<boolean> {
-    const rows = await this.#run(
-      `update crosschain.saga set wish = $2, wished_at = clock_timestamp() where id = $1 and outcome = 'held' returning id`,
-      [id, choice],
-    );
-    return rows.length === 1;
-  }
-
-  /** Held sagas of these accounts that are to go on. */
-  async wished(accounts: readonly string[]): Promise<{ id: string; choice: ChoiceKind | "look" }[]> {
-    const rows = await this.#run(
-      `select id, wish from crosschain.saga where outcome = 'held' and wish is not null and account = any($1) order by wished_at`,
-      [accounts.map(keyOf)],
-    );
-    return rows.map((r) => ({ id: String(r["id"]), choice: String(r["wish"]) as ChoiceKind | "look" }));
-  }
-
-  /** A saga that was refused before it had anything. */
-  async refuse(opportunity: CrossChainOpportunity, account: string, estimate: Estimate, result: SagaResult): Promise<void> {
-    await this.#run(
-      `insert into crosschain.saga (id, mode, account, opportunity, estimate, state, outcome, result, finished_at)
-       values ($1, $2, $3, $4, $5, 'done', 'no-trade', $6, clock_timestamp()) on conflict (id) do nothing`,
-      [opportunity.id, estimate.mode, keyOf(account), toStored(opportunity), toStored(estimate), toStored(result)],
-    );
-  }
-
-  /** Sets what a saga owns and expects at the given places. Raises "locked" where another driver carries it. */
-  async own(owner: Owner, changes: Change[]): Promise<void> {
-    await inTransaction(this.db.pool, `the reservations of ${owner.saga} cannot be changed`, async (sql) => {
-      await this.#set(sql, owner, changes);
-    });
-  }
-
+export class TransferStore extends SagaStore {
   /**
    * Writes a transfer down before anything of it is sent. The first of its id stands, and is given back. Raises "locked" where another driver
    * carries the trade: it may have given this transfer up, and nobody would end it.
@@ -233,7 +42,7 @@ export class TransferStore {
       dueSeconds,
     ];
     await inTransaction(this.db.pool, `the transfer ${id} cannot be written down`, async (sql) => {
-      await this.#mustCarry(owner, sql);
+      await this.mustCarry(owner, sql);
       await sql.query(
         `insert into crosschain.transfer (id, saga, leg, bridge, from_chain, to_chain, token_in, token_out, amount_in, amount_out, quote,
            key, state, due) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'not-started',
@@ -248,13 +57,13 @@ export class TransferStore {
   }
 
   async transfer(id: string): Promise<TransferRow | null> {
-    const rows = await this.#run(`select *, due < clock_timestamp() as overdue from crosschain.transfer where id = $1`, [id]);
+    const rows = await this.run(`select *, due < clock_timestamp() as overdue from crosschain.transfer where id = $1`, [id]);
     return rows[0] ? transferOf(rows[0]) : null;
   }
 
   async transfersOf(saga: string): Promise<TransferRow[]> {
     return (
-      await this.#run(
+      await this.run(
         `select *, due < clock_timestamp() as overdue from crosschain.transfer where saga = $1 order by recorded_at`,
         [saga],
       )
@@ -263,7 +72,7 @@ export class TransferStore {
 
   async openTransfers(): Promise<TransferRow[]> {
     return (
-      await this.#run(
+      await this.run(
         `select *, due < clock_timestamp() as overdue from crosschain.transfer where ended is null order by recorded_at`,
         [],
       )
@@ -278,14 +87,14 @@ export class TransferStore {
            due = clock_timestamp() + (due - recorded_at) where id = $1 and started_at is null`,
         [row.id, toStored(key)],
       );
-      if (rowCount === 1) await this.#set(sql, owner, changes);
+      if (rowCount === 1) await this.set(sql, owner, changes);
     });
   }
 
   /** A lower output that relayers are about to be offered. The least stands. Raises "locked" where another driver carries the trade. */
   async noteOffer(owner: Owner, id: string, offer: bigint): Promise<void> {
     await inTransaction(this.db.pool, `the offer for ${id} cannot be noted`, async (sql) => {
-      await this.#mustCarry(owner, sql);
+      await this.mustCarry(owner, sql);
       await sql.query(
         `update crosschain.transfer set key = jsonb_set(key, '{data,offered}', to_jsonb($2::text))
          where id = $1 and ended is null and coalesce((key->'data'->>'offered')::numeric, amount_out) > $2::numeric`,
@@ -300,7 +109,7 @@ export class TransferStore {
       // a driver that was frozen here would reserve it when it has been booked, and nobody would give it back
       await expectWithin(sql, owner.saga, refundOf(quote), async () => {
         if (await isOver(sql, owner.saga)) return false;
-        await this.#mustCarry(owner, sql);
+        await this.mustCarry(owner, sql);
         return (await sql.query(`select 1 from crosschain.transfer where id = $1 and ended is null`, [id])).rows.length > 0;
       });
     });
@@ -309,26 +118,26 @@ export class TransferStore {
   /** An operator has given a transfer up that no rule of its bridge ends: nothing is expected of it any more. */
   async giveUp(owner: Owner, { id, quote }: TransferRow): Promise<void> {
     await inTransaction(this.db.pool, `${id} cannot be given up`, async (sql) => {
-      await this.#mustCarry(owner, sql);
+      await this.mustCarry(owner, sql);
       await sql.query(
         `update crosschain.transfer set ended = 'given-up', ended_at = clock_timestamp() where id = $1 and ended is null`,
         [id],
       );
       const { chainId, holder, token } = arrivalOf(quote);
-      await this.#set(sql, owner, [{ chainId, holder, token }]);
+      await this.set(sql, owner, [{ chainId, holder, token }]);
     });
   }
 
   /** What a transfer that has not ended shows now. */
   async noteState(id: string, state: string): Promise<void> {
-    await this.#run(`update crosschain.transfer set state = $2 where id = $1 and ended is null`, [id, state]);
+    await this.run(`update crosschain.transfer set state = $2 where id = $1 and ended is null`, [id, state]);
   }
 
   /** It was never started, and never will be: what it was to bring is not expected any more. */
   async notStarted(owner: Owner, id: string, changes: Change[]): Promise<void> {
     await inTransaction(this.db.pool, `the end of ${id} cannot be noted`, async (sql) => {
-      await this.#mustCarry(owner, sql);
-      await this.#set(sql, owner, changes);
+      await this.mustCarry(owner, sql);
+      await this.set(sql, owner, changes);
       await sql.query(
         `update crosschain.transfer set state = 'not-started', ended = 'not-started', ended_at = clock_timestamp()
          where id = $1 and ended is null`,
@@ -337,10 +146,10 @@ export class TransferStore {
     });
   }
 
-  /** A transfer that was given up has started after all: what it brings is expected again. */
+  /** A transfer that was noted as not started has started after all: what it brings is expected again. */
   async reopenTransfer(owner: Owner, id: string): Promise<void> {
     await inTransaction(this.db.pool, `${id} cannot be opened again`, async (sql) => {
-      await this.#mustCarry(owner, sql);
+      await this.mustCarry(owner, sql);
       const { rows } = await sql.query(
         `update crosschain.transfer set ended = null, ended_at = null where id = $1 and ended = 'not-started'
          returning *, false as overdue`,
@@ -380,7 +189,7 @@ export class TransferStore {
           arrival.blockHash,
         ],
       );
-      await this.#set(sql, owner, changes);
+      await this.set(sql, owner, changes);
       if (ended === "refunded" || !REFUNDING.has(row.bridge)) return;
       // nothing comes back of what arrived
       const { chainId, holder: sender, token } = refundOf(row.quote);
@@ -396,7 +205,7 @@ export class TransferStore {
    * the journal has not booked this one yet.
    */
   async coinIn(chainId: number, account: string, hash: string, blockNumber: number): Promise<CoinInBlock | null> {
-    const rows = await this.#run(
+    const rows = await this.run(
       `with there as (
          select i.id, i.hash, i.account from journal.inclusion i
          where i.chain_id = $1 and i.block_number = $3 and i.taken_back_at is null
@@ -415,7 +224,7 @@ export class TransferStore {
 
   /** Books the coin that moved within a transaction of ours without a log. The first of its kind stands. */
   async unseen(transfer: string, chainId: number, hash: string, holder: string, amountMoved: bigint): Promise<void> {
-    await this.#run(
+    await this.run(
       `insert into crosschain.unseen (chain_id, tx_hash, holder, transfer, amount) values ($1, $2, $3, $4, $5) on conflict do nothing`,
       [chainId, hash, keyOf(holder), transfer, amountMoved],
     );
@@ -423,7 +232,7 @@ export class TransferStore {
 
   /** Books a coin that arrives in a transaction of its receiver: the journal has of that what logs show, which is no coin. */
   async arrivedInOwn(transfer: string, holder: string, { chainId, txHash, amount: arrived }: Arrival): Promise<void> {
-    await this.#run(
+    await this.run(
       `insert into crosschain.unseen (chain_id, tx_hash, holder, transfer, amount) select $1, $2, $3, $4, $5
        where exists (select 1 from journal.attempt where hash = $2 and account = $3) on conflict do nothing`,
       [chainId, txHash, keyOf(holder), transfer, arrived],
@@ -432,7 +241,7 @@ export class TransferStore {
 
   /** What an intent changed for a holder, by asset in lower case ("native" with fees), as booked by the journal. */
   async changeOf(chainId: number, intentId: string, holder: string): Promise<Map<string, bigint>> {
-    const rows = await this.#run(
+    const rows = await this.run(
       `select l.asset, sum(l.amount)::numeric as sum from journal.ledger l join journal.inclusion i on i.id = l.inclusion
        join journal.attempt a on a.hash = i.hash
        where a.chain_id = $1 and a.intent_id = $2 and l.holder = $3 and i.taken_back_at is null group by l.asset`,
@@ -443,13 +252,13 @@ export class TransferStore {
 
   /** What arrived for a saga as a network's coin, or was unwrapped for a start that failed, and is not wrapped yet. Wei by network. */
   async unwrapped(saga: string, wrappedOf: (chainId: number) => string): Promise<Map<number, bigint>> {
-    const arrived = await this.#run(
+    const arrived = await this.run(
       `select r.chain_id, sum(r.amount)::numeric as sum from crosschain.arrival r join crosschain.transfer t on t.id = r.transfer
        where t.saga = $1 and r.asset = 'native' group by r.chain_id`,
       [saga],
     );
     const left = new Map(arrived.map((r) => [Number(r["chain_id"]), amount(r["sum"])]));
-    const taken = await this.#run(
+    const taken = await this.run(
       `select t.from_chain, t.id, -sum(l.amount)::numeric as sum, l.asset from crosschain.transfer t
        join journal.attempt a on a.chain_id = t.from_chain and starts_with(a.intent_id, t.id || '.')
        join journal.inclusion i on i.hash = a.hash join journal.ledger l on l.inclusion = i.id
@@ -467,7 +276,7 @@ export class TransferStore {
 
   /** What the wraps of a saga gave on a network, by the journal. */
   async wrappedBy(saga: string, chainId: number, token: string): Promise<bigint> {
-    const rows = await this.#run(
+    const rows = await this.run(
       `select coalesce(sum(l.amount), 0)::numeric as sum from journal.ledger l join journal.inclusion i on i.id = l.inclusion
        join journal.attempt a on a.hash = i.hash
        where a.chain_id = $1 and starts_with(a.intent_id, $2) and substr(a.intent_id, length($2) + 1) like '%.wrap%' and l.asset = $3
@@ -479,7 +288,7 @@ export class TransferStore {
 
   /** Everything that a saga changed: its own transactions by the journal, and what others brought. By network and asset. */
   async books(saga: string, holder: string): Promise<{ chainId: number; asset: string; amount: bigint; gas: bigint }[]> {
-    const rows = await this.#run(
+    const rows = await this.run(
       `select chain_id, asset, sum(amount)::numeric as amount, sum(gas)::numeric as gas from crosschain.entry
        where (starts_with(intent_id, $1) or saga = $2) and holder = $3 group by chain_id, asset order by chain_id, asset`,
       [`${workflowOf(saga)}:`, saga, keyOf(holder)],
@@ -490,24 +299,5 @@ export class TransferStore {
       amount: amount(r["amount"]),
       gas: amount(r["gas"]),
     }));
-  }
-
-  async saga(id: string): Promise<SagaRow | null> {
-    const rows = await this.#run(`select * from crosschain.saga where id = $1`, [id]);
-    return rows[0] ? sagaOf(rows[0]) : null;
-  }
-
-  /** Newest first; by default those that are not at their end, and those that are held. */
-  async sagas(all: boolean): Promise<SagaRow[]> {
-    const which = all ? "" : "where finished_at is null or outcome = 'held'";
-    return (await this.#run(`select * from crosschain.saga ${which} order by created_at desc limit 10000`, [])).map(sagaOf);
-  }
-
-  async #run(text: string, values: unknown[]): Promise<Record<string, unknown>[]> {
-    try {
-      return (await this.db.pool.query(text, values)).rows as Record<string, unknown>[];
-    } catch (error) {
-      throw databaseError(error, "the cross-chain tables cannot be used");
-    }
   }
 }

@@ -7,6 +7,7 @@ import {
   B,
   ETHER,
   POLICY,
+  forgetTrades,
   scriptedSaga,
   ScriptedEngine,
   type ScriptedSite,
@@ -540,7 +541,7 @@ describe("sagas: every state with every failure, from what the chains show to bo
     await db.pool.query(fast);
   });
   // the history of the bridges decides with: each case begins without one
-  beforeEach(async () => void (await db.pool.query(`truncate crosschain.saga, crosschain.stopped_bridge cascade`)));
+  beforeEach(async () => await forgetTrades(db));
   after(async () => await db.close());
 
   it("has a case for every cell of the recovery table, and at least 40 of them", () => {
@@ -554,10 +555,6 @@ describe("sagas: every state with every failure, from what the chains show to bo
   for (const [i, { state, failure, how, make, outcome, choice, mode = "bridge", eta }] of CASES.entries())
     it(`${state}: ${failure}, which ${how}: first ${choice}, then ${outcome}`, async () => {
       ID = `cell-${i}`;
-      // what bridges did before counts in the choice of the next
-      await db.pool.query(
-        `truncate crosschain.saga, crosschain.transfer, crosschain.reservation, crosschain.stopped_bridge cascade`,
-      );
       const site = await scriptedSaga(db, ID, { mode, ...(eta === undefined ? {} : { eta }) });
       make(site.world, site);
       const engine = new ScriptedEngine([], site.world);

@@ -14,6 +14,7 @@ import {
   ETHER,
   POLICY,
   USDC,
+  forgetTrades,
   scriptedSaga,
   ScriptedEngine,
   type ScriptedSite,
@@ -27,12 +28,7 @@ describe("sagas: what no further try brings on, what others use up, and what is 
   let db: Database;
   let count = 0;
   before(async () => (db = await journalDatabase()));
-  beforeEach(
-    async () =>
-      void (await db.pool.query(
-        `truncate crosschain.saga, crosschain.transfer, crosschain.reservation, crosschain.stopped_bridge cascade`,
-      )),
-  );
+  beforeEach(async () => await forgetTrades(db));
   after(async () => await db.close());
 
   const open = async (): Promise<ScriptedSite> => await scriptedSaga(db, `fault-${count++}`);
@@ -431,6 +427,14 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect([second.outcome, second.residual < -2_900n * USDC, second.net < 200n * USDC]).to.deep.equal(["profit", true, true]);
     expect((await site.env.store.transfersOf(site.opportunity.id)).filter((t) => t.ended === null)).to.deep.equal([]);
     expect(starts()).to.have.length(2);
+  });
+
+  it("what cannot be compared with the journal at the end is not taken for as it was: the trade is held", async () => {
+    const site = await open();
+    Object.assign(site.env.actions.senders, { outcome: () => Promise.reject(new TypeError("broken")) });
+    const { outcome, reason } = await run(site);
+    expect(outcome).to.equal("held");
+    expect(reason).to.match(/^its transactions' ends are not known: .*broken.*; as planned/);
   });
 
   it("a leg that had failed in a block that was replaced, and has landed since, holds the trade", async () => {

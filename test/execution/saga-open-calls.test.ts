@@ -3,7 +3,17 @@ import type { Database } from "../../src/database/open.js";
 import { Rebalancing, type RebalancingInput } from "../../src/execution/rebalancing.js";
 import type { SagaResult } from "../../src/transfers/types.js";
 import { journalDatabase } from "../helpers/journal.js";
-import { A, ACCOUNT, B, POLICY, scriptedSaga, ScriptedEngine, type ScriptedSite, unbalanced } from "../helpers/scripted-saga.js";
+import {
+  A,
+  ACCOUNT,
+  B,
+  POLICY,
+  forgetTrades,
+  scriptedSaga,
+  ScriptedEngine,
+  type ScriptedSite,
+  unbalanced,
+} from "../helpers/scripted-saga.js";
 
 const FOREVER = Number.POSITIVE_INFINITY;
 /** `haltSeconds` of the scripted sagas. */
@@ -14,9 +24,7 @@ describe("sagas: calls of theirs that no block takes", function () {
   let db: Database;
   let count = 0;
   before(async () => (db = await journalDatabase()));
-  beforeEach(
-    async () => void (await db.pool.query(`truncate crosschain.saga, crosschain.transfer, crosschain.stopped_bridge cascade`)),
-  );
+  beforeEach(async () => await forgetTrades(db));
   after(async () => await db.close());
 
   const open = async (): Promise<ScriptedSite> => await scriptedSaga(db, `open-${count++}`);

@@ -3,7 +3,16 @@ import type { Database } from "../../src/database/open.js";
 import type { Choice } from "../../src/execution/recovery-manager.js";
 import type { SagaResult } from "../../src/transfers/types.js";
 import { journalDatabase } from "../helpers/journal.js";
-import { B, ETHER, scriptedSaga, ScriptedEngine, type ScriptedSite, type Shown, unbalanced } from "../helpers/scripted-saga.js";
+import {
+  B,
+  ETHER,
+  forgetTrades,
+  scriptedSaga,
+  ScriptedEngine,
+  type ScriptedSite,
+  type Shown,
+  unbalanced,
+} from "../helpers/scripted-saga.js";
 
 const FEE = ETHER / 2_000n;
 const PROMISED = ETHER - FEE;
@@ -14,12 +23,7 @@ describe("sagas: what relayers are offered, and what is asked of Across itself, 
   let db: Database;
   let count = 0;
   before(async () => (db = await journalDatabase()));
-  beforeEach(
-    async () =>
-      void (await db.pool.query(
-        `truncate crosschain.saga, crosschain.transfer, crosschain.reservation, crosschain.stopped_bridge cascade`,
-      )),
-  );
+  beforeEach(async () => await forgetTrades(db));
   after(async () => await db.close());
 
   const open = async (): Promise<ScriptedSite> => await scriptedSaga(db, `slow-${count++}`);

@@ -654,6 +654,11 @@ export async function scriptedSaga(
   return { world, env, opportunity, faults, run };
 }
 
+/** Takes all trades out of the tables: what bridges did before counts in the choice of the next. */
+export async function forgetTrades(db: Pick<Database, "pool">): Promise<void> {
+  await db.pool.query(`truncate crosschain.saga, crosschain.transfer, crosschain.reservation, crosschain.stopped_bridge cascade`);
+}
+
 /** Where the world's own count differs from the books: nothing, where they are complete. */
 export function unbalanced({ world }: ScriptedSite, result: SagaResult): string[] {
   const wrong: string[] = [];
