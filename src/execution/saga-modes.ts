@@ -172,8 +172,10 @@ export async function inventoryMode(s: SagaRun, row: SagaRow): Promise<Holding> 
     return held(
       `a leg has no known end: ${[bought, sold].flatMap((l) => (l.status === "unknown" ? [l.detail] : [])).join("; ")}`,
     );
-  if (bought.status === "failed" && sold.status === "failed")
+  if (bought.status === "failed" && sold.status === "failed") {
+    if (await s.engine.patched("no-legs")) for (const leg of [bought, sold]) s.notePool(leg);
     return { outcome: "no-trade", reason: `${bought.detail}; ${sold.detail}` };
+  }
   if (bought.status === "done" && sold.status === "done")
     return (await rebalance(s, bought.amountOut, sold.amountOut, s.o.amountIn)) ?? planned;
   s.notePool(bought);

@@ -106,18 +106,16 @@ export class Actions {
       const refused: string[] = [];
       const order = { tokenIn, tokenOut, amountIn, preferred, except: exceptPools, refused };
       const [best] = await this.quotes.sales(account, chainId, order);
-      const failed = (failure: "leg-failed" | "price-gone", detail: string): LegEnd => ({
-        status: "failed",
-        failure,
-        detail,
-        pool,
-        spender,
-        ...(spender !== null && { approved: { chainId, token: tokenIn, spender } }),
-      });
-      if (!best) return failed("leg-failed", ["no pool takes the amount", ...refused].join("; "));
+      const failed = async (failure: "leg-failed" | "price-gone", detail: string): Promise<LegEnd> => {
+        // an earlier look may have approved it, and was cut off before it was signed
+        const approved = spender === null ? await this.#approvedFor(saga, chainId, leg) : { chainId, token: tokenIn, spender };
+        const end = { status: "failed", failure, detail, pool, spender } as const;
+        return approved === null ? end : { ...end, approved };
+      };
+      if (!best) return await failed("leg-failed", ["no pool takes the amount", ...refused].join("; "));
       pool = best.hop.pool;
       if (best.amountOut < wish.floor)
-        return failed("price-gone", `it would give ${best.amountOut}, at least ${wish.floor} is wanted`);
+        return await failed("price-gone", `it would give ${best.amountOut}, at least ${wish.floor} is wanted`);
       const tolerated = best.amountOut - (best.amountOut * BigInt(this.settings.slippagePpm)) / PPM;
       const minOut = tolerated > wish.floor ? tolerated : wish.floor;
       spender = venue.spender(best.hop);
@@ -126,7 +124,7 @@ export class Actions {
         const nameOf = (i: number) => intentOf(saga, `${leg}.approve.${i}`);
         const end = await approve(this.senders, owner, approval, nameOf, this.settings.legMs);
         if (end?.status === "open") return end;
-        if (end !== null) return failed("leg-failed", end.detail);
+        if (end !== null) return await failed("leg-failed", end.detail);
       }
       // what will come belongs to this saga from the block that brings it
       const place = { chainId, holder: venue.holder };
@@ -147,8 +145,7 @@ export class Actions {
         { ...place, token: tokenIn, amount: amountIn },
       ]);
       // signed by an earlier look, which knew its pool
-      const signed = spender === null ? await this.senders.signed(chainId, intentOf(saga, `${leg}.approve.0`)) : null;
-      const approved = spender === null ? signed && approvalIn({ chainId, ...signed }) : { chainId, token: tokenIn, spender };
+      const approved = spender === null ? await this.#approvedFor(saga, chainId, leg) : { chainId, token: tokenIn, spender };
       const end = { status: "failed", failure: "leg-failed", detail: landing.detail, pool, spender } as const;
       return approved === null ? end : { ...end, approved };
     }
@@ -178,6 +175,12 @@ export class Actions {
     const end = await this.senders.execute({ chainId, account, intentId, workflow, call }, this.settings.legMs);
     if (end.status === "failed") this.senders.onFault(staysApproved(owner, at, end.detail));
     return end.status !== "open";
+  }
+
+  /** What was approved for a leg, by the journal; null for nothing. */
+  async #approvedFor(saga: string, chainId: number, leg: string): Promise<Loose | null> {
+    const signed = await this.senders.signed(chainId, intentOf(saga, `${leg}.approve.0`));
+    return signed && approvalIn({ chainId, ...signed });
   }
 
   /** Whether a leg's swap is signed: one that is not, and whose name is not used again, never happens. */

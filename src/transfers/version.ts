@@ -25,6 +25,7 @@ export const CHANGES = {
   "open-revokes": "what is taken back and has no end keeps a trade or a transfer of stock from its end for a time",
   "start-coins": "what a trade's start that failed had unwrapped is wrapped again",
   "late-starts": "a start of stock that has no end after its time is told",
+  "no-legs": "what both legs of an inventory trade let others take that failed is taken back",
   "all-home": "a held trade of which nothing is left elsewhere ends by its books",
 } as const;
 export type Change = keyof typeof CHANGES;

@@ -278,6 +278,24 @@ describe("sagas: what no further try brings on, what others use up, and what is 
     expect([...world.allowances.values()]).to.deep.equal([0n]);
   });
 
+  it("what both legs of an inventory trade may take is taken back where neither happens after it was approved", async () => {
+    const site = await scriptedSaga(db, `fault-${count++}`, { mode: "inventory" });
+    const { world } = site;
+    [world.routers, world.allowances] = [true, new Map()];
+    // cut off between the approvals and the swaps; then no pool takes either
+    world.broken = (name) => (name === "buy" || name === "sell" ? new ArbError("network", "no answer") : null);
+    let cut = false;
+    world.beforeSale = () => {
+      if (cut || world.allowances!.size < 2) return;
+      cut = true;
+      world.broken = () => null;
+      [world.pools[A], world.pools[B]] = [[], []];
+    };
+    const { outcome, reason } = await run(site);
+    expect([outcome, cut], reason).to.deep.equal(["no-trade", true]);
+    expect([...world.allowances!.values()]).to.deep.equal([0n, 0n]);
+  });
+
   it("what a swap in another pool than the planned one may take is taken back on its own network", async () => {
     const site = await open();
     const { world } = site;
